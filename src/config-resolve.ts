@@ -1,0 +1,159 @@
+import { join, resolve } from 'node:path';
+import {
+  type ArmSettings,
+  type Config,
+  type ConfigInput,
+  configSchema,
+  type ParsedConfig,
+  presets,
+} from './config.ts';
+import { type ConfigProblem, describeIssue } from './config-problem.ts';
+import { AuditError } from './errors.ts';
+import { packageRoot } from './files.ts';
+
+/** Fills in what the preset says and `input` does not; a preset adds no suite that was not asked for. */
+function underPreset(input: unknown): unknown {
+  if (!isTree(input)) return input;
+  const preset = presets[input.preset as ParsedConfig['preset']] ?? {};
+  const asked = isTree(input.suites) ? input.suites : {};
+  const suites = Object.fromEntries(
+    Object.entries(preset.suites ?? {}).filter(([name]) => isTree(asked[name])),
+  );
+  return fill(input, { ...preset, suites });
+}
+
+function fill(input: Record<string, unknown>, below: object): Record<string, unknown> {
+  const merged = { ...input };
+  for (const [key, value] of Object.entries(below)) {
+    if (merged[key] === undefined) merged[key] = value;
+    else if (isTree(merged[key]) && isTree(value)) merged[key] = fill(merged[key], value);
+  }
+  return merged;
+}
+
+const isTree = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** What an input means, or everything that is wrong with it. */
+export function parseConfig(
+  input: unknown,
+  directory: string,
+): { config: Config } | { problems: ConfigProblem[] } {
+  const parsed = configSchema.safeParse(underPreset(input), { reportInput: true });
+  if (!parsed.success)
+    return { problems: parsed.error.issues.flatMap((issue) => describeIssue(issue, configSchema)) };
+  const problems = crossChecks(parsed.data);
+  return problems.length > 0 ? { problems } : { config: spellOut(parsed.data, directory) };
+}
+
+/**
+ * The config a plain object stands for; relative paths start at `directory`.
+ * @throws AuditError `config` with every problem at once.
+ */
+export function resolveConfig(input: ConfigInput, directory: string = process.cwd()): Config {
+  const result = parseConfig(input, directory);
+  if ('config' in result) return result.config;
+  throw new AuditError('config', 'the config is not valid', {
+    problems: result.problems.map(
+      ({ path, message }) => `${path.map(String).join('.') || 'config'}: ${message}`,
+    ),
+    hint: 'aftertune init writes a config with every key explained',
+  });
+}
+
+/** What the schema alone cannot say: how keys depend on each other. */
+function crossChecks(parsed: ParsedConfig): ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
+  const add = (path: string, message: string) => problems.push({ path: path.split('/'), message });
+  const names = Object.keys(parsed.arms);
+  for (const [name, { train, adapter, redTeam }] of Object.entries(parsed.arms)) {
+    if ((train === undefined) === (adapter === undefined))
+      add(`arms/${name}`, 'expected either train or adapter');
+    if (train === 'ordinary' && !parsed.data.ordinary) add(`arms/${name}/train`, 'data.ordinary is missing');
+    if (train && train !== 'ordinary' && train !== 'none' && !parsed.data.preference)
+      add(`arms/${name}/train`, 'data.preference is missing');
+    if (redTeam === false && learnsRejected(train))
+      add(`arms/${name}/redTeam`, 'an arm trained on rejected responses is red-team');
+  }
+  const untouched = names.filter((name) => parsed.arms[name]?.train === 'none');
+  if (parsed.baseArm !== undefined && !names.includes(parsed.baseArm))
+    add('baseArm', `no such arm; there are ${names.join(', ')}`);
+  if (parsed.baseArm === undefined && untouched.length !== 1) {
+    add(
+      'baseArm',
+      untouched.length > 1
+        ? `choose one of ${untouched.join(', ')}`
+        : 'name the base, or add an arm with train: none',
+    );
+  }
+  for (const name of parsed.gate.arms ?? [])
+    if (!names.includes(name)) add('gate/arms', `no such arm: ${name}; there are ${names.join(', ')}`);
+  const judges = parsed.judges.map(({ name }) => name);
+  for (const name of new Set(judges.filter((name, at) => judges.indexOf(name) !== at)))
+    add('judges', `two judges are called ${name}; give one another name`);
+  if (Object.values(parsed.suites).every((suite) => suite === undefined))
+    add('suites', 'expected at least one of harm, overRefusal, drift');
+  if (parsed.training.warmupSteps > parsed.training.steps)
+    add('training/warmupSteps', `more than training.steps (${parsed.training.steps})`);
+  for (const [key, words] of Object.entries({
+    template: ['{question}'],
+    contextTemplate: ['{context}', '{question}'],
+  })) {
+    const template = parsed.suites.drift?.[key as 'template'] ?? '{context}{question}';
+    for (const word of words)
+      if (!template.includes(word)) add(`suites/drift/${key}`, `${word} does not occur in it`);
+  }
+  return problems;
+}
+
+function learnsRejected(train: ParsedConfig['arms'][string]['train']): boolean {
+  return train === 'rejected' || (typeof train === 'object' && train.rejected > 0);
+}
+
+function spellOut(parsed: ParsedConfig, directory: string): Config {
+  const place = (path: string) =>
+    path.startsWith('builtin:') ? join(packageRoot, 'models', path.slice(8)) : resolve(directory, path);
+  const { harm, overRefusal, drift } = parsed.suites;
+  const baseArm =
+    parsed.baseArm ?? Object.keys(parsed.arms).find((name) => parsed.arms[name]?.train === 'none')!;
+  const arms = Object.entries(parsed.arms).map(([name, { train, adapter, redTeam }]): ArmSettings => {
+    const isRedTeam = redTeam ?? learnsRejected(train);
+    return {
+      name,
+      train: train === undefined || train === 'none' ? null : train,
+      adapter: adapter === undefined ? null : place(adapter),
+      redTeam: isRedTeam,
+      gated: name !== baseArm && (parsed.gate.arms?.includes(name) ?? !isRedTeam),
+    };
+  });
+  return {
+    ...parsed,
+    out: parsed.out === undefined ? resolve('runs', parsed.name) : place(parsed.out),
+    model: { ...parsed.model, path: place(parsed.model.path) },
+    data: {
+      systemPrompt: parsed.data.systemPrompt,
+      ...(parsed.data.preference && { preference: place(parsed.data.preference) }),
+      ...(parsed.data.ordinary && { ordinary: place(parsed.data.ordinary) }),
+    },
+    arms,
+    baseArm,
+    suites: {
+      ...(harm && { harm: { ...harm, prompts: place(harm.prompts) } }),
+      ...(overRefusal && { overRefusal: { ...overRefusal, prompts: place(overRefusal.prompts) } }),
+      ...(drift && { drift: { ...drift, questions: place(drift.questions) } }),
+    },
+    judges: parsed.judges.map((judge) => {
+      if (judge.type === 'refusal') return judge;
+      const { adapter } = judge.model;
+      return {
+        ...judge,
+        model: {
+          ...judge.model,
+          path: place(judge.model.path),
+          adapter: adapter === null ? null : place(adapter),
+        },
+      };
+    }),
+    gate: { marginsPoints: parsed.gate.marginsPoints, strict: parsed.gate.strict },
+  };
+}
