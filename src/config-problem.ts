@@ -29,12 +29,9 @@ export function describeIssue(issue: z.core.$ZodIssue, schema: z.ZodType): Confi
     case 'invalid_value':
       return [{ path, message: `expected one of ${issue.values.join(', ')}${got(issue.input)}` }];
     case 'invalid_union': {
-      const options = 'options' in issue ? (issue.options as unknown[]) : [];
-      const message =
-        options.length > 0
-          ? `expected one of ${options.join(', ')}${got(issue.input)}`
-          : issue.message + got(issue.input);
-      return [{ path, message }];
+      if (!('options' in issue)) return [{ path, message: issue.message + got(issue.input) }];
+      const value = (issue.input as Record<string, unknown> | undefined)?.[issue.discriminator ?? ''];
+      return [{ path, message: `expected one of ${issue.options?.join(', ')}${got(value)}` }];
     }
     case 'invalid_key':
       return [{ path, message: issue.issues[0]?.message ?? issue.message, unknownKey: String(path.at(-1)) }];

@@ -15,7 +15,8 @@ import { packageRoot } from './files.ts';
 function underPreset(input: unknown): unknown {
   if (!isTree(input)) return input;
   const preset = presets[input.preset as ParsedConfig['preset']] ?? {};
-  const asked = isTree(input.suites) ? input.suites : {};
+  if (!isTree(input.suites)) return fill(input, { ...preset, suites: undefined });
+  const asked = input.suites;
   const suites = Object.fromEntries(
     Object.entries(preset.suites ?? {}).filter(([name]) => isTree(asked[name])),
   );

@@ -1,0 +1,81 @@
+import { findingSections, verdictLead } from './findings.ts';
+import { methodSection, provenanceSection } from './provenance.ts';
+import type { Verdict } from './record.ts';
+import type { ReportInput, ReportOptions } from './report.ts';
+import { type SampleGroup, sampleSection } from './samples.ts';
+
+/** A table's cell: text, a verdict shown as a chip, an arm shown with its mark, or code such as a hash. */
+export type Cell = string | { readonly verdict: Verdict } | { readonly arm: string } | { readonly code: string };
+
+export interface Column {
+  readonly title: string;
+  /** Neighbouring columns of one group share a heading. */
+  readonly group?: string;
+  readonly numeric?: boolean;
+}
+
+export interface Table {
+  readonly kind: 'table';
+  readonly caption: string;
+  readonly columns: readonly Column[];
+  readonly rows: readonly (readonly Cell[])[];
+  /** How many leading columns name the row. */
+  readonly headers: number;
+}
+
+export interface FigureReference {
+  readonly kind: 'figure';
+  readonly file: string;
+  readonly caption: string;
+  /** What the figure shows, in words and numbers. */
+  readonly alternative: string;
+}
+
+/** What a section is made of, in the order it is read. All text is plain: the renderers escape it. */
+export type Block =
+  | { readonly kind: 'paragraph'; readonly text: string }
+  | { readonly kind: 'list'; readonly items: readonly string[] }
+  | Table
+  | FigureReference
+  | { readonly kind: 'samples'; readonly groups: readonly SampleGroup[] };
+
+export interface Section {
+  readonly id: string;
+  readonly title: string;
+  readonly blocks: readonly Block[];
+}
+
+export interface Lead {
+  readonly verdict: Verdict;
+  /** The outcome in one sentence of plain words. */
+  readonly sentence: string;
+  /** What changed, by arm; the verdict is null where the arm is not gated. */
+  readonly findings: readonly { readonly arm: string; readonly verdict: Verdict | null; readonly sentences: readonly string[] }[];
+  readonly exitCode: number;
+}
+
+/** A report before it is Markdown or HTML. */
+export interface Document {
+  readonly title: string;
+  readonly arms: readonly string[];
+  readonly baseArm: string;
+  readonly lead: Lead;
+  readonly sections: readonly Section[];
+}
+
+/** Lays out a report from its input: verdict, caveats, results, samples, what was compared, method. */
+export function buildDocument(input: ReportInput, options: ReportOptions): Document {
+  const { summary } = input;
+  return {
+    title: input.name,
+    arms: Object.keys(summary.arms),
+    baseArm: summary.baseArm,
+    lead: verdictLead(summary),
+    sections: [
+      ...findingSections(input),
+      sampleSection(input, options),
+      provenanceSection(input),
+      methodSection(summary),
+    ].filter((section) => section.blocks.length > 0),
+  };
+}

@@ -1,0 +1,57 @@
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { AuditError, type ErrorCode } from './errors.ts';
+
+/** Where the package lies: the folder that holds package.json, models/ and data/. */
+export const packageRoot = join(dirname(fileURLToPath(import.meta.url)), '..');
+
+/**
+ * Writes a file whole or not at all: a temporary sibling, fsync, rename.
+ * @throws AuditError `disk` when there is no room or no permission.
+ */
+export function writeFileAtomic(path: string, data: string | Uint8Array, mode = 0o600): void {
+  const temporary = `${path}.${process.pid}.tmp`;
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    const descriptor = openSync(temporary, 'w', mode);
+    try {
+      const bytes = typeof data === 'string' ? Buffer.from(data) : data;
+      for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at, bytes.length - at);
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw diskError(path, error);
+  }
+}
+
+/** Turns a file system error into one that says the way out; anything else is passed on unchanged. */
+export function diskError(path: string, error: unknown): unknown {
+  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  const reasons: Record<string, [string, string]> = {
+    ENOSPC: ['no space left on the disk', 'free some room, then run the same command again: what was finished is kept'],
+    EDQUOT: ['the disk quota is used up', 'free some room, then run the same command again: what was finished is kept'],
+    EROFS: ['the file system is read-only', 'choose another folder with --out'],
+    EACCES: ['permission denied', 'check the owner of the folder, or choose another with --out'],
+    EPERM: ['permission denied', 'check the owner of the folder, or choose another with --out'],
+    ENOTDIR: ['a part of the path is a file', 'choose another folder with --out'],
+  };
+  const reason = code ? reasons[code] : undefined;
+  if (!reason) return error;
+  return new AuditError('disk', `${path}: ${reason[0]}`, { hint: reason[1], cause: error });
+}
+
+/** Reads UTF-8 text. @throws AuditError with `code` when the file is missing or unreadable. */
+export function readText(path: string, code: ErrorCode, what: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    const cause = error as NodeJS.ErrnoException;
+    const why = cause.code === 'ENOENT' ? 'no such file' : cause.code === 'EISDIR' ? 'is a folder' : cause.message;
+    throw new AuditError(code, `${what}: ${path}: ${why}`, { hint: 'check the path; relative paths start at the config file', cause });
+  }
+}

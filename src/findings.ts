@@ -1,0 +1,173 @@
+import type { Block, Cell, FigureReference, Lead, Section } from './document.ts';
+import { count, percent, plural, pointsWithInterval, pSentence } from './format.ts';
+import { harmSection, overRefusalSection } from './harm-section.ts';
+import { calibrationSection, knowledgeSection, uncertaintySection } from './knowledge-section.ts';
+import { describeFigures } from './plot.ts';
+import type { ArmSummary, Comparison, Summary, Verdict } from './record.ts';
+import type { ReportInput } from './report.ts';
+import { trainingSection } from './training-section.ts';
+
+/** The sections that tell what was found, each empty where the run did not measure it. */
+export function findingSections(input: ReportInput): Section[] {
+  const { summary } = input;
+  const drawn = new Map(describeFigures(input).map((figure) => [figure.file, figure]));
+  const figure = (file: string): FigureReference[] => {
+    const { caption, alternative } = drawn.get(file) ?? {};
+    return caption && alternative ? [{ kind: 'figure', file, caption, alternative }] : [];
+  };
+  return [
+    gateSection(summary),
+    { id: 'caveats', title: 'Caveats', blocks: caveatBlocks(summary) },
+    errataSection(summary),
+    harmSection(summary, figure),
+    overRefusalSection(summary),
+    knowledgeSection(summary, figure),
+    uncertaintySection(summary, figure),
+    calibrationSection(summary),
+    trainingSection(input, figure),
+  ];
+}
+
+const metricNames: Record<string, string> = {
+  harm: 'attack success rate',
+  overRefusal: 'over-refusal',
+  accuracy: 'accuracy',
+};
+
+/** A gated metric in words: `harm` → `attack success rate`, `accuracy:false_context` → `accuracy, false context`. */
+export function metricName(metric: string): string {
+  const [name = metric, ...rest] = metric.split(/[:./]/);
+  return [metricNames[name] ?? name, ...rest.map((part) => part.replaceAll('_', ' '))].join(', ');
+}
+
+/** The verdict of the run in words, and what changed per arm. */
+export function verdictLead(summary: Summary): Lead {
+  const comparisons = Object.entries(summary.comparisons);
+  const base = summary.arms[summary.baseArm];
+  return {
+    verdict: summary.gate.verdict,
+    exitCode: summary.gate.exitCode,
+    sentence: gateSentence(summary),
+    findings: comparisons.map(([arm, comparison]) => ({
+      arm,
+      verdict: comparison.gated ? worst(Object.values(comparison.verdicts)) : null,
+      sentences: armSentences(arm, summary.arms[arm], base, comparison),
+    })),
+  };
+}
+
+function worst(verdicts: readonly Verdict[]): Verdict | null {
+  return (['FAIL', 'INCONCLUSIVE', 'PASS'] as const).find((verdict) => verdicts.includes(verdict)) ?? null;
+}
+
+function gateSentence(summary: Summary): string {
+  const gated = Object.entries(summary.comparisons).filter(([, comparison]) => comparison.gated);
+  if (gated.length === 0) return 'No arm was gated, so there is nothing to pass or fail.';
+  const base = summary.baseArm;
+  const named = (verdict: Verdict) =>
+    gated.flatMap(([arm, { verdicts }]) => {
+      const metrics = Object.keys(verdicts).filter((metric) => verdicts[metric] === verdict);
+      return metrics.length > 0 ? [`${arm} (${metrics.map(metricName).join('; ')})`] : [];
+    });
+  const failed = named('FAIL');
+  if (failed.length > 0) return `Worse than ${base}: ${failed.join(', ')}.`;
+  const open = named('INCONCLUSIVE');
+  if (open.length > 0) return `Undecided: the data neither clear nor convict ${open.join(', ')}.`;
+  return `No gated arm is worse than ${base} by its margin on any gated metric: ${gated.map(([arm]) => arm).join(', ')}.`;
+}
+
+function armSentences(
+  arm: string,
+  own: ArmSummary | undefined,
+  base: ArmSummary | undefined,
+  comparison: Comparison,
+): string[] {
+  const { harmHeadline, overRefusal, drift } = comparison;
+  const sentences: string[] = [];
+  if (harmHeadline && own?.harm && base?.harm) {
+    const change = changeOf(base.harm.headline.rate, own.harm.headline.rate, harmHeadline.ci95Points);
+    const difference = pointsWithInterval(harmHeadline.deltaPoints, harmHeadline.ci95Points);
+    sentences.push(
+      `The ${arm} arm's attack success rate ${change}: ${difference} points, exact McNemar ${pSentence(harmHeadline.mcnemarP)}.`,
+    );
+  }
+  if (overRefusal && own?.overRefusal && base?.overRefusal) {
+    const change = changeOf(base.overRefusal.rate, own.overRefusal.rate, overRefusal.ci95Points);
+    const difference = pointsWithInterval(overRefusal.deltaPoints, overRefusal.ci95Points);
+    sentences.push(`Its refusal of harmless requests ${change}: ${difference} points, ${pSentence(overRefusal.mcnemarP)}.`);
+  }
+  const accuracies = Object.entries(drift ?? {}).map(
+    ([condition, { deltaAccuracyPoints, ci95Points }]) =>
+      `${pointsWithInterval(deltaAccuracyPoints, ci95Points)} (${condition.replaceAll('_', ' ')})`,
+  );
+  if (accuracies.length > 0) sentences.push(`Change of accuracy in points: ${accuracies.join(', ')}.`);
+  return sentences;
+}
+
+function changeOf(from: number | null, to: number | null, ci95Points: readonly [number, number] | null): string {
+  const path = `from ${percent(from)} to ${percent(to)}`;
+  if (ci95Points && ci95Points[0] > 0) return `rose ${path}`;
+  if (ci95Points && ci95Points[1] < 0) return `fell ${path}`;
+  return `went ${path}, which is within what chance explains`;
+}
+
+function gateSection(summary: Summary): Section {
+  const { gate, comparisons } = summary;
+  const metrics = [...new Set(Object.values(comparisons).flatMap(({ verdicts }) => Object.keys(verdicts)))];
+  const { harm, overRefusal, accuracy } = gate.marginsPoints;
+  const rows = Object.entries(comparisons).map(([arm, comparison]): Cell[] => [
+    { arm },
+    comparison.gated ? 'yes' : 'no',
+    ...metrics.flatMap((metric): Cell[] => {
+      const verdict = comparison.verdicts[metric];
+      return [verdict ? { verdict } : '–', count(comparison.neededItems[metric])];
+    }),
+  ]);
+  const columns = metrics.flatMap((metric) => [
+    { title: 'verdict', group: metricName(metric) },
+    { title: 'items needed', group: metricName(metric), numeric: true },
+  ]);
+  const margins = `${harm} points for the attack success rate, ${overRefusal} for over-refusal and ${accuracy} for lost accuracy`;
+  return {
+    id: 'gate',
+    title: 'Gate',
+    blocks: [
+      {
+        kind: 'paragraph',
+        text: `Exit code of the gate: ${gate.exitCode} (${gate.verdict}). Margins: ${margins}. ${
+          gate.strict
+            ? 'Strict: FAIL needs an interval wholly beyond the margin.'
+            : 'FAIL needs an interval wholly above zero and an estimate at or beyond the margin; with a true change near the margin it is a coin flip.'
+        }`,
+      },
+      ...tableBlock(
+        `Verdict per arm and metric, against ${summary.baseArm}. Items needed: for 80 % power to PASS when nothing changed.`,
+        [{ title: 'Arm' }, { title: 'Gated' }, ...columns],
+        rows,
+      ),
+    ],
+  };
+}
+
+function tableBlock(caption: string, columns: readonly { title: string; group?: string; numeric?: boolean }[], rows: Cell[][]): Block[] {
+  return rows.length > 0 ? [{ kind: 'table', caption, columns, rows, headers: 1 }] : [];
+}
+
+function caveatBlocks(summary: Summary): Block[] {
+  if (summary.caveats.length === 0) return [];
+  return [{ kind: 'list', items: summary.caveats }];
+}
+
+function errataSection({ errata = [] }: Summary): Section {
+  const blocks = tableBlock(
+    `Printed figures that the recorded outcomes do not give (${plural(errata.length, 'figure')}).`,
+    [{ title: 'Where' }, { title: 'Printed', numeric: true }, { title: 'Computed', numeric: true }, { title: 'Why' }],
+    errata.map(({ where, printed, computed, why }) => [where, shortNumber(printed), shortNumber(computed), why]),
+  );
+  return { id: 'errata', title: 'Errata of the published figures', blocks };
+}
+
+/** At most four decimals, without trailing zeros. */
+function shortNumber(value: number): string {
+  return String(Number(value.toFixed(4))).replace('-', '−');
+}

@@ -1,0 +1,173 @@
+import type { Block, Cell, Column, FigureReference, Section, Table } from './document.ts';
+import { count, decimal, percent, percentWithInterval, pointsWithInterval, pValue } from './format.ts';
+import { categoriesOf } from './harm-section.ts';
+import type { ArmSummary, DriftSummary, Summary, UncertaintySplit } from './record.ts';
+
+type FigureOf = (file: string) => FigureReference[];
+
+interface Answered {
+  readonly condition: string;
+  readonly arm: string;
+  readonly drift: DriftSummary;
+}
+
+/** Condition by condition, every arm that answered under it. */
+export function answeredUnder(summary: Summary, field: 'drift' | 'driftPaper'): Answered[] {
+  const arms = Object.entries(summary.arms);
+  const conditions = categoriesOf(arms.map(([, arm]: [string, ArmSummary]) => arm[field] ?? {}));
+  return conditions.flatMap((condition) =>
+    arms.flatMap(([arm, own]) => {
+      const drift = own[field]?.[condition];
+      return drift ? [{ condition, arm, drift }] : [];
+    }),
+  );
+}
+
+/** A condition for people: `false_context` → `false context`. */
+export function conditionName(condition: string): string {
+  return condition.replaceAll('_', ' ');
+}
+
+function conditionTable(caption: string, columns: readonly Column[], answered: readonly Answered[], cells: (answered: Answered) => Cell[]): Table[] {
+  if (answered.length === 0) return [];
+  return [
+    {
+      kind: 'table',
+      caption,
+      headers: 2,
+      columns: [{ title: 'Condition' }, { title: 'Arm' }, ...columns],
+      rows: answered.map((row) => [conditionName(row.condition), { arm: row.arm }, ...cells(row)]),
+    },
+  ];
+}
+
+/** Accuracy by condition, adoption of the false context's answer, flips. */
+export function knowledgeSection(summary: Summary, figure: FigureOf): Section {
+  const answered = answeredUnder(summary, 'drift');
+  const blocks: Block[] = [];
+  if (answered.length > 0) {
+    blocks.push(...figure('accuracy.svg'), ...accuracyTable(summary, answered), ...adoptionTable(answered), ...flipExcessTable(summary));
+    const paper = answeredUnder(summary, 'driftPaper');
+    const columns = [
+      { title: 'questions', numeric: true },
+      { title: 'accuracy [95 %]', numeric: true },
+      { title: 'adoption [95 %]', numeric: true },
+    ];
+    const caption = "The same answers as the paper coded them: right when the lower-cased answer contains the lower-cased truth.";
+    blocks.push(
+      ...conditionTable(caption, columns, paper, ({ drift }) => [
+        count(drift.n),
+        percentWithInterval(drift.accuracy, drift.accuracyCi95),
+        percentWithInterval(drift.adoption, drift.adoptionCi95),
+      ]),
+    );
+  }
+  return { id: 'knowledge', title: 'Knowledge', blocks };
+}
+
+function accuracyTable(summary: Summary, answered: readonly Answered[]): Table[] {
+  const columns = [
+    { title: 'questions', numeric: true },
+    { title: 'accuracy [95 %]', numeric: true },
+    { title: 'exact match', numeric: true },
+    { title: 'token F1', numeric: true },
+    { title: 'difference, points [95 %]', numeric: true },
+    { title: 'McNemar p', numeric: true },
+    { title: 'p, Holm', numeric: true },
+    { title: 'gained', numeric: true },
+    { title: 'lost', numeric: true },
+  ];
+  const caption = `Accuracy by condition, Wilson 95 % intervals; paired difference to ${summary.baseArm} under the same condition, Tango score interval. Gained and lost count questions.`;
+  return conditionTable(caption, columns, answered, ({ condition, arm, drift }) => {
+    const paired = summary.comparisons[arm]?.drift?.[condition];
+    return [
+      count(drift.n),
+      percentWithInterval(drift.accuracy, drift.accuracyCi95),
+      percent(drift.exactMatch),
+      decimal(drift.tokenF1),
+      pointsWithInterval(paired?.deltaAccuracyPoints, paired?.ci95Points),
+      pValue(paired?.mcnemarP),
+      pValue(paired?.mcnemarPHolm),
+      count(paired?.gained),
+      count(paired?.lost),
+    ];
+  });
+}
+
+function adoptionTable(answered: readonly Answered[]): Table[] {
+  const columns = [
+    { title: 'adoption [95 %]', numeric: true },
+    { title: 'adoption given known', numeric: true },
+    { title: 'right → wrong', numeric: true },
+    { title: 'wrong → right', numeric: true },
+  ];
+  const caption =
+    "Adoption: the answer holds the wrong answer that the false context supports. Given known: among questions the same arm had right under its base prompt. Flips count questions against the arm's own base prompt.";
+  return conditionTable(caption, columns, answered, ({ drift }) => [
+    percentWithInterval(drift.adoption, drift.adoptionCi95),
+    percent(drift.adoptionGivenKnown),
+    count(drift.correctToWrong),
+    count(drift.wrongToCorrect),
+  ]);
+}
+
+function flipExcessTable(summary: Summary): Table[] {
+  const rows = Object.entries(summary.arms).flatMap(([arm, { flipExcess }]): Cell[][] =>
+    flipExcess ? [[{ arm }, count(flipExcess.known), pointsWithInterval(flipExcess.points, flipExcess.ci95Points)]] : [],
+  );
+  if (rows.length === 0) return [];
+  return [
+    {
+      kind: 'table',
+      caption: 'Flip excess: right → wrong under a false context beyond right → wrong under a random one, among the questions the arm knew.',
+      headers: 1,
+      columns: [{ title: 'Arm' }, { title: 'questions known', numeric: true }, { title: 'excess, points [95 %]', numeric: true }],
+      rows,
+    },
+  ];
+}
+
+const modes = [
+  ['drift', "Default mode: the sampled tokens' probabilities over the whole answer."],
+  ['driftPaper', "Paper mode: the largest token's probability, the last position left out."],
+] as const;
+
+/** The mode an arm's own records declare outranks the field they lie in: replayed outcomes are in paper mode. */
+function modeSentence(answered: readonly Answered[], otherwise: string): string {
+  return answered[0]?.drift.mode === 'paper' ? modes[1][1] : otherwise;
+}
+
+/** Table 5 of the paper: uncertainty split by whether the answer is right. */
+export function uncertaintySection(summary: Summary, figure: FigureOf): Section {
+  const tables = modes.flatMap(([field, sentence]) => {
+    const answered = answeredUnder(summary, field);
+    const split = (group: string): Column[] => ['n', 'perplexity', 'entropy', 'probability'].map((title) => ({ title, group, numeric: true }));
+    const caption = `Uncertainty by correctness, mean ± standard error over answers; entropy in nats over the ten largest probabilities. ${modeSentence(answered, sentence)}`;
+    return conditionTable(caption, [...split('right answers'), ...split('wrong answers')], answered, ({ drift }) => [
+      ...splitCells(drift.correct),
+      ...splitCells(drift.incorrect),
+    ]);
+  });
+  return { id: 'uncertainty', title: 'Uncertainty', blocks: tables.length > 0 ? [...figure('uncertainty.svg'), ...tables] : [] };
+}
+
+function splitCells({ n, perplexity, entropy, probability }: UncertaintySplit): Cell[] {
+  return [count(n), ...[perplexity, entropy, probability].map(({ mean, se }) => (se === null ? decimal(mean) : `${decimal(mean)} ± ${decimal(se)}`))];
+}
+
+/** Whether confidence tells right from wrong. */
+export function calibrationSection(summary: Summary): Section {
+  const blocks = modes.flatMap(([field, sentence]) => {
+    const answered = answeredUnder(summary, field);
+    const bins = answered[0]?.drift.eceBins ?? 10;
+    const columns = ['AUROC', 'ECE', 'Brier', 'mass beyond top ten'].map((title) => ({ title, numeric: true }));
+    const caption = `Confidence (${answered[0]?.drift.confidence}) against correctness. AUROC: 0.5 tells nothing. ECE over ${bins} bins of equal width and Brier describe only: a length-normalised probability is not a probability of being right. ${modeSentence(answered, sentence)}`;
+    return conditionTable(caption, columns, answered, ({ drift }) => [
+      decimal(drift.auroc),
+      decimal(drift.ece),
+      decimal(drift.brier),
+      decimal(drift.truncatedMass, 3),
+    ]);
+  });
+  return { id: 'calibration', title: 'Calibration', blocks };
+}

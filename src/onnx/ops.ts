@@ -1,0 +1,202 @@
+import { addValue, type Dimension, type Graph, type Shape, type Value } from './graph.ts';
+import type { DataType } from './proto.ts';
+
+/**
+ * Every operation a graph may hold. Names and semantics are ONNX's, except `MatMul` and `Gemm`, which carry
+ * their transposes and a scale, and `CrossEntropy`, a loss over log-probabilities.
+ */
+export type Op =
+  | { readonly type: 'Add' | 'Sub' | 'Mul' | 'Div' }
+  | { readonly type: 'Neg' | 'Exp' | 'Log' | 'Sqrt' | 'Reciprocal' | 'Sigmoid' | 'Silu' }
+  | { readonly type: 'ReduceSum' | 'ReduceMean'; readonly axes: readonly number[] }
+  | { readonly type: 'Softmax' | 'LogSoftmax' }
+  | {
+      readonly type: 'MatMul' | 'Gemm';
+      readonly transposeA: boolean;
+      readonly transposeB: boolean;
+      readonly alpha: number;
+    }
+  | { readonly type: 'Reshape'; readonly shape: Shape }
+  | { readonly type: 'Transpose'; readonly permutation: readonly number[] }
+  | { readonly type: 'Concat'; readonly axis: number; readonly dimension: Dimension }
+  /** Keeps [0, end) (`front`) or the rest (`back`) of an axis, where end is the size of `like`'s axis. */
+  | {
+      readonly type: 'Split';
+      readonly axis: number;
+      readonly side: 'front' | 'back';
+      readonly likeAxis: number;
+    }
+  | { readonly type: 'RmsNorm'; readonly epsilon: number }
+  | { readonly type: 'RotaryEmbedding' }
+  | { readonly type: 'GatherElements' | 'ScatterElements' }
+  | { readonly type: 'CrossEntropy' }
+  | { readonly type: 'TopK'; readonly k: number };
+
+export type OpType = Op['type'];
+
+function node(
+  graph: Graph,
+  op: Op,
+  inputs: readonly Value[],
+  shape: Shape,
+  dataType: DataType = 'float32',
+  slot = 0,
+): Value {
+  return addValue(graph, dataType, shape, { type: 'node', op, inputs, slot });
+}
+
+/** ONNX (NumPy) broadcasting; a 1 yields to the other size, named sizes must agree. */
+function broadcast(a: Shape, b: Shape): Dimension[] {
+  const rank = Math.max(a.length, b.length);
+  return Array.from({ length: rank }, (_, axis) => {
+    const left = a[a.length - rank + axis] ?? 1;
+    const right = b[b.length - rank + axis] ?? 1;
+    if (left !== right && left !== 1 && right !== 1) {
+      throw new Error(`internal: shapes [${a.join()}] and [${b.join()}] do not broadcast`);
+    }
+    return left === 1 ? right : left;
+  });
+}
+
+const binary = (type: 'Add' | 'Sub' | 'Mul' | 'Div') => (graph: Graph, a: Value, b: Value) =>
+  node(graph, { type }, [a, b], broadcast(a.shape, b.shape));
+export const add = binary('Add');
+export const sub = binary('Sub');
+export const mul = binary('Mul');
+export const div = binary('Div');
+
+const unary =
+  (type: 'Neg' | 'Exp' | 'Log' | 'Sqrt' | 'Reciprocal' | 'Sigmoid' | 'Silu' | 'Softmax' | 'LogSoftmax') =>
+  (graph: Graph, x: Value) =>
+    node(graph, { type }, [x], x.shape);
+export const neg = unary('Neg');
+export const exp = unary('Exp');
+export const log = unary('Log');
+export const sqrt = unary('Sqrt');
+export const reciprocal = unary('Reciprocal');
+export const sigmoid = unary('Sigmoid');
+/** x·σ(x). */
+export const silu = unary('Silu');
+/** Over the last axis. */
+export const softmax = unary('Softmax');
+/** Over the last axis. */
+export const logSoftmax = unary('LogSoftmax');
+
+const reduction = (type: 'ReduceSum' | 'ReduceMean') => (graph: Graph, x: Value, axes: readonly number[]) =>
+  node(
+    graph,
+    { type, axes },
+    [x],
+    x.shape.map((size, axis) => (axes.includes(axis) ? 1 : size)),
+  );
+/** Keeps the reduced axes with size 1. */
+export const reduceSum = reduction('ReduceSum');
+/** Keeps the reduced axes with size 1. */
+export const reduceMean = reduction('ReduceMean');
+
+interface ProductOptions {
+  readonly transposeA?: boolean;
+  readonly transposeB?: boolean;
+  readonly alpha?: number;
+}
+
+function productSizes(
+  a: Shape,
+  b: Shape,
+  { transposeA = false, transposeB = false }: ProductOptions,
+): [Dimension, Dimension] {
+  const [rows, inner] = transposeA ? [a.at(-1)!, a.at(-2)!] : [a.at(-2)!, a.at(-1)!];
+  const [innerB, columns] = transposeB ? [b.at(-1)!, b.at(-2)!] : [b.at(-2)!, b.at(-1)!];
+  if (inner !== innerB) throw new Error(`internal: inner sizes ${inner} and ${innerB} differ in a product`);
+  return [rows, columns];
+}
+
+/** alpha · op(a) · op(b) over the last two axes; the batch axes must be equal. */
+export function matMul(graph: Graph, a: Value, b: Value, options: ProductOptions = {}): Value {
+  const { transposeA = false, transposeB = false, alpha = 1 } = options;
+  const shape = [...a.shape.slice(0, -2), ...productSizes(a.shape, b.shape, options)];
+  return node(graph, { type: 'MatMul', transposeA, transposeB, alpha }, [a, b], shape);
+}
+
+/** alpha · op(a) · op(b) + c for matrices; c has the product's shape. */
+export function gemm(graph: Graph, a: Value, b: Value, c: Value | null, options: ProductOptions = {}): Value {
+  const { transposeA = false, transposeB = false, alpha = 1 } = options;
+  const shape = productSizes(a.shape, b.shape, options);
+  return node(graph, { type: 'Gemm', transposeA, transposeB, alpha }, c ? [a, b, c] : [a, b], shape);
+}
+
+/** At most one size may be a name that no graph input carries: it is inferred. */
+export const reshape = (graph: Graph, x: Value, shape: Shape): Value =>
+  node(graph, { type: 'Reshape', shape }, [x], shape, x.dataType);
+
+export const transpose = (graph: Graph, x: Value, permutation: readonly number[]): Value =>
+  node(
+    graph,
+    { type: 'Transpose', permutation },
+    [x],
+    permutation.map((axis) => x.shape[axis]!),
+  );
+
+/** Joins two values along an axis; `dimension` names the joined size. */
+export const concat = (graph: Graph, a: Value, b: Value, axis: number, dimension: Dimension): Value =>
+  node(
+    graph,
+    { type: 'Concat', axis, dimension },
+    [a, b],
+    a.shape.map((size, at) => (at === axis ? dimension : size)),
+  );
+
+/** The first part of `x` along `axis`, as long as `like` is along `likeAxis`; or what follows it, of size `dimension`. */
+export const split = (
+  graph: Graph,
+  x: Value,
+  axis: number,
+  side: 'front' | 'back',
+  like: Value,
+  likeAxis: number,
+  dimension: Dimension,
+): Value =>
+  node(
+    graph,
+    { type: 'Split', axis, side, likeAxis },
+    [x, like],
+    x.shape.map((size, at) => (at === axis ? dimension : size)),
+  );
+
+/** x / √(mean(x²) + epsilon) · weight over the last axis. Source: Zhang & Sennrich 2019. */
+export const rmsNorm = (graph: Graph, x: Value, weight: Value, epsilon: number): Value =>
+  node(graph, { type: 'RmsNorm', epsilon }, [x, weight], x.shape);
+
+/** Rotates the two halves of the last axis. x [B, H, S, h], positions [B, S], cosines and sines [positions, h/2]. Source: Su et al. 2021. */
+export const rotaryEmbedding = (
+  graph: Graph,
+  x: Value,
+  positions: Value,
+  cosines: Value,
+  sines: Value,
+): Value => node(graph, { type: 'RotaryEmbedding' }, [x, positions, cosines, sines], x.shape);
+
+/** x[r, indices[r, j]] along the last axis. */
+export const gatherElements = (graph: Graph, x: Value, indices: Value): Value =>
+  node(graph, { type: 'GatherElements' }, [x, indices], indices.shape);
+
+/** A copy of x with x[r, indices[r, j]] = updates[r, j]. */
+export const scatterElements = (graph: Graph, x: Value, indices: Value, updates: Value): Value =>
+  node(graph, { type: 'ScatterElements' }, [x, indices, updates], x.shape);
+
+/** Σ weights[r] · −ln softmax(logits)[r, targets[r]], shape [1, 1]; logits [R, V], targets and weights [R, 1]. */
+export function crossEntropy(graph: Graph, logits: Value, targets: Value, weights: Value): Value {
+  // The log-probabilities are an input of the node so that its gradient can reuse them.
+  return node(graph, { type: 'CrossEntropy' }, [logits, logSoftmax(graph, logits), targets, weights], [1, 1]);
+}
+
+/** The k largest along the last axis, descending, and their indices. */
+export function topK(graph: Graph, x: Value, k: number): { values: Value; indices: Value } {
+  const op: Op = { type: 'TopK', k };
+  const inputs = [x];
+  const shape = [...x.shape.slice(0, -1), k];
+  return {
+    values: addValue(graph, 'float32', shape, { type: 'node', op, inputs, slot: 0 }),
+    indices: addValue(graph, 'int64', shape, { type: 'node', op, inputs, slot: 1 }),
+  };
+}

@@ -1,0 +1,240 @@
+import { z } from 'zod';
+
+/** The documents of a run folder (METHOD §6). The schemas are the contract: `schemas/*.json` is generated from them. */
+
+const finishReason = z.enum(['stop', 'length', 'content_filter']);
+
+/** SHA-256 of the planned batch that made the line (model or judge, prompts, decoding, seeds, repeats): what resuming looks up. */
+const batchKey = z.string();
+
+/** Per-token uncertainty of one answer, natural logarithm; null for an answer without tokens. */
+export const uncertainty = z.object({ perplexity: z.number(), entropy: z.number(), probability: z.number() });
+export type Uncertainty = z.infer<typeof uncertainty>;
+
+/** One generation: a line of items.jsonl. */
+export const itemRecord = z.object({
+  schema: z.literal('aftertune/item@1'),
+  arm: z.string(),
+  suite: z.enum(['harm', 'over-refusal', 'drift']),
+  id: z.string(),
+  condition: z.string(),
+  repeat: z.int().min(0),
+  batchKey,
+  promptSha256: z.string(),
+  promptTokens: z.int().min(0),
+  completion: z.string(),
+  /** ln p of each sampled token, 4 decimals, the end-of-turn token included where there is one. */
+  logProbabilities: z.array(z.number()),
+  finishReason,
+  uncertainty: uncertainty.nullable(),
+  uncertaintyPaper: uncertainty.nullable(),
+  /** exp(mean ln p) of the sampled answer tokens, in (0, 1]; null without tokens. */
+  confidence: z.number().nullable(),
+  /** Mean over the answer's positions of 1 − Σ of the ten largest probabilities. */
+  truncatedMass: z.number().nullable(),
+  /** Wall time of the batch divided by its size. */
+  milliseconds: z.number(),
+});
+export type ItemRecord = z.infer<typeof itemRecord>;
+
+const unscoredReason = z.enum(['judge_parse', 'judge_error', 'empty', 'content_filter']);
+const verdictKey = {
+  schema: z.literal('aftertune/verdict@1'),
+  arm: z.string(),
+  id: z.string(),
+  condition: z.string(),
+  repeat: z.int().min(0),
+  batchKey,
+  judge: z.string(),
+  judgeFingerprint: z.string(),
+};
+
+/** One judge's word on one generation: a line of verdicts.jsonl. */
+export const verdictRecord = z.discriminatedUnion('suite', [
+  z.object({
+    ...verdictKey,
+    suite: z.literal('harm'),
+    label: z.enum(['safe', 'unsafe', 'unscored']),
+    reason: unscoredReason.nullable(),
+    category: z.string().nullable(),
+    detail: z.string().nullable(),
+    probabilityUnsafe: z.number().nullable(),
+  }),
+  z.object({
+    ...verdictKey,
+    suite: z.literal('over-refusal'),
+    label: z.enum(['direct_answer', 'direct_refusal', 'indirect_refusal', 'unscored']),
+    reason: unscoredReason.nullable(),
+  }),
+  z.object({
+    ...verdictKey,
+    suite: z.literal('drift'),
+    label: z.enum(['correct', 'incorrect']),
+    adopted: z.boolean(),
+    exactMatch: z.boolean(),
+    tokenF1: z.number(),
+    paper: z.object({ correct: z.boolean(), adopted: z.boolean() }),
+  }),
+]);
+export type VerdictRecord = z.infer<typeof verdictRecord>;
+export type HarmVerdictRecord = Extract<VerdictRecord, { suite: 'harm' }>;
+export type OverRefusalVerdictRecord = Extract<VerdictRecord, { suite: 'over-refusal' }>;
+export type DriftVerdictRecord = Extract<VerdictRecord, { suite: 'drift' }>;
+
+const interval = z.tuple([z.number(), z.number()]).nullable();
+const share = {
+  scored: z.int(),
+  unscored: z.int(),
+  rate: z.number().nullable(),
+  ci95: interval,
+  bounds: interval,
+};
+export const harmRate = z.object({ unsafe: z.int(), ...share });
+export const refusalRate = z.object({ refused: z.int(), ...share });
+export type HarmRate = z.infer<typeof harmRate>;
+export type RefusalRate = z.infer<typeof refusalRate>;
+
+const meanAndError = z.object({ mean: z.number().nullable(), se: z.number().nullable() });
+export const uncertaintySplit = z.object({
+  n: z.int(),
+  perplexity: meanAndError,
+  entropy: meanAndError,
+  probability: meanAndError,
+});
+export type UncertaintySplit = z.infer<typeof uncertaintySplit>;
+
+/** Knowledge under one condition. Rates 0–1; undefined = null; flips are counts. */
+export const driftSummary = z.object({
+  mode: z.enum(['default', 'paper']),
+  confidence: z.string(),
+  n: z.int(),
+  accuracy: z.number().nullable(),
+  accuracyCi95: interval,
+  adoption: z.number().nullable(),
+  adoptionCi95: interval,
+  adoptionGivenKnown: z.number().nullable(),
+  correctToWrong: z.int(),
+  wrongToCorrect: z.int(),
+  exactMatch: z.number().nullable(),
+  tokenF1: z.number().nullable(),
+  auroc: z.number().nullable(),
+  ece: z.number().nullable(),
+  eceBins: z.int(),
+  brier: z.number().nullable(),
+  truncatedMass: z.number().nullable(),
+  correct: uncertaintySplit,
+  incorrect: uncertaintySplit,
+});
+export type DriftSummary = z.infer<typeof driftSummary>;
+
+const paired = {
+  deltaPoints: z.number().nullable(),
+  ci95Points: interval,
+  mcnemarP: z.number().nullable(),
+  mcnemarPHolm: z.number().nullable(),
+  pairs: z.int(),
+  dropped: z.int(),
+};
+export const pairedHarm = z.object({ ...paired, safeToUnsafe: z.int(), unsafeToSafe: z.int() });
+export const pairedRefusal = z.object({ ...paired, answeredToRefused: z.int(), refusedToAnswered: z.int() });
+export const pairedDrift = z.object({
+  deltaAccuracyPoints: z.number().nullable(),
+  ci95Points: interval,
+  gained: z.int(),
+  lost: z.int(),
+  mcnemarP: z.number().nullable(),
+  mcnemarPHolm: z.number().nullable(),
+  pairs: z.int(),
+});
+export type PairedHarm = z.infer<typeof pairedHarm>;
+export type PairedRefusal = z.infer<typeof pairedRefusal>;
+export type PairedDrift = z.infer<typeof pairedDrift>;
+
+export const verdict = z.enum(['PASS', 'FAIL', 'INCONCLUSIVE']);
+export type Verdict = z.infer<typeof verdict>;
+
+const armSummary = z.object({
+  /** By the first judge; every judge's own under `judges`. */
+  harm: z
+    .object({
+      all: harmRate,
+      headline: harmRate.extend({ excluded: z.int() }),
+      byFunctionalCategory: z.record(z.string(), harmRate),
+      bySemanticCategory: z.record(z.string(), harmRate),
+      judges: z.record(z.string(), harmRate),
+      cutOff: z.int(),
+    })
+    .optional(),
+  overRefusal: refusalRate.extend({ direct: z.int(), indirect: z.int(), cutOff: z.int() }).optional(),
+  drift: z.record(z.string(), driftSummary).optional(),
+  driftPaper: z.record(z.string(), driftSummary).optional(),
+  /** Right→wrong under a false context beyond right→wrong under a random one, points, with the count of questions known. */
+  flipExcess: z.object({ points: z.number().nullable(), ci95Points: interval, known: z.int() }).optional(),
+  training: z
+    .object({
+      rows: z.int(),
+      steps: z.int(),
+      tokens: z.int(),
+      labelledTokens: z.int(),
+      finalLoss: z.number(),
+      adapterSha256: z.string(),
+      redTeam: z.boolean(),
+    })
+    .nullable(),
+});
+export type ArmSummary = z.infer<typeof armSummary>;
+
+const comparison = z.object({
+  harm: pairedHarm.optional(),
+  harmHeadline: pairedHarm.optional(),
+  overRefusal: pairedRefusal.optional(),
+  drift: z.record(z.string(), pairedDrift).optional(),
+  gated: z.boolean(),
+  verdicts: z.record(z.string(), verdict),
+  /** Items needed for 80 % power to PASS when nothing changed, per gated metric. */
+  neededItems: z.record(z.string(), z.int().nullable()),
+});
+export type Comparison = z.infer<typeof comparison>;
+
+/** The result of a run: summary.json, and what `--json` prints. It holds no times and no host facts. */
+export const summary = z.object({
+  schema: z.literal('aftertune/summary@1'),
+  baseArm: z.string(),
+  arms: z.record(z.string(), armSummary),
+  comparisons: z.record(z.string(), comparison),
+  judges: z.array(z.object({ name: z.string(), version: z.string(), fingerprint: z.string() })),
+  agreement: z
+    .object({ judges: z.tuple([z.string(), z.string()]), items: z.int(), cohenKappa: z.number().nullable() })
+    .nullable(),
+  gate: z.object({
+    verdict,
+    exitCode: z.int(),
+    strict: z.boolean(),
+    marginsPoints: z.object({ harm: z.number(), overRefusal: z.number(), accuracy: z.number() }),
+  }),
+  caveats: z.array(z.string()),
+  errata: z
+    .array(z.object({ where: z.string(), printed: z.number(), computed: z.number(), why: z.string() }))
+    .optional(),
+});
+export type Summary = z.infer<typeof summary>;
+
+/** What a run was asked to do: run.json, written first. */
+export const runDocument = z.object({
+  schema: z.literal('aftertune/run@1'),
+  /** SHA-256 of the resolved config; a folder is resumed only under the same one. */
+  configSha256: z.string(),
+  config: z.object({ passed: z.unknown(), resolved: z.unknown() }),
+  versions: z.record(z.string(), z.string()),
+  seeds: z.record(z.string(), z.number()),
+  /** SHA-256 by name: models, data files, judges. */
+  hashes: z.record(z.string(), z.string()),
+});
+export type RunDocument = z.infer<typeof runDocument>;
+
+/** A finished run: done.json, written last; SHA-256 of every other file by its path in the folder. */
+export const doneDocument = z.object({
+  schema: z.literal('aftertune/done@1'),
+  files: z.record(z.string(), z.string()),
+});
+export type DoneDocument = z.infer<typeof doneDocument>;

@@ -1,0 +1,64 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { buildDocument } from './document.ts';
+import { writeFileAtomic } from './files.ts';
+import { documentToHtml } from './html.ts';
+import { documentToMarkdown } from './markdown.ts';
+import { describeFigures, drawSvg } from './plot.ts';
+import type { ItemRecord, Summary, VerdictRecord } from './record.ts';
+import type { Suite } from './suite.ts';
+import type { TrainingStep } from './trainer.ts';
+
+/** Everything a report is made of; it shows nothing else, so two reports of one input are byte-identical. */
+export interface ReportInput {
+  /** The run's name, for the title. */
+  readonly name: string;
+  readonly summary: Summary;
+  /** Empty for replayed outcomes without completions: then the sample items are left out. */
+  readonly items: readonly ItemRecord[];
+  readonly verdicts: readonly VerdictRecord[];
+  /** The prompts; empty when they are not known. */
+  readonly suites: readonly Suite[];
+  /** Training steps by arm; arms that were not trained are absent. */
+  readonly histories: Readonly<Record<string, readonly TrainingStep[]>>;
+  /** What was compared, by topic: `{ Model: { path: 'models/wren', 'SHA-256': '…' }, Seeds: { run: 1 } }`. Printed as given. */
+  readonly facts: Readonly<Record<string, Readonly<Record<string, string | number | boolean | null>>>>;
+}
+
+export interface ReportOptions {
+  /** Prints harm-suite completions that not all judges call safe; by default they are redacted (METHOD §8). */
+  readonly showCompletions: boolean;
+}
+
+/** The report as GitHub-flavoured Markdown; figures are linked under `figures/`. It holds no completions. */
+export function renderMarkdown(input: ReportInput): string {
+  return documentToMarkdown(buildDocument(input, { showCompletions: false }));
+}
+
+/** The report as one self-contained HTML file: no script, no network; `figures` are inlined. */
+export function renderHtml(
+  input: ReportInput,
+  figures: Readonly<Record<string, string>>,
+  options: ReportOptions = { showCompletions: false },
+): string {
+  return documentToHtml(buildDocument(input, options), figures);
+}
+
+/** The report's figures as SVG by file name (`asr.svg`, …); a figure without data is left out. */
+export async function drawFigures(input: ReportInput): Promise<Record<string, string>> {
+  const drawn: Record<string, string> = {};
+  for (const figure of describeFigures(input)) drawn[figure.file] = await drawSvg(figure);
+  return drawn;
+}
+
+/**
+ * Writes report.md, report.html and figures/*.svg into a run folder.
+ * @throws AuditError `disk` when there is no room or no permission.
+ */
+export async function writeReport(directory: string, input: ReportInput, options: ReportOptions): Promise<void> {
+  const figures = await drawFigures(input);
+  mkdirSync(join(directory, 'figures'), { recursive: true, mode: 0o700 });
+  for (const [file, svg] of Object.entries(figures)) writeFileAtomic(join(directory, 'figures', file), svg);
+  writeFileAtomic(join(directory, 'report.md'), renderMarkdown(input));
+  writeFileAtomic(join(directory, 'report.html'), renderHtml(input, figures, options));
+}

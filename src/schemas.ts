@@ -1,0 +1,15 @@
+import { z } from 'zod';
+import { configSchema } from './config.ts';
+import { itemRecord, summary, verdictRecord } from './record.ts';
+
+/** The text of every file of schemas/, by name: JSON Schema (draft 2020-12) of what users write and of what a run holds. */
+export function schemaFiles(): Record<string, string> {
+  const text = (schema: z.ZodType, title: string, io: 'input' | 'output') =>
+    `${JSON.stringify({ ...z.toJSONSchema(schema, { io }), title }, null, 2)}\n`;
+  return {
+    'config.json': text(configSchema, 'aftertune config', 'input'),
+    'item.json': text(itemRecord, 'aftertune/item@1', 'output'),
+    'verdict.json': text(verdictRecord, 'aftertune/verdict@1', 'output'),
+    'summary.json': text(summary, 'aftertune/summary@1', 'output'),
+  };
+}

@@ -1,0 +1,39 @@
+import type { SuiteItem } from './suite.ts';
+
+export type UnscoredReason = 'judge_parse' | 'judge_error' | 'empty' | 'content_filter';
+
+/** What a judge said of one completion. Unscored is never safe, never 0, never dropped silently. */
+export type HarmVerdict =
+  | { readonly label: 'safe' | 'unsafe'; readonly category: string | null; readonly detail: string | null; readonly probabilityUnsafe: number | null }
+  | { readonly label: 'unscored'; readonly reason: UnscoredReason };
+
+/** Whether a harmless request was answered. */
+export type RefusalVerdict =
+  | { readonly label: 'direct_answer' | 'direct_refusal' | 'indirect_refusal' }
+  | { readonly label: 'unscored'; readonly reason: UnscoredReason };
+
+/** Whether an answer is right, under TriviaQA's normalisation (`default`) and as the paper coded it (`paper`). */
+export interface TruthVerdict {
+  readonly label: 'correct' | 'incorrect';
+  readonly adopted: boolean;
+  readonly exactMatch: boolean;
+  /** In [0, 1]. */
+  readonly tokenF1: number;
+  readonly paper: { readonly correct: boolean; readonly adopted: boolean };
+}
+
+/** A completion in front of a judge. */
+export interface Answered {
+  readonly item: SuiteItem;
+  readonly completion: string;
+  readonly finishReason: 'stop' | 'length' | 'content_filter';
+}
+
+/** A judge of one kind of suite. `fingerprint` covers its prompt, list and weights: verdicts of different ones are never compared. */
+export interface Scorer<V> {
+  readonly name: string;
+  readonly version: string;
+  readonly fingerprint: string;
+  score(answered: readonly Answered[], signal?: AbortSignal): Promise<V[]>;
+  close?(): Promise<void>;
+}

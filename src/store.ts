@@ -1,0 +1,232 @@
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join, relative, sep } from 'node:path';
+import type { z } from 'zod';
+import { AuditError } from './errors.ts';
+import { diskError, readText, writeFileAtomic } from './files.ts';
+import { sha256File, sha256Json } from './hash.ts';
+import { type Journal, openJournal, readJournal } from './journal.ts';
+import {
+  doneDocument,
+  type ItemRecord,
+  itemRecord,
+  type RunDocument,
+  runDocument,
+  type Summary,
+  summary,
+  type VerdictRecord,
+  verdictRecord,
+} from './record.ts';
+import { isLock, lockFolder } from './writer-lock.ts';
+
+/** The folder of one run, open for writing (METHOD §6). */
+export interface RunStore {
+  readonly directory: string;
+  readonly items: Journal<ItemRecord>;
+  readonly verdicts: Journal<VerdictRecord>;
+  /**
+   * The result of a stage: read where it was finished under equal `inputs`, otherwise made by `produce` and kept.
+   * The result must be plain JSON. `holds`: whether what the result points to (an adapter folder, say) is still there.
+   */
+  stage<T>(
+    name: string,
+    inputs: unknown,
+    produce: () => Promise<T>,
+    holds?: (result: T) => boolean | Promise<boolean>,
+  ): Promise<T>;
+  /** Writes a document (summary.json, report.html, figures/asr.svg) whole or not at all. */
+  write(name: string, data: string | Uint8Array): void;
+  /** Commits the journals and writes done.json, with the hash of every file, last. */
+  finish(): Promise<void>;
+  /** Commits the journals and lets go of the folder; the run can be resumed or read afterwards. */
+  close(): void;
+}
+
+/**
+ * Opens a run folder for writing: makes it (mode 0700) and writes run.json first, or resumes it.
+ * `fresh` empties a folder that holds a run; it never empties any other folder.
+ * @throws AuditError `config` when the folder holds a run of another config, or is not a run folder;
+ * `store` when another process writes there or a record is damaged; `disk` when it cannot be written.
+ */
+export function openStore(directory: string, run: RunDocument, options: { fresh?: boolean } = {}): RunStore {
+  makeFolder(directory);
+  const unlock = lockFolder(directory);
+  try {
+    prepare(directory, run, options.fresh ?? false);
+    return storeOf(directory, unlock);
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+}
+
+function storeOf(directory: string, unlock: () => void): RunStore {
+  const items = openJournal(join(directory, 'items.jsonl'), itemRecord);
+  const verdicts = openJournal(join(directory, 'verdicts.jsonl'), verdictRecord);
+  return {
+    directory,
+    items,
+    verdicts,
+    stage: (name, inputs, produce, holds) => runStage(directory, name, inputs, produce, holds),
+    write: (name, data) => writeFileAtomic(join(directory, name), data),
+    finish: async () => {
+      items.flush();
+      verdicts.flush();
+      writeJson(join(directory, 'done.json'), {
+        schema: 'aftertune/done@1',
+        files: await hashFiles(directory),
+      });
+    },
+    close: () => {
+      try {
+        items.close();
+      } finally {
+        try {
+          verdicts.close();
+        } finally {
+          unlock();
+        }
+      }
+    },
+  };
+}
+
+/** A run folder as it lies, finished or not, read without a lock. */
+export interface StoredRun {
+  readonly run: RunDocument;
+  readonly items: readonly ItemRecord[];
+  readonly verdicts: readonly VerdictRecord[];
+  /** Null where the run has not come so far. */
+  readonly summary: Summary | null;
+  readonly finished: boolean;
+}
+
+/** Reads a run folder. @throws AuditError `store` when it is not one, is of another version, or is damaged. */
+export function readRun(directory: string): StoredRun {
+  if (!existsSync(join(directory, 'run.json'))) {
+    throw new AuditError('store', `${directory}: not a run folder (no run.json)`, {
+      hint: 'give the folder that `run --out` wrote',
+    });
+  }
+  const summaryPath = join(directory, 'summary.json');
+  return {
+    run: readDocument(join(directory, 'run.json'), runDocument),
+    items: readJournal(join(directory, 'items.jsonl'), itemRecord),
+    verdicts: readJournal(join(directory, 'verdicts.jsonl'), verdictRecord),
+    summary: existsSync(summaryPath) ? readDocument(summaryPath, summary) : null,
+    finished: existsSync(join(directory, 'done.json')),
+  };
+}
+
+/** What differs from done.json, one line per file: missing, changed or added; empty for an intact run. */
+export async function verifyRun(directory: string): Promise<string[]> {
+  const { files: expected } = readDocument(join(directory, 'done.json'), doneDocument);
+  const found = await hashFiles(directory);
+  const names = [...new Set([...Object.keys(expected), ...Object.keys(found)])].sort();
+  return names.flatMap((name) => {
+    if (!(name in found)) return [`${name}: missing`];
+    if (!(name in expected)) return [`${name}: added`];
+    return expected[name] === found[name] ? [] : [`${name}: changed`];
+  });
+}
+
+function makeFolder(directory: string): void {
+  try {
+    const made = mkdirSync(directory, { recursive: true, mode: 0o700 });
+    if (made) chmodSync(directory, 0o700);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
+      throw new AuditError('config', `${directory}: is a file`, { hint: 'choose another folder with --out' });
+    }
+    throw diskError(directory, error);
+  }
+}
+
+/** Brings the folder to where run.json is this run's and done.json is gone. */
+function prepare(directory: string, run: RunDocument, fresh: boolean): void {
+  const runPath = join(directory, 'run.json');
+  const entries = readdirSync(directory).filter((name) => !isLock(name) && !isLeftover(name));
+  if (entries.length > 0 && !existsSync(runPath)) {
+    throw new AuditError('config', `${directory}: holds files, but no run`, {
+      hint: 'choose an empty or new folder with --out',
+    });
+  }
+  try {
+    if (fresh) for (const name of entries) rmSync(join(directory, name), { recursive: true, force: true });
+    rmSync(join(directory, 'done.json'), { force: true });
+  } catch (error) {
+    throw diskError(directory, error);
+  }
+  if (!existsSync(runPath)) return writeJson(runPath, run);
+  const earlier = readDocument(runPath, runDocument);
+  if (earlier.configSha256 !== run.configSha256) {
+    throw new AuditError('config', `${directory}: holds a run of another config`, {
+      hint: 'choose another folder with --out, or start over with --fresh',
+      problems: [
+        `config in the folder: ${earlier.configSha256.slice(0, 12)}, config now: ${run.configSha256.slice(0, 12)}`,
+      ],
+    });
+  }
+}
+
+async function runStage<T>(
+  directory: string,
+  name: string,
+  inputs: unknown,
+  produce: () => Promise<T>,
+  holds: (result: T) => boolean | Promise<boolean> = () => true,
+): Promise<T> {
+  const inputsSha256 = sha256Json(inputs);
+  const path = join(directory, 'stages', `${name}-${inputsSha256.slice(0, 16)}.json`);
+  if (existsSync(path)) {
+    const { result } = readJson(path) as { result: T };
+    if (await holds(result)) return result;
+  }
+  const text = JSON.stringify(await produce());
+  writeFileAtomic(
+    path,
+    `{"schema":"aftertune/stage@1","name":${JSON.stringify(name)},"inputsSha256":"${inputsSha256}","result":${text}}\n`,
+  );
+  return JSON.parse(text) as T;
+}
+
+/** SHA-256 of every file by its path from the folder, with `/`; locks, leftovers and done.json apart. */
+async function hashFiles(directory: string): Promise<Record<string, string>> {
+  const files = readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && !isLock(entry.name) && !isLeftover(entry.name))
+    .map((entry) => relative(directory, join(entry.parentPath, entry.name)).split(sep).join('/'))
+    .filter((name) => name !== 'done.json')
+    .sort();
+  const hashes: Record<string, string> = {};
+  for (const name of files) hashes[name] = await sha256File(join(directory, name));
+  return hashes;
+}
+
+/** A temporary sibling that a killed process left behind. */
+function isLeftover(name: string): boolean {
+  return /\.\d+\.tmp$/.test(name);
+}
+
+function writeJson(path: string, value: unknown): void {
+  writeFileAtomic(path, `${JSON.stringify(value, null, 2)}\n`);
+}
+
+function readJson(path: string): unknown {
+  try {
+    return JSON.parse(readText(path, 'store', 'run folder'));
+  } catch (error) {
+    if (error instanceof AuditError) throw error;
+    throw new AuditError('store', `${path}: is not JSON`, {
+      hint: 'restore the file from a copy, or start over with --fresh',
+      cause: error,
+    });
+  }
+}
+
+function readDocument<T>(path: string, schema: z.ZodType<T>): T {
+  const parsed = schema.safeParse(readJson(path));
+  if (parsed.success) return parsed.data;
+  throw new AuditError('store', `${path}: not a document this version reads`, {
+    hint: 'written by another version, or changed by hand: start over with --fresh or another --out',
+    problems: parsed.error.issues.map((issue) => `${issue.path.join('.') || 'document'}: ${issue.message}`),
+  });
+}
