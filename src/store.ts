@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import type { z } from 'zod';
 import { AuditError } from './errors.ts';
@@ -145,27 +145,30 @@ function makeFolder(directory: string): void {
 function prepare(directory: string, run: RunDocument, fresh: boolean): void {
   const runPath = join(directory, 'run.json');
   const entries = readdirSync(directory).filter((name) => !isLock(name) && !isLeftover(name));
-  if (entries.length > 0 && !existsSync(runPath)) {
+  const holdsRun = entries.includes('run.json');
+  if (entries.length > 0 && !holdsRun) {
     throw new AuditError('config', `${directory}: holds files, but no run`, {
       hint: 'choose an empty or new folder with --out',
     });
   }
+  if (holdsRun && !fresh) refuseOtherConfig(directory, readDocument(runPath, runDocument), run);
   try {
-    if (fresh) for (const name of entries) rmSync(join(directory, name), { recursive: true, force: true });
-    rmSync(join(directory, 'done.json'), { force: true });
+    const stale = fresh ? entries : ['done.json'];
+    for (const name of stale) rmSync(join(directory, name), { recursive: true, force: true });
   } catch (error) {
     throw diskError(directory, error);
   }
-  if (!existsSync(runPath)) return writeJson(runPath, run);
-  const earlier = readDocument(runPath, runDocument);
-  if (earlier.configSha256 !== run.configSha256) {
-    throw new AuditError('config', `${directory}: holds a run of another config`, {
-      hint: 'choose another folder with --out, or start over with --fresh',
-      problems: [
-        `config in the folder: ${earlier.configSha256.slice(0, 12)}, config now: ${run.configSha256.slice(0, 12)}`,
-      ],
-    });
-  }
+  if (!holdsRun || fresh) writeJson(runPath, run);
+}
+
+function refuseOtherConfig(directory: string, earlier: RunDocument, now: RunDocument): void {
+  if (earlier.configSha256 === now.configSha256) return;
+  throw new AuditError('config', `${directory}: holds a run of another config`, {
+    hint: 'choose another folder with --out, or start over with --fresh',
+    problems: [
+      `config there ${earlier.configSha256.slice(0, 12)}, config now ${now.configSha256.slice(0, 12)}`,
+    ],
+  });
 }
 
 async function runStage<T>(
