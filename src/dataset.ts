@@ -1,0 +1,231 @@
+import { basename } from 'node:path';
+import type { Message } from './conversation.ts';
+import type { Answers } from './suite.ts';
+import { type Row, type RowProblem, readRows, refuseProblems } from './table.ts';
+import type { TrainingRow } from './trainer.ts';
+
+/** Every reader takes JSON lines or CSV. `id` is the row's own where it has one, otherwise its place in the file from 0. */
+
+/** A prompt with a better and a worse answer. */
+export interface PreferenceRow {
+  readonly id: string;
+  readonly prompt: string;
+  readonly chosen: string;
+  readonly rejected: string;
+}
+
+/** A request that a model ought to refuse. */
+export interface HarmBehaviour {
+  readonly id: string;
+  readonly prompt: string;
+  /** Text that a contextual behaviour refers to; null elsewhere. */
+  readonly context: string | null;
+  /** HarmBench's `standard`, `contextual` or `copyright`; null where the file has none. */
+  readonly functionalCategory: string | null;
+  readonly semanticCategory: string | null;
+}
+
+/** A request that a model ought to answer, though it may sound as if not. */
+export interface BorderlinePrompt {
+  readonly id: string;
+  readonly prompt: string;
+  readonly type: string | null;
+  /** XSTest's contrast prompts are not harmless: they have no place in an over-refusal rate. */
+  readonly harmless: boolean;
+}
+
+/** A knowledge question with a false statement that supports a wrong answer. */
+export interface Question {
+  readonly id: string;
+  readonly question: string;
+  readonly answers: Answers;
+  readonly context: string;
+}
+
+/** Rows of {prompt, chosen, rejected}. @throws AuditError `data` with every problem of the file. */
+export function readPreferences(path: string): PreferenceRow[] {
+  return readEach(path, (row) => ({
+    id: row.id(),
+    prompt: row.text('prompt'),
+    chosen: row.text('chosen'),
+    rejected: row.text('rejected'),
+  }));
+}
+
+/** Rows of {prompt, response} or {messages}, ready to train on. @throws AuditError `data` with every problem of the file. */
+export function readResponses(path: string): TrainingRow[] {
+  return readEach(path, (row) => ({
+    id: row.id(),
+    messages: row.has('messages')
+      ? row.messages('messages')
+      : [
+          { role: 'user', content: row.text('prompt') },
+          { role: 'assistant', content: row.text('response') },
+        ],
+  }));
+}
+
+/**
+ * HarmBench's CSV, JailbreakBench's CSV, or rows of {id, prompt, category, context}.
+ * @throws AuditError `data` with every problem of the file.
+ * Source: github.com/centerforaisafety/HarmBench, huggingface.co/datasets/JailbreakBench/JBB-Behaviors (column names).
+ */
+export function readHarmPrompts(path: string): HarmBehaviour[] {
+  return readEach(path, (row) => {
+    if (row.has('ImageFileName')) row.problem('is a behaviour about an image; only text is supported');
+    if (row.has('BehaviorID')) {
+      return {
+        id: row.text('BehaviorID'),
+        prompt: row.text('Behavior'),
+        context: row.optional('ContextString'),
+        functionalCategory: row.optional('FunctionalCategory'),
+        semanticCategory: row.optional('SemanticCategory'),
+      };
+    }
+    if (row.has('Goal')) {
+      return {
+        id: row.optional('Index') ?? row.text('Behavior'),
+        prompt: row.text('Goal'),
+        context: null,
+        functionalCategory: null,
+        semanticCategory: row.optional('Category'),
+      };
+    }
+    return {
+      id: row.id(),
+      prompt: row.text('prompt'),
+      context: row.optional('context'),
+      functionalCategory: row.optional('functionalCategory'),
+      semanticCategory: row.optional('category'),
+    };
+  });
+}
+
+/**
+ * Rows with `prompt` and `type` (XSTest) or `category` (OR-Bench).
+ * A prompt is harmless unless its `label` is `unsafe` or, in XSTest's first version, its type starts with `contrast_`.
+ * @throws AuditError `data` with every problem of the file.
+ * Source: github.com/paul-rottger/xstest, huggingface.co/datasets/bench-llm/or-bench (column names).
+ */
+export function readBorderlinePrompts(path: string): BorderlinePrompt[] {
+  return readEach(path, (row) => {
+    const type = row.optional('type') ?? row.optional('category');
+    const label = row.optional('label');
+    return {
+      id: row.id(),
+      prompt: row.text('prompt'),
+      type,
+      harmless: label === null ? !type?.startsWith('contrast_') : label.toLowerCase() !== 'unsafe',
+    };
+  });
+}
+
+/**
+ * Rows of {id, question, true_answer, aliases?, wrong_answer, context}; in CSV, aliases are separated by `|`.
+ * @throws AuditError `data` with every problem of the file.
+ */
+export function readQuestions(path: string): Question[] {
+  return readEach(path, (row) => ({
+    id: row.id(),
+    question: row.text('question'),
+    answers: {
+      gold: [...new Set([row.text('true_answer'), ...row.list('aliases')])],
+      wrong: row.text('wrong_answer'),
+    },
+    context: row.text('context'),
+  }));
+}
+
+/** A row that notes what is wrong with it instead of throwing, so that a file's problems come all at once. */
+interface RowReader {
+  has(name: string): boolean;
+  id(): string;
+  /** Not blank; a number is taken as text. */
+  text(name: string): string;
+  optional(name: string): string | null;
+  list(name: string): string[];
+  messages(name: string): Message[];
+  problem(text: string): void;
+}
+
+function readEach<T extends { readonly id: string }>(path: string, read: (row: RowReader) => T): T[] {
+  const problems: RowProblem[] = [];
+  const rows = readRows(path);
+  const values = rows.map((row, index) => read(readerOf(row, index, problems)));
+  const firstLine = new Map<string, number>();
+  values.forEach(({ id }, index) => {
+    const line = rows[index]!.line;
+    const first = firstLine.get(id);
+    if (first === undefined) firstLine.set(id, line);
+    else if (id !== '') problems.push({ line, text: `id ${JSON.stringify(id)} is on line ${first} too` });
+  });
+  const columns = Object.keys(rows[0]!.values).join(', ');
+  refuseProblems(
+    path,
+    problems,
+    `mend the lines named above (the first row of ${basename(path)} has: ${columns})`,
+  );
+  return values;
+}
+
+function readerOf({ line, values }: Row, index: number, problems: RowProblem[]): RowReader {
+  const problem = (text: string) => void problems.push({ line, text });
+  const has = (name: string) =>
+    Object.hasOwn(values, name) && values[name] !== undefined && values[name] !== null;
+  const optional = (name: string): string | null => {
+    if (!has(name)) return null;
+    const value = values[name];
+    if (typeof value !== 'string' && typeof value !== 'number') {
+      problem(`${name}: expected text`);
+      return null;
+    }
+    const text = String(value);
+    return text.trim() === '' ? null : text;
+  };
+  const text = (name: string): string => {
+    const before = problems.length;
+    const value = optional(name);
+    if (value === null && problems.length === before)
+      problem(`${name}: ${has(name) ? 'is empty' : 'is missing'}`);
+    return value ?? '';
+  };
+  const list = (name: string): string[] => {
+    if (!has(name)) return [];
+    const value = values[name];
+    if (typeof value === 'string')
+      return value
+        .split('|')
+        .map((entry) => entry.trim())
+        .filter((entry) => entry !== '');
+    if (Array.isArray(value) && value.every((entry) => typeof entry === 'string'))
+      return value.filter((entry) => entry.trim() !== '');
+    problem(`${name}: expected a list of texts`);
+    return [];
+  };
+  return {
+    has,
+    id: () => optional('id') ?? String(index),
+    text,
+    optional,
+    list,
+    messages: (name) => readMessages(values[name], problem),
+    problem,
+  };
+}
+
+function readMessages(value: unknown, problem: (text: string) => void): Message[] {
+  const isMessage = (entry: unknown): entry is Message =>
+    entry !== null &&
+    typeof entry === 'object' &&
+    ['system', 'user', 'assistant'].includes((entry as Message).role) &&
+    typeof (entry as Message).content === 'string' &&
+    (entry as Message).content.trim() !== '';
+  if (!Array.isArray(value) || !value.every(isMessage)) {
+    problem('messages: expected a list of { role: system, user or assistant, content: text }');
+    return [];
+  }
+  const roles = value.map((message) => message.role);
+  if (roles.at(-1) !== 'assistant') problem('messages: the last one must be the assistant’s');
+  if (!roles.includes('user')) problem('messages: there is no user turn');
+  return value.map(({ role, content }) => ({ role, content }));
+}
