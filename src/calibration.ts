@@ -1,0 +1,128 @@
+import { type Interval, mean, z95 } from './stats.ts';
+
+/** Whether confidence tells right answers from wrong ones (AUROC, risk–coverage) and whether it is a probability (ECE, Brier). */
+
+/** One answer: its confidence, and whether it was right. */
+export interface Judged {
+  readonly confidence: number;
+  readonly correct: boolean;
+}
+
+/**
+ * Area under the ROC curve of confidence for correctness, ties ½, with DeLong's interval clipped to [0, 1].
+ * Both null with one class; the interval null where its variance is 0 or a class has one member.
+ * Source: DeLong, DeLong & Clarke-Pearson 1988, Biometrics 44:837–845; midranks as Sun & Xu 2014.
+ */
+export function auroc(answers: readonly Judged[]): { auroc: number | null; ci95: Interval | null } {
+  const right = answers.filter(({ correct }) => correct).map(({ confidence }) => confidence);
+  const wrong = answers.filter(({ correct }) => !correct).map(({ confidence }) => confidence);
+  if (right.length === 0 || wrong.length === 0) return { auroc: null, ci95: null };
+  const all = midranks([...right, ...wrong]);
+  const amongRight = midranks(right);
+  const amongWrong = midranks(wrong);
+  // How much of the other class each answer beats.
+  const rightBeats = right.map((_, i) => (all[i]! - amongRight[i]!) / wrong.length);
+  const wrongBeaten = wrong.map((_, i) => 1 - (all[right.length + i]! - amongWrong[i]!) / right.length);
+  const area = mean(rightBeats);
+  if (right.length < 2 || wrong.length < 2) return { auroc: area, ci95: null };
+  const variance = sampleVariance(rightBeats) / right.length + sampleVariance(wrongBeaten) / wrong.length;
+  if (variance === 0) return { auroc: area, ci95: null };
+  const half = z95 * Math.sqrt(variance);
+  return { auroc: area, ci95: [Math.max(0, area - half), Math.min(1, area + half)] };
+}
+
+function sampleVariance(values: readonly number[]): number {
+  const average = mean(values);
+  return values.reduce((sum, value) => sum + (value - average) ** 2, 0) / (values.length - 1);
+}
+
+/** Ranks from 1, ties sharing their mean. */
+function midranks(values: readonly number[]): number[] {
+  const ranks = new Array<number>(values.length);
+  let before = 0;
+  for (const group of tieGroups(values, (value) => value, 'ascending')) {
+    for (const index of group) ranks[index] = before + (group.length + 1) / 2;
+    before += group.length;
+  }
+  return ranks;
+}
+
+/** Indices of equal values together, groups in order of the value. */
+function tieGroups<T>(
+  values: readonly T[],
+  key: (value: T) => number,
+  order: 'ascending' | 'descending',
+): number[][] {
+  const keys = values.map(key);
+  const sign = order === 'ascending' ? 1 : -1;
+  const sorted = keys.map((_, index) => index).sort((a, b) => sign * (keys[a]! - keys[b]!) || a - b);
+  const groups: number[][] = [];
+  for (const index of sorted) {
+    const last = groups.at(-1);
+    if (last && keys[last[0]!] === keys[index]) last.push(index);
+    else groups.push([index]);
+  }
+  return groups;
+}
+
+/** Correctness as 0 or 1 in order of confidence, each replaced by its tie group's mean, so that the order within ties is nothing. */
+function byConfidence(answers: readonly Judged[], order: 'ascending' | 'descending') {
+  return tieGroups(answers, ({ confidence }) => confidence, order).flatMap((group) => {
+    const share = mean(group.map((index) => (answers[index]!.correct ? 1 : 0)));
+    return group.map((index) => ({ confidence: answers[index]!.confidence, correct: share }));
+  });
+}
+
+/**
+ * Area under the risk–coverage curve: the mean, over coverages 1/n … n/n, of the error rate among the most confident answers.
+ * Ties: the expectation over their random order. Null without answers; lower is better.
+ * Source: Geifman & El-Yaniv 2017, "Selective classification for deep neural networks".
+ */
+export function riskCoverageArea(answers: readonly Judged[]): number | null {
+  if (answers.length === 0) return null;
+  let errors = 0;
+  return mean(byConfidence(answers, 'descending').map(({ correct }, i) => (errors += 1 - correct) / (i + 1)));
+}
+
+/**
+ * Expected calibration error over equal-width bins ((i − 1)/bins, i/bins], the first closed at 0; null without answers.
+ * Source: Guo, Pleiss, Sun & Weinberger 2017, "On calibration of modern neural networks".
+ */
+export function calibrationError(answers: readonly Judged[], bins: number): number | null {
+  const binned: Judged[][] = Array.from({ length: bins }, () => []);
+  for (const answer of answers) {
+    binned[Math.min(bins - 1, Math.max(0, Math.ceil(answer.confidence * bins) - 1))]!.push(answer);
+  }
+  return weightedGap(
+    binned.map((bin) => bin.map(({ confidence, correct }) => ({ confidence, correct: correct ? 1 : 0 }))),
+  );
+}
+
+/** Expected calibration error over bins of equal size (to one answer), ties shared out by their mean; null without answers. */
+export function equalMassCalibrationError(answers: readonly Judged[], bins: number): number | null {
+  const sorted = byConfidence(answers, 'ascending');
+  const edge = (bin: number) => Math.round((bin * sorted.length) / bins);
+  return weightedGap(Array.from({ length: bins }, (_, bin) => sorted.slice(edge(bin), edge(bin + 1))));
+}
+
+function weightedGap(bins: readonly (readonly { confidence: number; correct: number }[])[]): number | null {
+  const n = bins.reduce((sum, bin) => sum + bin.length, 0);
+  if (n === 0) return null;
+  return (
+    bins.reduce(
+      (sum, bin) =>
+        sum + Math.abs(bin.reduce((gap, { confidence, correct }) => gap + correct - confidence, 0)),
+      0,
+    ) / n
+  );
+}
+
+/**
+ * Brier score: mean squared distance between confidence and correctness; null without answers.
+ * Source: Brier 1950, Monthly Weather Review 78:1–3.
+ */
+export function brierScore(answers: readonly Judged[]): number | null {
+  return answers.length === 0
+    ? null
+    : mean(answers.map(({ confidence, correct }) => (confidence - (correct ? 1 : 0)) ** 2));
+}
