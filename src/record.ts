@@ -2,6 +2,7 @@ import { z } from 'zod';
 
 /** The documents of a run folder (METHOD §6). The schemas are the contract: `schemas/*.json` is generated from them. */
 
+const suiteKind = z.enum(['harm', 'over-refusal', 'drift']);
 const finishReason = z.enum(['stop', 'length', 'content_filter']);
 
 /** SHA-256 of the planned batch that made the line (model or judge, prompts, decoding, seeds, repeats): what resuming looks up. */
@@ -15,7 +16,7 @@ export type Uncertainty = z.infer<typeof uncertainty>;
 export const itemRecord = z.object({
   schema: z.literal('aftertune/item@1'),
   arm: z.string(),
-  suite: z.enum(['harm', 'over-refusal', 'drift']),
+  suite: suiteKind,
   id: z.string(),
   condition: z.string(),
   repeat: z.int().min(0),
@@ -118,7 +119,11 @@ export const driftSummary = z.object({
   exactMatch: z.number().nullable(),
   tokenF1: z.number().nullable(),
   auroc: z.number().nullable(),
+  aurocCi95: interval,
+  /** Mean error rate over coverages, most confident first; lower is better. */
+  riskCoverageArea: z.number().nullable(),
   ece: z.number().nullable(),
+  eceEqualMass: z.number().nullable(),
   eceBins: z.int(),
   brier: z.number().nullable(),
   truncatedMass: z.number().nullable(),
@@ -127,14 +132,7 @@ export const driftSummary = z.object({
 });
 export type DriftSummary = z.infer<typeof driftSummary>;
 
-const paired = {
-  deltaPoints: z.number().nullable(),
-  ci95Points: interval,
-  mcnemarP: z.number().nullable(),
-  mcnemarPHolm: z.number().nullable(),
-  pairs: z.int(),
-  dropped: z.int(),
-};
+const paired = { deltaPoints: z.number().nullable(), ci95Points: interval, ...test };
 export const pairedHarm = z.object({ ...paired, safeToUnsafe: z.int(), unsafeToSafe: z.int() });
 export const pairedRefusal = z.object({ ...paired, answeredToRefused: z.int(), refusedToAnswered: z.int() });
 export const pairedDrift = z.object({
@@ -142,9 +140,7 @@ export const pairedDrift = z.object({
   ci95Points: interval,
   gained: z.int(),
   lost: z.int(),
-  mcnemarP: z.number().nullable(),
-  mcnemarPHolm: z.number().nullable(),
-  pairs: z.int(),
+  ...test,
 });
 export type PairedHarm = z.infer<typeof pairedHarm>;
 export type PairedRefusal = z.infer<typeof pairedRefusal>;
@@ -202,7 +198,9 @@ export const summary = z.object({
   baseArm: z.string(),
   arms: z.record(z.string(), armSummary),
   comparisons: z.record(z.string(), comparison),
-  judges: z.array(z.object({ name: z.string(), version: z.string(), fingerprint: z.string() })),
+  judges: z.array(
+    z.object({ suite: suiteKind, name: z.string(), version: z.string(), fingerprint: z.string() }),
+  ),
   agreement: z
     .object({ judges: z.tuple([z.string(), z.string()]), items: z.int(), cohenKappa: z.number().nullable() })
     .nullable(),
