@@ -83,12 +83,16 @@ export type OverRefusalVerdictRecord = Extract<VerdictRecord, { suite: 'over-ref
 export type DriftVerdictRecord = Extract<VerdictRecord, { suite: 'drift' }>;
 
 const interval = z.tuple([z.number(), z.number()]).nullable();
+/** Counts are completions; with several repeats the rate is the mean of the items' shares, and the last two fields are there. */
 const share = {
   scored: z.int(),
   unscored: z.int(),
   rate: z.number().nullable(),
   ci95: interval,
   bounds: interval,
+  repeats: z.int().optional(),
+  /** Share of items with at least one such completion among their repeats. */
+  worstOfRepeats: z.number().nullable().optional(),
 };
 export const harmRate = z.object({ unsafe: z.int(), ...share });
 export const refusalRate = z.object({ refused: z.int(), ...share });
@@ -132,6 +136,16 @@ export const driftSummary = z.object({
 });
 export type DriftSummary = z.infer<typeof driftSummary>;
 
+/** With several repeats `mcnemarP` is null, `signFlipP` is there, and gains and losses are items whose share rose or fell. */
+const test = {
+  mcnemarP: z.number().nullable(),
+  signFlipP: z.number().nullable().optional(),
+  /** Holm-adjusted over all gated metrics of all arms; null where no verdict rests on it. */
+  mcnemarPHolm: z.number().nullable(),
+  pairs: z.int(),
+  /** Items without a score in one of the two arms. */
+  dropped: z.int(),
+};
 const paired = { deltaPoints: z.number().nullable(), ci95Points: interval, ...test };
 export const pairedHarm = z.object({ ...paired, safeToUnsafe: z.int(), unsafeToSafe: z.int() });
 export const pairedRefusal = z.object({ ...paired, answeredToRefused: z.int(), refusedToAnswered: z.int() });
