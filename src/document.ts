@@ -5,7 +5,11 @@ import type { ReportInput, ReportOptions } from './report.ts';
 import { type SampleGroup, sampleSection } from './samples.ts';
 
 /** A table's cell: text, a verdict shown as a chip, an arm shown with its mark, or code such as a hash. */
-export type Cell = string | { readonly verdict: Verdict } | { readonly arm: string } | { readonly code: string };
+export type Cell =
+  | string
+  | { readonly verdict: Verdict }
+  | { readonly arm: string }
+  | { readonly code: string };
 
 export interface Column {
   readonly title: string;
@@ -50,7 +54,11 @@ export interface Lead {
   /** The outcome in one sentence of plain words. */
   readonly sentence: string;
   /** What changed, by arm; the verdict is null where the arm is not gated. */
-  readonly findings: readonly { readonly arm: string; readonly verdict: Verdict | null; readonly sentences: readonly string[] }[];
+  readonly findings: readonly {
+    readonly arm: string;
+    readonly verdict: Verdict | null;
+    readonly sentences: readonly string[];
+  }[];
   readonly exitCode: number;
 }
 

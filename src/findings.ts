@@ -1,8 +1,8 @@
 import type { Block, Cell, FigureReference, Lead, Section } from './document.ts';
+import { describeFigures } from './figures.ts';
 import { count, percent, plural, pointsWithInterval, pSentence } from './format.ts';
 import { harmSection, overRefusalSection } from './harm-section.ts';
 import { calibrationSection, knowledgeSection, uncertaintySection } from './knowledge-section.ts';
-import { describeFigures } from './plot.ts';
 import type { ArmSummary, Comparison, Summary, Verdict } from './record.ts';
 import type { ReportInput } from './report.ts';
 import { trainingSection } from './training-section.ts';
@@ -94,7 +94,9 @@ function armSentences(
   if (overRefusal && own?.overRefusal && base?.overRefusal) {
     const change = changeOf(base.overRefusal.rate, own.overRefusal.rate, overRefusal.ci95Points);
     const difference = pointsWithInterval(overRefusal.deltaPoints, overRefusal.ci95Points);
-    sentences.push(`Its refusal of harmless requests ${change}: ${difference} points, ${pSentence(overRefusal.mcnemarP)}.`);
+    sentences.push(
+      `Its refusal of harmless requests ${change}: ${difference} points, ${pSentence(overRefusal.mcnemarP)}.`,
+    );
   }
   const accuracies = Object.entries(drift ?? {}).map(
     ([condition, { deltaAccuracyPoints, ci95Points }]) =>
@@ -104,7 +106,11 @@ function armSentences(
   return sentences;
 }
 
-function changeOf(from: number | null, to: number | null, ci95Points: readonly [number, number] | null): string {
+function changeOf(
+  from: number | null,
+  to: number | null,
+  ci95Points: readonly [number, number] | null,
+): string {
   const path = `from ${percent(from)} to ${percent(to)}`;
   if (ci95Points && ci95Points[0] > 0) return `rose ${path}`;
   if (ci95Points && ci95Points[1] < 0) return `fell ${path}`;
@@ -149,7 +155,11 @@ function gateSection(summary: Summary): Section {
   };
 }
 
-function tableBlock(caption: string, columns: readonly { title: string; group?: string; numeric?: boolean }[], rows: Cell[][]): Block[] {
+function tableBlock(
+  caption: string,
+  columns: readonly { title: string; group?: string; numeric?: boolean }[],
+  rows: Cell[][],
+): Block[] {
   return rows.length > 0 ? [{ kind: 'table', caption, columns, rows, headers: 1 }] : [];
 }
 
@@ -161,8 +171,18 @@ function caveatBlocks(summary: Summary): Block[] {
 function errataSection({ errata = [] }: Summary): Section {
   const blocks = tableBlock(
     `Printed figures that the recorded outcomes do not give (${plural(errata.length, 'figure')}).`,
-    [{ title: 'Where' }, { title: 'Printed', numeric: true }, { title: 'Computed', numeric: true }, { title: 'Why' }],
-    errata.map(({ where, printed, computed, why }) => [where, shortNumber(printed), shortNumber(computed), why]),
+    [
+      { title: 'Where' },
+      { title: 'Printed', numeric: true },
+      { title: 'Computed', numeric: true },
+      { title: 'Why' },
+    ],
+    errata.map(({ where, printed, computed, why }) => [
+      where,
+      shortNumber(printed),
+      shortNumber(computed),
+      why,
+    ]),
   );
   return { id: 'errata', title: 'Errata of the published figures', blocks };
 }

@@ -14,7 +14,9 @@ export function decimal(value: number | null | undefined, digits = 2): string {
 /** A count with thousands apart, e.g. `12,345`. */
 export function count(value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return absent;
-  return String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, ',').replace('-', '−');
+  return String(Math.round(value))
+    .replace(/\B(?=(\d{3})+$)/g, ',')
+    .replace('-', '−');
 }
 
 /** A rate in [0, 1] as `33.3 %`. */
@@ -26,7 +28,9 @@ export function percent(rate: number | null | undefined): string {
 /** A signed difference in percentage points, e.g. `+57.8`. */
 export function points(value: number | null | undefined): string {
   const text = decimal(value, 1);
-  return value !== null && value !== undefined && value > 0 && Number(text) !== 0 && text !== absent ? `+${text}` : text;
+  return value !== null && value !== undefined && value > 0 && Number(text) !== 0 && text !== absent
+    ? `+${text}`
+    : text;
 }
 
 /** An interval in the unit of its bounds times `scale`, e.g. `[50.1, 64.6]`. */
@@ -76,6 +80,8 @@ export function showInvisible(text: string): string {
     .replace(/\r\n?/g, '\n')
     .replace(/(?![\t\n\u200c\u200d])[\p{Cc}\p{Cf}\p{Co}\p{Cs}\u2028\u2029]/gu, (character) => {
       const code = character.codePointAt(0) as number;
-      return code < 0x20 ? String.fromCharCode(0x2400 + code) : `⟨U+${code.toString(16).toUpperCase().padStart(4, '0')}⟩`;
+      return code < 0x20
+        ? String.fromCharCode(0x2400 + code)
+        : `⟨U+${code.toString(16).toUpperCase().padStart(4, '0')}⟩`;
     });
 }

@@ -1,5 +1,13 @@
 import type { Block, Cell, Column, FigureReference, Section } from './document.ts';
-import { count, decimal, interval, percentWithInterval, plural, pointsWithInterval, pValue } from './format.ts';
+import {
+  count,
+  decimal,
+  interval,
+  percentWithInterval,
+  plural,
+  pointsWithInterval,
+  pValue,
+} from './format.ts';
 import type { ArmSummary, HarmRate, PairedHarm, Summary } from './record.ts';
 
 type FigureOf = (file: string) => FigureReference[];
@@ -20,7 +28,9 @@ export function pairedColumns(toWorse: string, toBetter: string): Column[] {
 
 /** Attack success rate: levels, paired differences, categories, judges. */
 export function harmSection(summary: Summary, figure: FigureOf): Section {
-  const arms = Object.entries(summary.arms).flatMap(([arm, { harm }]) => (harm ? [[arm, harm] as const] : []));
+  const arms = Object.entries(summary.arms).flatMap(([arm, { harm }]) =>
+    harm ? [[arm, harm] as const] : [],
+  );
   const blocks: Block[] = [];
   if (arms.length > 0) {
     blocks.push(...figure('asr.svg'), ratesTable(arms), ...differenceTables(summary));
@@ -85,7 +95,15 @@ function differenceTables(summary: Summary): Block[] {
   ]);
   if (rows.length === 0) return [];
   const caption = `Paired difference of the attack success rate to ${summary.baseArm}: Tango score interval, exact McNemar test. A pair is an item that both arms have scored.`;
-  return [{ kind: 'table', caption, headers: 1, columns: [{ title: 'Arm' }, { title: 'Rows' }, ...pairedColumns('safe → unsafe', 'unsafe → safe')], rows }];
+  return [
+    {
+      kind: 'table',
+      caption,
+      headers: 1,
+      columns: [{ title: 'Arm' }, { title: 'Rows' }, ...pairedColumns('safe → unsafe', 'unsafe → safe')],
+      rows,
+    },
+  ];
 }
 
 /** Categories in the order the arms name them. */
@@ -116,7 +134,9 @@ function categoryTable(
         category.replaceAll('_', ' '),
         ...arms.flatMap(([, harm]): Cell[] => {
           const rate = harm[field][category];
-          return rate ? [`${count(rate.unsafe)} / ${count(rate.scored)}`, percentWithInterval(rate.rate, rate.ci95)] : ['–', '–'];
+          return rate
+            ? [`${count(rate.unsafe)} / ${count(rate.scored)}`, percentWithInterval(rate.rate, rate.ci95)]
+            : ['–', '–'];
         }),
       ]),
     },
@@ -138,7 +158,8 @@ function judgesBlocks(summary: Summary, arms: readonly (readonly [string, Harm])
   return [
     {
       kind: 'table',
-      caption: 'Attack success rate by judge, all rows, with Wilson 95 % intervals. The first judge is the one that counts; judges are never averaged.',
+      caption:
+        'Attack success rate by judge, all rows, with Wilson 95 % intervals. The first judge is the one that counts; judges are never averaged.',
       headers: 1,
       columns: [
         { title: 'Judge' },
@@ -181,7 +202,8 @@ export function overRefusalSection(summary: Summary): Section {
   if (levels.length > 0) {
     blocks.push({
       kind: 'table',
-      caption: 'Refusal rate on harmless and borderline requests = refused / scored, with Wilson 95 % intervals. Direct: says no; indirect: evades.',
+      caption:
+        'Refusal rate on harmless and borderline requests = refused / scored, with Wilson 95 % intervals. Direct: says no; indirect: evades.',
       headers: 1,
       columns: [
         { title: 'Arm' },
@@ -214,7 +236,13 @@ export function overRefusalSection(summary: Summary): Section {
   );
   if (differences.length > 0) {
     const caption = `Paired difference of the refusal rate to ${summary.baseArm}: Tango score interval, exact McNemar test.`;
-    blocks.push({ kind: 'table', caption, headers: 1, columns: [{ title: 'Arm' }, ...pairedColumns('answered → refused', 'refused → answered')], rows: differences });
+    blocks.push({
+      kind: 'table',
+      caption,
+      headers: 1,
+      columns: [{ title: 'Arm' }, ...pairedColumns('answered → refused', 'refused → answered')],
+      rows: differences,
+    });
   }
   return { id: 'over-refusal', title: 'Over-refusal', blocks };
 }

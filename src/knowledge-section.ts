@@ -28,7 +28,12 @@ export function conditionName(condition: string): string {
   return condition.replaceAll('_', ' ');
 }
 
-function conditionTable(caption: string, columns: readonly Column[], answered: readonly Answered[], cells: (answered: Answered) => Cell[]): Table[] {
+function conditionTable(
+  caption: string,
+  columns: readonly Column[],
+  answered: readonly Answered[],
+  cells: (answered: Answered) => Cell[],
+): Table[] {
   if (answered.length === 0) return [];
   return [
     {
@@ -46,14 +51,20 @@ export function knowledgeSection(summary: Summary, figure: FigureOf): Section {
   const answered = answeredUnder(summary, 'drift');
   const blocks: Block[] = [];
   if (answered.length > 0) {
-    blocks.push(...figure('accuracy.svg'), ...accuracyTable(summary, answered), ...adoptionTable(answered), ...flipExcessTable(summary));
+    blocks.push(
+      ...figure('accuracy.svg'),
+      ...accuracyTable(summary, answered),
+      ...adoptionTable(answered),
+      ...flipExcessTable(summary),
+    );
     const paper = answeredUnder(summary, 'driftPaper');
     const columns = [
       { title: 'questions', numeric: true },
       { title: 'accuracy [95 %]', numeric: true },
       { title: 'adoption [95 %]', numeric: true },
     ];
-    const caption = "The same answers as the paper coded them: right when the lower-cased answer contains the lower-cased truth.";
+    const caption =
+      'The same answers as the paper coded them: right when the lower-cased answer contains the lower-cased truth.';
     blocks.push(
       ...conditionTable(caption, columns, paper, ({ drift }) => [
         count(drift.n),
@@ -113,15 +124,22 @@ function adoptionTable(answered: readonly Answered[]): Table[] {
 
 function flipExcessTable(summary: Summary): Table[] {
   const rows = Object.entries(summary.arms).flatMap(([arm, { flipExcess }]): Cell[][] =>
-    flipExcess ? [[{ arm }, count(flipExcess.known), pointsWithInterval(flipExcess.points, flipExcess.ci95Points)]] : [],
+    flipExcess
+      ? [[{ arm }, count(flipExcess.known), pointsWithInterval(flipExcess.points, flipExcess.ci95Points)]]
+      : [],
   );
   if (rows.length === 0) return [];
   return [
     {
       kind: 'table',
-      caption: 'Flip excess: right → wrong under a false context beyond right → wrong under a random one, among the questions the arm knew.',
+      caption:
+        'Flip excess: right → wrong under a false context beyond right → wrong under a random one, among the questions the arm knew.',
       headers: 1,
-      columns: [{ title: 'Arm' }, { title: 'questions known', numeric: true }, { title: 'excess, points [95 %]', numeric: true }],
+      columns: [
+        { title: 'Arm' },
+        { title: 'questions known', numeric: true },
+        { title: 'excess, points [95 %]', numeric: true },
+      ],
       rows,
     },
   ];
@@ -141,18 +159,30 @@ function modeSentence(answered: readonly Answered[], otherwise: string): string 
 export function uncertaintySection(summary: Summary, figure: FigureOf): Section {
   const tables = modes.flatMap(([field, sentence]) => {
     const answered = answeredUnder(summary, field);
-    const split = (group: string): Column[] => ['n', 'perplexity', 'entropy', 'probability'].map((title) => ({ title, group, numeric: true }));
+    const split = (group: string): Column[] =>
+      ['n', 'perplexity', 'entropy', 'probability'].map((title) => ({ title, group, numeric: true }));
     const caption = `Uncertainty by correctness, mean ± standard error over answers; entropy in nats over the ten largest probabilities. ${modeSentence(answered, sentence)}`;
-    return conditionTable(caption, [...split('right answers'), ...split('wrong answers')], answered, ({ drift }) => [
-      ...splitCells(drift.correct),
-      ...splitCells(drift.incorrect),
-    ]);
+    return conditionTable(
+      caption,
+      [...split('right answers'), ...split('wrong answers')],
+      answered,
+      ({ drift }) => [...splitCells(drift.correct), ...splitCells(drift.incorrect)],
+    );
   });
-  return { id: 'uncertainty', title: 'Uncertainty', blocks: tables.length > 0 ? [...figure('uncertainty.svg'), ...tables] : [] };
+  return {
+    id: 'uncertainty',
+    title: 'Uncertainty',
+    blocks: tables.length > 0 ? [...figure('uncertainty.svg'), ...tables] : [],
+  };
 }
 
 function splitCells({ n, perplexity, entropy, probability }: UncertaintySplit): Cell[] {
-  return [count(n), ...[perplexity, entropy, probability].map(({ mean, se }) => (se === null ? decimal(mean) : `${decimal(mean)} ± ${decimal(se)}`))];
+  return [
+    count(n),
+    ...[perplexity, entropy, probability].map(({ mean, se }) =>
+      se === null ? decimal(mean) : `${decimal(mean)} ± ${decimal(se)}`,
+    ),
+  ];
 }
 
 /** Whether confidence tells right from wrong. */
@@ -160,7 +190,10 @@ export function calibrationSection(summary: Summary): Section {
   const blocks = modes.flatMap(([field, sentence]) => {
     const answered = answeredUnder(summary, field);
     const bins = answered[0]?.drift.eceBins ?? 10;
-    const columns = ['AUROC', 'ECE', 'Brier', 'mass beyond top ten'].map((title) => ({ title, numeric: true }));
+    const columns = ['AUROC', 'ECE', 'Brier', 'mass beyond top ten'].map((title) => ({
+      title,
+      numeric: true,
+    }));
     const caption = `Confidence (${answered[0]?.drift.confidence}) against correctness. AUROC: 0.5 tells nothing. ECE over ${bins} bins of equal width and Brier describe only: a length-normalised probability is not a probability of being right. ${modeSentence(answered, sentence)}`;
     return conditionTable(caption, columns, answered, ({ drift }) => [
       decimal(drift.auroc),

@@ -1,10 +1,11 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildDocument } from './document.ts';
+import { describeFigures } from './figures.ts';
 import { writeFileAtomic } from './files.ts';
 import { documentToHtml } from './html.ts';
 import { documentToMarkdown } from './markdown.ts';
-import { describeFigures, drawSvg } from './plot.ts';
+import { drawSvg } from './plot.ts';
 import type { ItemRecord, Summary, VerdictRecord } from './record.ts';
 import type { Suite } from './suite.ts';
 import type { TrainingStep } from './trainer.ts';
@@ -55,7 +56,11 @@ export async function drawFigures(input: ReportInput): Promise<Record<string, st
  * Writes report.md, report.html and figures/*.svg into a run folder.
  * @throws AuditError `disk` when there is no room or no permission.
  */
-export async function writeReport(directory: string, input: ReportInput, options: ReportOptions): Promise<void> {
+export async function writeReport(
+  directory: string,
+  input: ReportInput,
+  options: ReportOptions,
+): Promise<void> {
   const figures = await drawFigures(input);
   mkdirSync(join(directory, 'figures'), { recursive: true, mode: 0o700 });
   for (const [file, svg] of Object.entries(figures)) writeFileAtomic(join(directory, 'figures', file), svg);

@@ -3,7 +3,10 @@ import { count, decimal } from './format.ts';
 import type { ReportInput } from './report.ts';
 
 /** What each arm was trained on, and its loss curve. */
-export function trainingSection({ summary }: ReportInput, figure: (file: string) => FigureReference[]): Section {
+export function trainingSection(
+  { summary }: ReportInput,
+  figure: (file: string) => FigureReference[],
+): Section {
   const rows = Object.entries(summary.arms).flatMap(([arm, { training }]): Cell[][] =>
     training
       ? [
@@ -25,7 +28,8 @@ export function trainingSection({ summary }: ReportInput, figure: (file: string)
     blocks.push(
       {
         kind: 'table',
-        caption: 'Training. Loss: mean negative log-likelihood per labelled token in nats. Red-team: trained on rejected responses, not for use.',
+        caption:
+          'Training. Loss: mean negative log-likelihood per labelled token in nats. Red-team: trained on rejected responses, not for use.',
         headers: 1,
         columns: [
           { title: 'Arm' },

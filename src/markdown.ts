@@ -1,0 +1,70 @@
+import type { Block, Cell, Document, Table } from './document.ts';
+import { showInvisible } from './format.ts';
+
+/** Renders a report as GitHub-flavoured Markdown; sample items are left out: they are for the HTML file. */
+export function documentToMarkdown({ title, lead, sections }: Document): string {
+  const parts = [
+    `# ${escapeMarkdown(title)}`,
+    `**${lead.verdict}** (exit code ${lead.exitCode}). ${escapeMarkdown(lead.sentence)}`,
+    lead.findings
+      .map(
+        ({ arm, verdict, sentences }) =>
+          `- **${escapeMarkdown(arm)}** (${verdict ?? 'not gated'}): ${escapeMarkdown(sentences.join(' '))}`,
+      )
+      .join('\n'),
+    ...sections.flatMap(({ title: heading, blocks }) => {
+      const rendered = blocks.map(blockToMarkdown).filter((text) => text !== '');
+      return blocks.some(({ kind }) => kind === 'samples')
+        ? []
+        : [`## ${escapeMarkdown(heading)}`, ...rendered];
+    }),
+  ];
+  return `${parts.filter((part) => part !== '').join('\n\n')}\n`;
+}
+
+function blockToMarkdown(block: Block): string {
+  switch (block.kind) {
+    case 'paragraph':
+      return escapeMarkdown(block.text);
+    case 'list':
+      return block.items.map((item) => `- ${escapeMarkdown(item)}`).join('\n');
+    case 'table':
+      return tableToMarkdown(block);
+    case 'figure':
+      return `![${escapeMarkdown(block.alternative)}](figures/${block.file})\n\n*${escapeMarkdown(block.caption)}*`;
+    case 'samples':
+      return '';
+    default:
+      throw new Error(`internal: no Markdown for ${(block satisfies never as Block).kind}`);
+  }
+}
+
+function tableToMarkdown({ caption, columns, rows }: Table): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  return [
+    escapeMarkdown(caption),
+    '',
+    line(columns.map(({ title, group }) => escapeMarkdown(group ? `${group}: ${title}` : title))),
+    line(columns.map(({ numeric }) => (numeric ? '---:' : '---'))),
+    ...rows.map((cells) => line(cells.map(cellToMarkdown))),
+  ].join('\n');
+}
+
+function cellToMarkdown(cell: Cell): string {
+  if (typeof cell === 'string') return escapeMarkdown(cell);
+  if ('verdict' in cell) return cell.verdict === 'FAIL' ? '**FAIL**' : cell.verdict;
+  if ('arm' in cell) return escapeMarkdown(cell.arm);
+  return `\`${showInvisible(cell.code).replace(/[`|\s]/g, ' ')}\``;
+}
+
+/**
+ * Plain text as one line of Markdown: nothing in it can open a tag, a link, a cell or a block.
+ * Underscores within a word stay bare, as GitHub does not read them as emphasis.
+ */
+export function escapeMarkdown(text: string): string {
+  return showInvisible(text)
+    .replace(/\s+/g, ' ')
+    .trim()
+    .replace(/[\\`*[\]<>|~#$]|(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])|!(?=\[)|&(?=[#\w]+;)/gu, '\\$&')
+    .replace(/^([-+=]|\d+[.)])(?=\s|$)/, (mark) => mark.replace(/.$/, '\\$&'));
+}

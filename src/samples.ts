@@ -1,0 +1,177 @@
+import type { Section } from './document.ts';
+import { count, decimal, plural } from './format.ts';
+import { sha256 } from './hash.ts';
+import { conditionName } from './knowledge-section.ts';
+import type { HarmVerdictRecord, ItemRecord, VerdictRecord } from './record.ts';
+import type { ReportInput, ReportOptions } from './report.ts';
+import type { SuiteItem, SuiteKind } from './suite.ts';
+
+/** One arm's answer to a sample item. */
+export interface SampleAnswer {
+  readonly arm: string;
+  /** Null when redacted. */
+  readonly completion: string | null;
+  /** What the judges said, e.g. `unsafe (guard, S2)`. */
+  readonly labels: readonly { readonly text: string; readonly tone: 'good' | 'bad' | 'open' }[];
+  /** Length and, where redacted, hash. */
+  readonly note: string;
+}
+
+export interface SampleItem {
+  readonly title: string;
+  /** The user's turn; null when the run does not know its prompts. */
+  readonly prompt: string | null;
+  readonly note: string | null;
+  readonly answers: readonly SampleAnswer[];
+}
+
+export interface SampleGroup {
+  readonly title: string;
+  readonly items: readonly SampleItem[];
+}
+
+const titles: Record<SuiteKind, string> = {
+  harm: 'Restricted requests',
+  'over-refusal': 'Harmless requests',
+  drift: 'Questions',
+};
+const promptsShown = 12;
+/** Longer text is cut, with the number of characters left out. */
+const charactersShown = 600;
+
+/**
+ * Whether a harm-suite completion may be printed: every judge of the run has called it safe.
+ * `judges` are all of the run's harm judges: one that has not spoken has not called it safe.
+ */
+export function allCallSafe(verdicts: readonly HarmVerdictRecord[], judges: Iterable<string>): boolean {
+  if (verdicts.length === 0 || verdicts.some(({ label }) => label !== 'safe')) return false;
+  const spoken = new Set(verdicts.map(({ judge }) => judge));
+  return [...judges].every((judge) => spoken.has(judge));
+}
+
+/** A dozen prompts per suite with every arm's answer, drawn by hash and not by outcome. */
+export function sampleSection(input: ReportInput, options: ReportOptions): Section {
+  const kinds: readonly SuiteKind[] = ['harm', 'over-refusal', 'drift'];
+  const groups = kinds.flatMap((kind) => sampleGroup(kind, input, options));
+  if (groups.length === 0) return { id: 'samples', title: 'Sample items', blocks: [] };
+  const redaction = options.showCompletions
+    ? 'Completions are shown in full on request (--show-completions).'
+    : 'A completion to a restricted request that not all judges call safe is redacted: its length, labels and SHA-256 stay. Print them with --show-completions.';
+  const text = `Drawn by a hash of the item’s id, not by outcome; first repeat. ${redaction}`;
+  return {
+    id: 'samples',
+    title: 'Sample items',
+    blocks: [
+      { kind: 'paragraph', text },
+      { kind: 'samples', groups },
+    ],
+  };
+}
+
+const keyOf = (record: ItemRecord | VerdictRecord) =>
+  JSON.stringify([record.arm, record.id, record.condition]);
+
+function sampleGroup(kind: SuiteKind, input: ReportInput, options: ReportOptions): SampleGroup[] {
+  const mine = <T extends ItemRecord | VerdictRecord>(records: readonly T[]) =>
+    records.filter((record) => record.suite === kind && record.repeat === 0);
+  const records = mine(input.items);
+  const conditions = [...new Set(records.map(({ condition }) => condition))];
+  const ids = [...new Set(records.map(({ id }) => id))];
+  const drawn = ids
+    .map((id) => [sha256(`${kind} ${id}`), id] as const)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .slice(0, Math.ceil(promptsShown / Math.max(conditions.length, 1)))
+    .map(([, id]) => id);
+  if (drawn.length === 0) return [];
+  const wanted = new Set(drawn);
+  const answers = new Map(
+    records.filter(({ id }) => wanted.has(id)).map((record) => [keyOf(record), record]),
+  );
+  const verdicts = new Map<string, VerdictRecord[]>();
+  for (const verdict of mine(input.verdicts)) {
+    if (wanted.has(verdict.id))
+      verdicts.set(keyOf(verdict), [...(verdicts.get(keyOf(verdict)) ?? []), verdict]);
+  }
+  const judges = new Set(mine(input.verdicts).map(({ judge }) => judge));
+  const prompts = new Map(
+    input.suites
+      .filter((suite) => suite.kind === kind)
+      .flatMap(({ items }) => items.map((item) => [JSON.stringify([item.id, item.condition]), item])),
+  );
+  const items = drawn.flatMap((id) =>
+    conditions.map((condition): SampleItem => {
+      const item = prompts.get(JSON.stringify([id, condition]));
+      return {
+        title: conditions.length > 1 ? `${id} · ${conditionName(condition)}` : id,
+        prompt: item ? cut(item.judgePrompt) : null,
+        note: item ? itemNote(item) : null,
+        answers: Object.keys(input.summary.arms).flatMap((arm) => {
+          const key = JSON.stringify([arm, id, condition]);
+          const record = answers.get(key);
+          return record ? [sampleAnswer(record, verdicts.get(key) ?? [], judges, options)] : [];
+        }),
+      };
+    }),
+  );
+  return [{ title: titles[kind], items }];
+}
+
+function itemNote({ answers, functionalCategory, semanticCategory }: SuiteItem): string | null {
+  if (answers) return `truth: ${answers.gold[0] ?? '–'} · wrong answer: ${answers.wrong}`;
+  const categories = [functionalCategory, semanticCategory].filter((category) => category !== null);
+  return categories.length > 0
+    ? categories.map((category) => category.replaceAll('_', ' ')).join(' · ')
+    : null;
+}
+
+function sampleAnswer(
+  record: ItemRecord,
+  verdicts: readonly VerdictRecord[],
+  judges: ReadonlySet<string>,
+  { showCompletions }: ReportOptions,
+): SampleAnswer {
+  const harm = verdicts.filter((verdict) => verdict.suite === 'harm');
+  const redacted = record.suite === 'harm' && !showCompletions && !allCallSafe(harm, judges);
+  const length = [...record.completion].length;
+  const notes = [plural(length, 'character'), plural(record.logProbabilities.length, 'token')];
+  if (record.finishReason !== 'stop')
+    notes.push(record.finishReason === 'length' ? 'cut off' : 'content filter');
+  if (record.suite === 'drift') notes.push(`confidence ${decimal(record.confidence)}`);
+  if (redacted) notes.push(`SHA-256 ${sha256(record.completion)}`);
+  return {
+    arm: record.arm,
+    completion: redacted ? null : cut(record.completion),
+    labels: verdicts.flatMap(labelsOf),
+    note: notes.join(' · '),
+  };
+}
+
+function labelsOf(verdict: VerdictRecord): SampleAnswer['labels'] {
+  if (verdict.label === 'unscored')
+    return [{ text: `unscored: ${verdict.reason ?? 'no reason'} (${verdict.judge})`, tone: 'open' }];
+  switch (verdict.suite) {
+    case 'harm': {
+      const text = `${verdict.label} (${[verdict.judge, verdict.category].filter((part) => part !== null).join(', ')})`;
+      return [{ text, tone: verdict.label === 'safe' ? 'good' : 'bad' }];
+    }
+    case 'over-refusal':
+      return [
+        {
+          text: verdict.label.replaceAll('_', ' '),
+          tone: verdict.label === 'direct_answer' ? 'good' : 'bad',
+        },
+      ];
+    case 'drift': {
+      const labels: { text: string; tone: 'good' | 'bad' }[] = [
+        { text: verdict.label, tone: verdict.label === 'correct' ? 'good' : 'bad' },
+      ];
+      return verdict.adopted ? [...labels, { text: 'adopted', tone: 'bad' }] : labels;
+    }
+  }
+}
+
+function cut(text: string): string {
+  const characters = [...text];
+  if (characters.length <= charactersShown) return text;
+  return `${characters.slice(0, charactersShown).join('')} … (${count(characters.length - charactersShown)} more characters)`;
+}
