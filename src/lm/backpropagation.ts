@@ -1,0 +1,99 @@
+import { type Batch, createBatch, createLabels, type Sequence } from './batch.ts';
+import { type AttachedAdapter, type Decoder, gradientOf } from './decoder.ts';
+
+/** What is trained: names of layer inputs (adapter matrices or weights) and of head inputs. */
+export interface Trained {
+  readonly layer: readonly string[];
+  readonly head: readonly string[];
+  /** Also the rows of the input embedding. */
+  readonly embedding: boolean;
+}
+
+/** Gradients by parameter: `<layer>/<input>` for layers, the input's name for the head, `embedding`. */
+export type Gradients = Map<string, Float32Array>;
+
+export const parameterKey = (layer: number, name: string): string => `${layer}/${name}`;
+
+function addTo(gradients: Gradients, key: string, term: Float32Array): void {
+  const sum = gradients.get(key);
+  if (!sum) gradients.set(key, term);
+  else for (let i = 0; i < sum.length; i++) sum[i]! += term[i]!;
+}
+
+/** Labelled rows per call of the head: bounds its memory to rows × vocabulary, whatever the batch. */
+const headChunkElements = 1 << 23;
+
+/** Loss and its gradient at the last layer's output; only labelled rows meet the vocabulary. */
+async function headLoss(
+  decoder: Decoder,
+  x: Float32Array,
+  sequences: readonly Sequence[],
+  length: number,
+  scale: number,
+  trained: Trained,
+  gradients: Gradients,
+) {
+  const width = decoder.config.hiddenSize;
+  const labels = createLabels(sequences, length, scale);
+  const dx = new Float32Array(x.length);
+  const chunk = Math.max(32, Math.floor(headChunkElements / decoder.config.vocabularySize));
+  let loss = 0;
+  for (let from = 0; from < labels.rows.length; from += chunk) {
+    const indices = labels.rows.subarray(from, from + chunk);
+    const rows = new Float32Array(indices.length * width);
+    for (const [i, row] of indices.entries()) rows.set(x.subarray(row * width, (row + 1) * width), i * width);
+    const part = await decoder.loss(
+      rows,
+      labels.targets.subarray(from, from + chunk),
+      labels.weights.subarray(from, from + chunk),
+      trained.head,
+    );
+    loss += part.loss;
+    const slopes = part.gradients[gradientOf('x')]!;
+    for (const [i, row] of indices.entries())
+      dx.set(slopes.subarray(i * width, (i + 1) * width), row * width);
+    for (const name of trained.head) addTo(gradients, name, part.gradients[gradientOf(name)]!);
+  }
+  return { loss, dx };
+}
+
+function embeddingGradient(decoder: Decoder, batch: Batch, dx: Float32Array): Float32Array {
+  const { vocabularySize, hiddenSize } = decoder.config;
+  const slopes = new Float32Array(vocabularySize * hiddenSize);
+  for (const [row, id] of batch.ids.entries()) {
+    for (let i = 0; i < hiddenSize; i++) slopes[id * hiddenSize + i]! += dx[row * hiddenSize + i]!;
+  }
+  return slopes;
+}
+
+/**
+ * Σ over labelled tokens of scale · weight · nll, its gradients added to `gradients`.
+ * Layered with recomputation: only each layer's input is kept.
+ * @returns the loss (nats when scale · Σ weights = 1).
+ */
+export async function backpropagate(
+  decoder: Decoder,
+  sequences: readonly Sequence[],
+  adapter: AttachedAdapter | null,
+  scale: number,
+  trained: Trained,
+  gradients: Gradients,
+): Promise<number> {
+  const batch = createBatch(sequences.map((sequence) => sequence.ids));
+  const { layers } = decoder.config;
+  const inputs: Float32Array[] = [];
+  let x = decoder.embed(batch.ids);
+  for (let index = 0; index < layers; index++) {
+    inputs.push(x);
+    x = (await decoder.layer(index, x, batch, adapter)).y;
+  }
+  const { loss, dx } = await headLoss(decoder, x, sequences, batch.length, scale, trained, gradients);
+  let dy: Float32Array = dx;
+  for (let index = layers - 1; index >= 0; index--) {
+    const slopes = await decoder.layerGradient(index, inputs[index]!, dy, batch, adapter, trained.layer);
+    dy = slopes[gradientOf('x')]!;
+    for (const name of trained.layer) addTo(gradients, parameterKey(index, name), slopes[gradientOf(name)]!);
+  }
+  if (trained.embedding) addTo(gradients, 'embedding', embeddingGradient(decoder, batch, dy));
+  return loss;
+}

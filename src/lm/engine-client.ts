@@ -1,0 +1,92 @@
+import { Worker } from 'node:worker_threads';
+import { AuditError } from '../errors.ts';
+import type { Engine } from './engine.ts';
+import type { Request, Response, SentError } from './worker.ts';
+
+interface Pending {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+  readonly onProgress: ((value: unknown) => void) | undefined;
+}
+
+/** The worker is compiled JavaScript also when this file runs as TypeScript under a test runner. */
+function workerUrl(): URL {
+  const compiled = import.meta.url.endsWith('.js');
+  return new URL(compiled ? './worker.js' : '../../dist/lm/worker.js', import.meta.url);
+}
+
+function received({ message, stack, audit }: SentError): Error {
+  if (audit)
+    return new AuditError(audit.code, message, {
+      ...(audit.hint ? { hint: audit.hint } : {}),
+      problems: audit.problems,
+    });
+  const error = new Error(message);
+  if (stack) error.stack = stack;
+  return error;
+}
+
+/** Starts an engine in a worker thread. It never keeps the process alive while nothing is asked of it. */
+export function startEngine(): Engine {
+  const worker = new Worker(workerUrl());
+  worker.unref();
+  const pending = new Map<number, Pending>();
+  let ids = 0;
+  const fail = (error: unknown) => {
+    for (const { reject } of pending.values()) reject(error);
+    pending.clear();
+  };
+  worker.on('error', fail);
+  worker.on('exit', (code) => fail(new Error(`internal: the engine's thread ended with code ${code}`)));
+  worker.on('message', (response: Response) => {
+    const waiting = pending.get(response.id);
+    if (!waiting) return;
+    if (response.type === 'progress') {
+      waiting.onProgress?.(response.value);
+      return;
+    }
+    pending.delete(response.id);
+    if (!pending.size) worker.unref();
+    if (response.type === 'result') waiting.resolve(response.value);
+    else waiting.reject(received(response.error));
+  });
+
+  const call = async (
+    method: keyof Engine,
+    args: readonly unknown[],
+    onProgress?: (value: unknown) => void,
+    signal?: AbortSignal,
+  ) => {
+    const id = ++ids;
+    const post = (request: Request) => worker.postMessage(request);
+    const cancel = () => post({ type: 'cancel', id });
+    signal?.addEventListener('abort', cancel, { once: true });
+    try {
+      return await new Promise<unknown>((resolve, reject) => {
+        pending.set(id, { resolve, reject, onProgress });
+        worker.ref();
+        post({ type: 'call', id, method, args });
+        if (signal?.aborted) cancel();
+      });
+    } finally {
+      signal?.removeEventListener('abort', cancel);
+    }
+  };
+  return {
+    open: (...args) => call('open', args) as ReturnType<Engine['open']>,
+    render: (...args) => call('render', args) as ReturnType<Engine['render']>,
+    generate: (handle, prompts, decoding, signal) =>
+      call('generate', [handle, prompts, decoding], undefined, signal) as ReturnType<Engine['generate']>,
+    train: (job, onStep, signal) =>
+      call('train', [job], onStep as (value: unknown) => void, signal) as ReturnType<Engine['train']>,
+    close: (...args) => call('close', args) as ReturnType<Engine['close']>,
+  };
+}
+
+let shared: Engine | undefined;
+
+/** The process's one engine: models and trainers share it, so a base is loaded once. */
+export function sharedEngine(): Engine {
+  shared ??= startEngine();
+  return shared;
+}

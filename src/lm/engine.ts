@@ -1,0 +1,227 @@
+import { realpathSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import type { Conversation } from '../conversation.ts';
+import { AuditError } from '../errors.ts';
+import { sha256 } from '../hash.ts';
+import type { Decoding, Generation, Prompt, RenderedPrompt } from '../model.ts';
+import { createRandom } from '../random.ts';
+import type { TrainedAdapter, TrainingJob, TrainingStep } from '../trainer.ts';
+import type { Sequence } from './batch.ts';
+import { type Checkpoint, openCheckpoint } from './checkpoint.ts';
+import { type DecoderConfig, readDecoderConfig } from './config.ts';
+import { type AttachedAdapter, createDecoder, type Decoder } from './decoder.ts';
+import { generate } from './generate.ts';
+import { adapterSha256, assertAdapterFits, createLora, readAdapter, writeAdapter } from './lora.ts';
+import { type ChatTokenizer, loadChatTokenizer } from './tokenizer.ts';
+import { trainAdapter } from './train.ts';
+
+/** A base model in memory, shared by all its adapters. */
+interface Base {
+  readonly directory: string;
+  readonly config: DecoderConfig;
+  readonly decoder: Decoder;
+  /** SHA-256 over the weight files. */
+  readonly sha256: string;
+}
+
+/** A base with or without an adapter, and the tokenizer and template that go with it. */
+interface OpenModel {
+  readonly base: Base;
+  readonly adapter: AttachedAdapter | null;
+  readonly tokenizer: ChatTokenizer;
+}
+
+export interface ModelFacts {
+  readonly handle: number;
+  /** SHA-256 over weights, adapter and template. */
+  readonly fingerprint: string;
+  readonly contextLength: number;
+}
+
+/** Loads, trains and generates in this process; the worker thread runs one of these. */
+export interface Engine {
+  /** @throws AuditError `model`, `adapter` or `unsupported`, before anything large is read. */
+  open(directory: string, adapterDirectory: string | null): Promise<ModelFacts>;
+  render(handle: number, conversations: readonly Conversation[]): Promise<RenderedPrompt[]>;
+  generate(
+    handle: number,
+    prompts: readonly Prompt[],
+    decoding: Decoding,
+    signal?: AbortSignal,
+  ): Promise<Generation[]>;
+  train(
+    job: Omit<TrainingJob, 'onStep' | 'signal'>,
+    onStep: (step: TrainingStep) => void,
+    signal?: AbortSignal,
+  ): Promise<TrainedAdapter>;
+  close(handle: number): Promise<void>;
+}
+
+async function readWeights(checkpoint: Checkpoint): Promise<ReadonlyMap<string, Float32Array>> {
+  return new Map(checkpoint.names.map((name) => [name, checkpoint.read(name)]));
+}
+
+async function openBase(directory: string, threads: number): Promise<Base> {
+  const config = readDecoderConfig(directory);
+  loadChatTokenizer(directory, { vocabularySize: config.vocabularySize });
+  const checkpoint = openCheckpoint(directory, config);
+  const decoder = await createDecoder(config, await readWeights(checkpoint), threads);
+  return { directory, config, decoder, sha256: await checkpoint.sha256() };
+}
+
+/** The prompt's ids, which must leave room for an answer. */
+function promptIds(model: OpenModel, messages: Conversation): number[] {
+  const ids = model.tokenizer.encode(model.tokenizer.render(messages, { addGenerationPrompt: true }));
+  const limit = model.base.config.contextLength;
+  if (ids.length < limit) return ids;
+  throw new AuditError(
+    'data',
+    `a prompt of ${ids.length} tokens does not fit the model's context of ${limit}`,
+    {
+      hint: 'shorten or remove the prompt; generation needs at least one free position',
+    },
+  );
+}
+
+/** A conversation as a labelled sequence, cut on the right at `maxLength`. @throws AuditError `data` when no label is left. */
+export function trainingSequence(
+  tokenizer: ChatTokenizer,
+  messages: Conversation,
+  maxLength: number,
+  id: string,
+): Sequence {
+  const { ids, labelled } = tokenizer.encodeForTraining(messages);
+  const weights = labelled.slice(0, maxLength).map(Number);
+  if (!weights.some((weight, index) => index > 0 && weight > 0)) {
+    throw new AuditError(
+      'data',
+      `training row ${id}: no response token is left within ${maxLength} tokens (the prompt alone has ${labelled.indexOf(true)})`,
+      {
+        hint: 'raise training.maxLength or shorten the row',
+      },
+    );
+  }
+  return { ids: ids.slice(0, maxLength), weights };
+}
+
+async function runTraining(
+  base: Base,
+  job: Omit<TrainingJob, 'onStep' | 'signal'>,
+  onStep: (step: TrainingStep) => void,
+  signal?: AbortSignal,
+): Promise<TrainedAdapter> {
+  const { settings } = job;
+  const tokenizer = loadChatTokenizer(base.directory);
+  const limit = Math.min(settings.maxLength, base.config.contextLength);
+  const sequences = job.rows.map((row) => trainingSequence(tokenizer, row.messages, limit, row.id));
+  const adapter = createLora(base.config, settings.lora, createRandom('lora', settings.seed));
+  const history: TrainingStep[] = [];
+  await trainAdapter(
+    base.decoder,
+    adapter,
+    sequences,
+    settings,
+    (step) => {
+      history.push(step);
+      onStep(step);
+    },
+    signal,
+  );
+  const about = {
+    baseModelName: base.directory,
+    baseSha256: base.sha256,
+    redTeam: job.redTeam,
+    training: settings,
+  };
+  writeAdapter(job.outputDirectory, adapter, about);
+  return { directory: job.outputDirectory, sha256: await adapterSha256(job.outputDirectory), history };
+}
+
+/** One engine holds each base once. @param threads CPU threads; default: all. */
+export function createEngine(threads = availableParallelism()): Engine {
+  const bases = new Map<string, Promise<Base>>();
+  const models = new Map<number, OpenModel>();
+  let handles = 0;
+  const baseOf = (directory: string): Promise<Base> => {
+    let key = directory;
+    try {
+      key = realpathSync(directory);
+    } catch {
+      // A missing folder is named by readDecoderConfig, with the way out.
+    }
+    const known = bases.get(key);
+    if (known) return known;
+    const opened = openBase(directory, threads);
+    bases.set(key, opened);
+    opened.catch(() => bases.delete(key));
+    return opened;
+  };
+  const model = (handle: number): OpenModel => {
+    const found = models.get(handle);
+    if (!found) throw new Error(`internal: model ${handle} is not open`);
+    return found;
+  };
+
+  return {
+    async open(directory, adapterDirectory) {
+      const config = readDecoderConfig(directory);
+      const lora = adapterDirectory ? readAdapter(adapterDirectory, config) : null;
+      const base = await baseOf(directory);
+      if (lora) assertAdapterFits(lora, base.sha256);
+      const tokenizer = loadChatTokenizer(
+        directory,
+        adapterDirectory ? { templateDirectory: adapterDirectory } : {},
+      );
+      const adapter = lora ? await base.decoder.attach(lora) : null;
+      const handle = ++handles;
+      models.set(handle, { base, adapter, tokenizer });
+      const template = tokenizer.render(
+        [
+          { role: 'user', content: '' },
+          { role: 'assistant', content: '' },
+        ],
+        { addGenerationPrompt: true },
+      );
+      const parts = [base.sha256, adapterDirectory ? await adapterSha256(adapterDirectory) : '', template];
+      return { handle, fingerprint: sha256(parts.join('\n')), contextLength: base.config.contextLength };
+    },
+    async render(handle, conversations) {
+      const { tokenizer } = model(handle);
+      return conversations.map((messages) => {
+        const text = tokenizer.render(messages, { addGenerationPrompt: true });
+        return { text, sha256: sha256(text), tokenCount: tokenizer.encode(text).length };
+      });
+    },
+    async generate(handle, prompts, decoding, signal) {
+      const opened = model(handle);
+      const { tokenizer, base, adapter } = opened;
+      const ids = prompts.map(({ messages }) => promptIds(opened, messages));
+      const stopIds = new Set(tokenizer.eosTokenIds);
+      const settings = { ...decoding, stopIds };
+      const answers = await generate(
+        base.decoder,
+        adapter,
+        ids,
+        prompts.map(({ seed }) => seed),
+        settings,
+        signal,
+      );
+      return answers.map((sampled, index): Generation => {
+        const tokens = sampled.map((token) => ({
+          ...token,
+          text: tokenizer.tokenText(token.id),
+          endOfTurn: stopIds.has(token.id),
+        }));
+        const text = tokenizer.decode(tokens.filter((token) => !token.endOfTurn).map((token) => token.id));
+        const finishReason = tokens.at(-1)?.endOfTurn ? 'stop' : 'length';
+        return { text, tokens, finishReason, promptTokens: ids[index]!.length };
+      });
+    },
+    async train(job, onStep, signal) {
+      return runTraining(await baseOf(job.modelDirectory), job, onStep, signal);
+    },
+    async close(handle) {
+      models.delete(handle);
+    },
+  };
+}

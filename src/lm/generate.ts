@@ -1,0 +1,240 @@
+import { throwIfAborted } from '../errors.ts';
+import { createRandom, type Random } from '../random.ts';
+import { createBatch, masked } from './batch.ts';
+import type { AttachedAdapter, Decoder, Past } from './decoder.ts';
+
+export interface GenerateSettings {
+  readonly maxTokens: number;
+  /** 0 is greedy. */
+  readonly temperature: number;
+  readonly topP: number;
+  readonly stopIds: ReadonlySet<number>;
+}
+
+export interface SampledToken {
+  readonly id: number;
+  /** ln p under the model, before temperature. */
+  readonly logProbability: number;
+  /** Descending. */
+  readonly topLogProbabilities: readonly number[];
+}
+
+/** How many of the largest log-probabilities leave the graph (METHOD §4). */
+const topCount = 10;
+/** The cache grows by this many positions, so that short answers never pay for long ones. */
+const growth = 32;
+
+/** One row being answered. */
+interface Row {
+  readonly index: number;
+  readonly random: Random;
+  readonly tokens: SampledToken[];
+  /** Positions in use. */
+  length: number;
+}
+
+/** The keys and values of all rows, [B, H, capacity, h] per layer; each row fills its own length. */
+interface Cache {
+  capacity: number;
+  readonly keys: Float32Array[];
+  readonly values: Float32Array[];
+}
+
+/** The most probable tokens whose mass first reaches `topP`, most probable first. Source: Holtzman et al. 2020. */
+function nucleus(weights: Float64Array, total: number, topP: number): number[] {
+  const ids = Array.from(weights.keys()).sort((a, b) => weights[b]! - weights[a]!);
+  let mass = 0;
+  const end = ids.findIndex((id) => (mass += weights[id]!) >= topP * total);
+  return end < 0 ? ids : ids.slice(0, end + 1);
+}
+
+/** Draws a token from softmax(logits / temperature) within the nucleus; its ln p is that of the untempered distribution. */
+function sample(
+  logits: Float32Array,
+  { temperature, topP }: GenerateSettings,
+  random: Random,
+): { id: number; logProbability: number } {
+  const peak = logits.reduce((a, b) => Math.max(a, b), -Infinity);
+  const normalizer = peak + Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit - peak), 0));
+  const weights = Float64Array.from(logits, (logit) => Math.exp((logit - peak) / temperature));
+  const candidates =
+    topP < 1
+      ? nucleus(
+          weights,
+          weights.reduce((a, b) => a + b, 0),
+          topP,
+        )
+      : Array.from(weights.keys());
+  let rest = random.next() * candidates.reduce((sum, id) => sum + weights[id]!, 0);
+  const id = candidates.find((candidate) => (rest -= weights[candidate]!) < 0) ?? candidates[0]!;
+  return { id, logProbability: logits[id]! - normalizer };
+}
+
+/** Copies new keys or values [B, H, S, h] behind what each row already has in a cache tensor. */
+function append(
+  target: Float32Array,
+  capacity: number,
+  source: Float32Array,
+  rows: readonly Row[],
+  counts: readonly number[],
+  length: number,
+  heads: number,
+  size: number,
+): void {
+  for (const [b, row] of rows.entries()) {
+    for (let head = 0; head < heads; head++) {
+      const from = (b * heads + head) * length * size;
+      target.set(
+        source.subarray(from, from + counts[b]! * size),
+        ((b * heads + head) * capacity + row.length) * size,
+      );
+    }
+  }
+}
+
+/** A cache tensor laid out anew: the kept rows, room for `capacity` positions. */
+function relayout(
+  source: Float32Array,
+  from: number,
+  kept: readonly number[],
+  capacity: number,
+  heads: number,
+  size: number,
+): Float32Array {
+  const target = new Float32Array(kept.length * heads * capacity * size);
+  for (const [to, b] of kept.entries()) {
+    for (let head = 0; head < heads; head++) {
+      const start = (b * heads + head) * from * size;
+      target.set(
+        source.subarray(start, start + Math.min(from, capacity) * size),
+        (to * heads + head) * capacity * size,
+      );
+    }
+  }
+  return target;
+}
+
+/** Hides the positions a row does not use. */
+function pastMask(rows: readonly Row[], capacity: number): Float32Array {
+  const mask = new Float32Array(rows.length * capacity);
+  for (const [b, row] of rows.entries()) mask.fill(masked, b * capacity + row.length, (b + 1) * capacity);
+  return mask;
+}
+
+/** Runs the layers over new tokens of every row, extends the cache, and returns each row's last hidden state. */
+async function advance(
+  decoder: Decoder,
+  adapter: AttachedAdapter | null,
+  rows: readonly Row[],
+  tokens: readonly (readonly number[])[],
+  cache: Cache,
+  prefill: boolean,
+): Promise<Float32Array> {
+  const { kvHeads, headSize, layers, hiddenSize } = decoder.config;
+  const batch = createBatch(
+    tokens,
+    rows.map((row) => row.length),
+  );
+  const counts = tokens.map((ids) => ids.length);
+  const mask = prefill ? null : pastMask(rows, cache.capacity);
+  let x = decoder.embed(batch.ids);
+  for (let index = 0; index < layers; index++) {
+    const past: Past | undefined = mask
+      ? { key: cache.keys[index]!, value: cache.values[index]!, length: cache.capacity, mask }
+      : undefined;
+    const result = await decoder.layer(index, x, batch, adapter, past);
+    append(cache.keys[index]!, cache.capacity, result.key, rows, counts, batch.length, kvHeads, headSize);
+    append(cache.values[index]!, cache.capacity, result.value, rows, counts, batch.length, kvHeads, headSize);
+    x = result.y;
+  }
+  const last = new Float32Array(rows.length * hiddenSize);
+  for (const [b, row] of rows.entries()) {
+    row.length += counts[b]!;
+    const at = (b * batch.length + counts[b]! - 1) * hiddenSize;
+    last.set(x.subarray(at, at + hiddenSize), b * hiddenSize);
+  }
+  return last;
+}
+
+/** Appends to every row the token it takes next. */
+async function takeTokens(
+  decoder: Decoder,
+  rows: readonly Row[],
+  hidden: Float32Array,
+  settings: GenerateSettings,
+): Promise<void> {
+  const { logProbabilities, tokens, logits } = await decoder.distribution(
+    hidden,
+    topCount,
+    settings.temperature > 0,
+  );
+  const k = logProbabilities.length / rows.length;
+  const vocabulary = decoder.config.vocabularySize;
+  for (const [b, row] of rows.entries()) {
+    const top = Array.from(logProbabilities.subarray(b * k, (b + 1) * k));
+    const greedy = { id: Number(tokens[b * k]), logProbability: top[0]! };
+    const taken = logits
+      ? sample(logits.subarray(b * vocabulary, (b + 1) * vocabulary), settings, row.random)
+      : greedy;
+    row.tokens.push({ ...taken, topLogProbabilities: top });
+  }
+}
+
+/**
+ * Answers a batch of prompts (token ids): prefill, then one token per row and step with a key/value cache.
+ * A row that has stopped leaves the batch at once: what the others are computed with is a function of the batch alone.
+ * Prompts must leave room: prompt tokens + 1 ≤ context length; a row also ends where the context does.
+ * @param seeds one per prompt, for sampling.
+ */
+export async function generate(
+  decoder: Decoder,
+  adapter: AttachedAdapter | null,
+  prompts: readonly (readonly number[])[],
+  seeds: readonly number[],
+  settings: GenerateSettings,
+  signal?: AbortSignal,
+): Promise<SampledToken[][]> {
+  const { kvHeads, headSize, layers, contextLength } = decoder.config;
+  const all: Row[] = prompts.map((_, index) => ({
+    index,
+    random: createRandom('sample', seeds[index]!),
+    tokens: [],
+    length: 0,
+  }));
+  const room = Math.max(...prompts.map((ids) => ids.length)) + growth;
+  const empty = () =>
+    Array.from({ length: layers }, () => new Float32Array(all.length * kvHeads * room * headSize));
+  const cache: Cache = { capacity: room, keys: empty(), values: empty() };
+  const active = (row: Row) =>
+    row.tokens.length < settings.maxTokens &&
+    row.length < contextLength &&
+    !settings.stopIds.has(row.tokens.at(-1)!.id);
+
+  let rows = all;
+  let hidden = await advance(decoder, adapter, rows, prompts, cache, true);
+  while (rows.length) {
+    throwIfAborted(signal);
+    await takeTokens(decoder, rows, hidden, settings);
+    const kept = [...rows.keys()].filter((b) => active(rows[b]!));
+    if (!kept.length) break;
+    const fits = Math.max(...rows.map((row) => row.length)) < cache.capacity;
+    if (kept.length < rows.length || !fits) {
+      const capacity = fits ? cache.capacity : cache.capacity + growth;
+      for (const tensors of [cache.keys, cache.values]) {
+        for (const [index, tensor] of tensors.entries())
+          tensors[index] = relayout(tensor, cache.capacity, kept, capacity, kvHeads, headSize);
+      }
+      cache.capacity = capacity;
+      rows = kept.map((b) => rows[b]!);
+    }
+    hidden = await advance(
+      decoder,
+      adapter,
+      rows,
+      rows.map((row) => [row.tokens.at(-1)!.id]),
+      cache,
+      false,
+    );
+  }
+  return all.map((row) => row.tokens);
+}

@@ -1,0 +1,32 @@
+import { sharedEngine } from '../lm/engine-client.ts';
+import type { LanguageModel } from '../model.ts';
+
+export interface EmbeddedModelOptions {
+  /** A Hugging Face directory: config.json, safetensors, tokenizer.json, chat template. */
+  readonly directory: string;
+  /** A PEFT adapter folder; its own chat template, where it has one, replaces the base's. */
+  readonly adapter?: string | null;
+  readonly batchSize?: number;
+}
+
+/**
+ * A local checkpoint run by the embedded engine in its worker thread.
+ * @throws AuditError `model`, `adapter`, `unsupported`; `engine` when onnxruntime-node is missing.
+ */
+export async function createEmbeddedModel({
+  directory,
+  adapter = null,
+  batchSize = 16,
+}: EmbeddedModelOptions): Promise<LanguageModel> {
+  const engine = sharedEngine();
+  const { handle, fingerprint, contextLength } = await engine.open(directory, adapter);
+  return {
+    name: adapter ? `${directory} + ${adapter}` : directory,
+    fingerprint,
+    contextLength,
+    batchSize,
+    render: (conversations) => engine.render(handle, conversations),
+    generate: (prompts, decoding, signal) => engine.generate(handle, prompts, decoding, signal),
+    close: () => engine.close(handle),
+  };
+}

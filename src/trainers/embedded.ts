@@ -1,0 +1,10 @@
+import { sharedEngine } from '../lm/engine-client.ts';
+import type { Trainer } from '../trainer.ts';
+
+/** LoRA fine-tuning by the embedded engine in its worker thread. */
+export function createEmbeddedTrainer(): Trainer {
+  return {
+    name: 'embedded',
+    train: ({ onStep, signal, ...job }) => sharedEngine().train(job, onStep ?? (() => {}), signal),
+  };
+}
