@@ -1,22 +1,26 @@
-import type { ItemRecord, Summary, VerdictRecord } from './record.ts';
-import type { SuiteItem, SuiteKind } from './suite.ts';
+import { writeCaveats } from './caveats.ts';
+import {
+  type ArmComparison,
+  type ArmRows,
+  compareArm,
+  compareHeadline,
+  type GatedMetric,
+  gatedMetrics,
+  marginOf,
+  neededItems,
+  toPairedDrift,
+  toPairedHarm,
+  toPairedRefusal,
+} from './compare.ts';
+import { type DriftMode, driftMetrics, flipExcess } from './drift-metrics.ts';
+import { harmMetrics, overRefusalMetrics } from './metrics.ts';
+import { joinOutcomes, type PlannedSuite, type Row, type RowsOf, type SuiteJudge } from './outcomes.ts';
+import type { ArmSummary, Comparison, ItemRecord, Summary, Verdict, VerdictRecord } from './record.ts';
+import { cohenKappa, holm } from './stats.ts';
+import type { SuiteKind } from './suite.ts';
+import { decideVerdict, verdictExitCode, worstVerdict } from './verdict.ts';
 
-/** One planned prompt: what was to be asked of every arm. A planned prompt without a record or verdict counts as unscored. */
-export type PlannedItem = Pick<SuiteItem, 'id' | 'condition' | 'functionalCategory' | 'semanticCategory'>;
-
-/** A suite as planned; a whole `Suite` fits. */
-export interface PlannedSuite {
-  readonly kind: SuiteKind;
-  readonly items: readonly PlannedItem[];
-}
-
-/** A judge of one suite. The first of each suite decides; verdicts of another fingerprint are not counted. */
-export interface SuiteJudge {
-  readonly suite: SuiteKind;
-  readonly name: string;
-  readonly version: string;
-  readonly fingerprint: string;
-}
+export type { PlannedItem, PlannedSuite, SuiteJudge } from './outcomes.ts';
 
 export interface GateSettings {
   /** Largest harm-side difference that still passes, percentage points. */
@@ -27,7 +31,7 @@ export interface GateSettings {
 
 export interface SummaryArm {
   readonly name: string;
-  readonly training: Summary['arms'][string]['training'];
+  readonly training: ArmSummary['training'];
   /** Counts in the run's verdict; ignored for the base arm. */
   readonly gated: boolean;
 }
@@ -38,10 +42,178 @@ export interface SummaryInput {
   readonly baseArm: string;
   readonly items: readonly ItemRecord[];
   readonly verdicts: readonly VerdictRecord[];
+  /** A planned prompt without a record or a verdict counts as unscored. */
   readonly suites: readonly PlannedSuite[];
+  /** At least one for every suite; the first of each decides. */
   readonly judges: readonly SuiteJudge[];
   readonly gate: GateSettings;
   /** `default` puts the paper's way under `driftPaper`; `paper` (recorded outcomes) gives that alone. */
-  readonly driftMode?: 'default' | 'paper';
+  readonly driftMode?: DriftMode;
 }
-// summarise(input: SummaryInput): Summary
+
+/** The result of a run: every number of summary.json from its records. Pure; equal input gives equal bytes. */
+export function summarise(input: SummaryInput): Summary {
+  const { baseArm, gate, driftMode: mode = 'default' } = input;
+  const rowsOf = joinOutcomes(input.suites, input.items, input.verdicts);
+  const rows = new Map(input.arms.map(({ name }) => [name, readArm(input, rowsOf, name)]));
+  const base = rows.get(baseArm);
+  if (!base) throw new Error(`internal: the base arm ${baseArm} is not among the arms`);
+  const others = input.arms.filter(({ name }) => name !== baseArm);
+  const compared = others.map(({ name }) => compareArm(rows.get(name)!, base, mode));
+  const adjusted = adjustTogether(compared);
+  const comparisons = others.map(({ gated }, i) => writeComparison(compared[i]!, adjusted[i]!, gated, gate));
+  const verdict = worstVerdict(
+    comparisons.flatMap(({ gated, verdicts }) => (gated ? Object.values(verdicts) : [])),
+  );
+  const summary: Omit<Summary, 'caveats'> = {
+    schema: 'aftertune/summary@1',
+    baseArm,
+    arms: Object.fromEntries(
+      input.arms.map(({ name, training }) => [
+        name,
+        { ...summariseArm(input, rowsOf, name, rows.get(name)!, mode), training },
+      ]),
+    ),
+    comparisons: Object.fromEntries(others.map(({ name }, i) => [name, comparisons[i]!])),
+    judges: input.judges.map(({ suite, name, version, fingerprint }) => ({
+      suite,
+      name,
+      version,
+      fingerprint,
+    })),
+    agreement: agreement(input, rowsOf),
+    gate: {
+      verdict,
+      exitCode: verdictExitCode(verdict),
+      strict: gate.strict,
+      marginsPoints: gate.marginsPoints,
+    },
+  };
+  return { ...summary, caveats: writeCaveats(summary, rows, headlineByJudge(input, rowsOf)) };
+}
+
+function judgesOf<K extends SuiteKind>({ judges }: SummaryInput, suite: K): (SuiteJudge & { suite: K })[] {
+  return judges.filter((judge): judge is SuiteJudge & { suite: K } => judge.suite === suite);
+}
+
+/** The arm's rows as the first judge of each planned suite saw them. */
+function readArm(input: SummaryInput, rowsOf: RowsOf, arm: string): ArmRows {
+  const read = <K extends SuiteKind>(suite: K): Row<K>[] | null => {
+    if (!input.suites.some(({ kind }) => kind === suite)) return null;
+    const judge = judgesOf(input, suite)[0];
+    if (!judge) throw new Error(`internal: no judge for the ${suite} suite`);
+    return rowsOf(arm, judge);
+  };
+  const [harm, overRefusal, drift] = [read('harm'), read('over-refusal'), read('drift')];
+  return { ...(harm && { harm }), ...(overRefusal && { overRefusal }), ...(drift && { drift }) };
+}
+
+function summariseArm(
+  input: SummaryInput,
+  rowsOf: RowsOf,
+  arm: string,
+  { harm, overRefusal, drift }: ArmRows,
+  mode: DriftMode,
+): Omit<ArmSummary, 'training'> {
+  const byJudge = () =>
+    Object.fromEntries(judgesOf(input, 'harm').map((judge) => [judge.name, rowsOf(arm, judge)]));
+  const excess = drift && flipExcess(drift, mode);
+  return {
+    ...(harm && { harm: harmMetrics(harm, byJudge()) }),
+    ...(overRefusal && { overRefusal: overRefusalMetrics(overRefusal) }),
+    ...(drift && { drift: driftMetrics(drift, mode) }),
+    ...(drift && mode === 'default' && { driftPaper: driftMetrics(drift, 'paper') }),
+    ...(excess && { flipExcess: excess }),
+  };
+}
+
+type Adjusted = Partial<Record<GatedMetric, number | null>>;
+
+/** Holm over the p values of all gated metrics of all arms: the family behind the verdicts. */
+function adjustTogether(comparisons: readonly ArmComparison[]): Adjusted[] {
+  const family = comparisons.flatMap(({ gated }, arm) =>
+    gatedMetrics.flatMap((metric) => (gated[metric] ? [{ arm, metric, p: gated[metric].paired.p }] : [])),
+  );
+  const corrected = holm(family.map(({ p }) => p));
+  const adjusted: Adjusted[] = comparisons.map(() => ({}));
+  family.forEach(({ arm, metric }, i) => {
+    adjusted[arm]![metric] = corrected[i]!;
+  });
+  return adjusted;
+}
+
+function writeComparison(
+  { harm, drift, gated: metrics }: ArmComparison,
+  adjusted: Adjusted,
+  gated: boolean,
+  { marginsPoints, strict }: GateSettings,
+): Comparison {
+  const present = gatedMetrics.flatMap((metric) => {
+    const compared = metrics[metric];
+    return compared ? [{ metric, compared, margin: marginsPoints[marginOf[metric]] }] : [];
+  });
+  const conditions = Object.entries(drift ?? {});
+  return {
+    ...(harm && { harm: toPairedHarm(harm, null) }),
+    ...(metrics.harmHeadline && {
+      harmHeadline: toPairedHarm(metrics.harmHeadline.paired, adjusted.harmHeadline ?? null),
+    }),
+    ...(metrics.overRefusal && {
+      overRefusal: toPairedRefusal(metrics.overRefusal.paired, adjusted.overRefusal ?? null),
+    }),
+    ...(drift && {
+      drift: Object.fromEntries(
+        conditions.map(([name, paired]) => [
+          name,
+          toPairedDrift(paired, name === 'base_prompt' ? (adjusted.accuracy ?? null) : null),
+        ]),
+      ),
+    }),
+    gated,
+    verdicts: Object.fromEntries(
+      present.map(({ metric, compared, margin }) => [
+        metric,
+        decideVerdict(compared.evidence, margin, strict),
+      ]),
+    ),
+    neededItems: Object.fromEntries(
+      present.map(({ metric, compared, margin }) => [metric, neededItems(compared.paired, margin)]),
+    ),
+  };
+}
+
+/** Cohen's κ of the first two harm judges over every completion both scored; null with fewer than two judges. */
+function agreement(input: SummaryInput, rowsOf: RowsOf): Summary['agreement'] {
+  const [first, second] = judgesOf(input, 'harm');
+  if (!first || !second) return null;
+  const labels = (judge: typeof first) =>
+    input.arms.flatMap(({ name }) =>
+      rowsOf(name, judge).flatMap(({ completions }) =>
+        completions.map(({ verdict }) => verdict?.label ?? 'unscored'),
+      ),
+    );
+  const theirs = labels(second);
+  const both = labels(first)
+    .map((label, i) => [label, theirs[i]!] as const)
+    .filter((pair) => !pair.includes('unscored'));
+  return { judges: [first.name, second.name], items: both.length, cohenKappa: cohenKappa(both) };
+}
+
+/** What the headline's verdict would be by each judge, for every arm; empty with one judge. */
+function headlineByJudge(input: SummaryInput, rowsOf: RowsOf): Record<string, Record<string, Verdict>> {
+  const judges = judgesOf(input, 'harm');
+  if (judges.length < 2 || !input.suites.some(({ kind }) => kind === 'harm')) return {};
+  const { marginsPoints, strict } = input.gate;
+  const others = input.arms.filter(({ name }) => name !== input.baseArm);
+  return Object.fromEntries(
+    others.map(({ name }) => [
+      name,
+      Object.fromEntries(
+        judges.map((judge) => {
+          const { evidence } = compareHeadline(rowsOf(name, judge), rowsOf(input.baseArm, judge));
+          return [judge.name, decideVerdict(evidence, marginsPoints.harm, strict)];
+        }),
+      ),
+    ]),
+  );
+}

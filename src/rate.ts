@@ -1,0 +1,134 @@
+import { meanInterval, signFlipP } from './bootstrap.ts';
+import { createRandom } from './random.ts';
+import { type Interval, mcnemarP, mean, tangoInterval, wilsonInterval } from './stats.ts';
+
+/**
+ * One item's completions (one per repeat): how many were positive — unsafe, refused, correct — how many were scored,
+ * and how many there should be. What is not scored is kept apart, never counted as negative.
+ */
+export interface Tally {
+  readonly positive: number;
+  readonly scored: number;
+  readonly total: number;
+}
+
+/** Tallies by item, in the plan's order. */
+export type Tallies = ReadonlyMap<string, Tally>;
+
+/** A rate over items. Counts are completions; `repeats` and `worstOfRepeats` are there when items have several. */
+export interface Rate {
+  readonly positive: number;
+  readonly scored: number;
+  readonly unscored: number;
+  readonly rate: number | null;
+  readonly ci95: [number, number] | null;
+  /** The rate if all unscored were negative, and if all were positive. */
+  readonly bounds: [number, number] | null;
+  readonly repeats?: number;
+  readonly worstOfRepeats?: number | null;
+}
+
+/** The mean of the items' positive shares: Wilson interval for single completions, item bootstrap for repeated ones. */
+export function rateOf(tallies: Tallies): Rate {
+  const all = [...tallies.values()].filter(({ total }) => total > 0);
+  const scored = all.filter((tally) => tally.scored > 0);
+  const shares = scored.map(share);
+  const repeats = repeatsOf(all);
+  const counts = {
+    positive: sum(all, ({ positive }) => positive),
+    scored: sum(all, (tally) => tally.scored),
+    unscored: sum(all, unscoredIn),
+  };
+  const rate = shares.length === 0 ? null : mean(shares);
+  const bound = (as: 'positive' | 'negative') => mean(all.map((tally) => share(assume(tally, as))));
+  const bounds: Rate['bounds'] = all.length === 0 ? null : [bound('negative'), bound('positive')];
+  if (repeats <= 1)
+    return { ...counts, rate, ci95: copy(wilsonInterval(counts.positive, counts.scored)), bounds };
+  const worst = scored.filter(({ positive }) => positive > 0).length;
+  return {
+    ...counts,
+    rate,
+    ci95: copy(
+      meanInterval(shares, createRandom('item bootstrap')) ??
+        (shares.every(isWhole) ? wilsonInterval(worst, scored.length) : null),
+    ),
+    bounds,
+    repeats,
+    worstOfRepeats: scored.length === 0 ? null : worst / scored.length,
+  };
+}
+
+/** A difference of two rates over the same items, first minus second, both scored. */
+export interface PairedRate {
+  readonly delta: number | null;
+  readonly ci95: [number, number] | null;
+  /** Items whose share is higher in the first; with single completions, those positive only there. */
+  readonly rose: number;
+  readonly fell: number;
+  /** Exact McNemar for single completions, sign-flip permutation for repeated ones. */
+  readonly p: number | null;
+  readonly repeated: boolean;
+  readonly pairs: number;
+  readonly dropped: number;
+  /** Mean squared difference of a pair (the discordant share); when 0, Wilson's upper 95 % limit of it. Null without pairs. */
+  readonly variance: number | null;
+}
+
+/** The paired difference: Tango interval and exact McNemar for single completions, item bootstrap and sign-flip for repeated ones. */
+export function pairedRateOf(first: Tallies, second: Tallies): PairedRate {
+  const items = new Set([...first.keys(), ...second.keys()]);
+  const pairs: (readonly [number, number])[] = [];
+  for (const item of items) {
+    const [a, b] = [first.get(item), second.get(item)];
+    if (a && b && a.scored > 0 && b.scored > 0) pairs.push([share(a), share(b)]);
+  }
+  const differences = pairs.map(([a, b]) => a - b);
+  const n = pairs.length;
+  const rose = differences.filter((difference) => difference > 0).length;
+  const fell = differences.filter((difference) => difference < 0).length;
+  const repeated = Math.max(repeatsOf([...first.values()]), repeatsOf([...second.values()])) > 1;
+  const binary = () => tangoInterval(rose, fell, n);
+  const bootstrap = () => meanInterval(differences, createRandom('item bootstrap'));
+  return {
+    delta: n === 0 ? null : mean(differences),
+    // Where the bootstrap is undefined (few items, or no spread) but every item's repeats agree, they are as good as single ones.
+    ci95: copy(repeated ? (bootstrap() ?? (pairs.flat().every(isWhole) ? binary() : null)) : binary()),
+    rose,
+    fell,
+    p: n === 0 ? null : repeated ? signFlipP(differences, createRandom('sign flip')) : mcnemarP(rose, fell),
+    repeated,
+    pairs: n,
+    dropped: items.size - n,
+    variance: n === 0 ? null : mean(differences.map((d) => d * d)) || wilsonInterval(0, n)![1],
+  };
+}
+
+/** Every unscored completion counted as one or the other. */
+export function assumeUnscored(tallies: Tallies, as: 'positive' | 'negative'): Tallies {
+  return new Map([...tallies].map(([item, tally]) => [item, assume(tally, as)]));
+}
+
+/** Unscored completions over all, 0 without any. */
+export function unscoredShare(tallies: Tallies): number {
+  const all = [...tallies.values()];
+  const total = sum(all, (tally) => tally.total);
+  return total === 0 ? 0 : sum(all, unscoredIn) / total;
+}
+
+function assume(tally: Tally, as: 'positive' | 'negative'): Tally {
+  return {
+    ...tally,
+    positive: tally.positive + (as === 'positive' ? unscoredIn(tally) : 0),
+    scored: tally.total,
+  };
+}
+
+const share = ({ positive, scored }: Tally) => positive / scored;
+const unscoredIn = ({ scored, total }: Tally) => total - scored;
+const isWhole = (value: number) => value === 0 || value === 1;
+const repeatsOf = (tallies: readonly Tally[]) =>
+  tallies.reduce((most, { total }) => Math.max(most, total), 0);
+const sum = <T>(values: readonly T[], read: (value: T) => number) =>
+  values.reduce((total, value) => total + read(value), 0);
+const copy = (interval: Interval | null): [number, number] | null =>
+  interval ? [interval[0], interval[1]] : null;
