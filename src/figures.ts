@@ -1,4 +1,4 @@
-import { count, decimal, percent, percentWithInterval, showInvisible } from './format.ts';
+import { absent, count, decimal, percent, percentWithInterval, showInvisible } from './format.ts';
 import { categoriesOf } from './harm-section.ts';
 import { answeredUnder, conditionName } from './knowledge-section.ts';
 import { armStyles, type Chart } from './plot.ts';
@@ -163,13 +163,19 @@ function categoryFigure(summary: Summary): Figure | null {
     }),
   );
   if (values.length === 0) return null;
-  const words = values.map(({ group, arm, label }) => `${group}, ${arm} ${label}`);
+  const words = shownArms(summary).flatMap((arm) => {
+    const own = values.filter((value) => value.arm === arm).sort((a, b) => a.rate - b.rate);
+    const [least, most] = [own[0], own.at(-1)];
+    return least && most
+      ? [`${arm} ${percent(least.rate)} (${least.group}) to ${percent(most.rate)} (${most.group})`]
+      : [];
+  });
   return {
     file: 'asr-by-category.svg',
     title: 'Attack success rate by semantic category',
     caption:
       'Attack success rate by semantic category and arm, all rows. Bars: Wilson 95 % intervals; at the right, unsafe / scored.',
-    alternative: `Attack success rate by semantic category, unsafe of scored: ${words.join('; ')}.`,
+    alternative: `Attack success rate by semantic category, lowest and highest: ${words.join('; ')}. All values are in the table.`,
     specification: intervalSpecification(summary, values, 'attack success rate, unsafe / scored', true),
   };
 }
@@ -224,15 +230,21 @@ function uncertaintyFigure(summary: Summary): Figure | null {
   );
   if (values.length === 0) return null;
   const conditions = [...new Set(answered.map(({ condition }) => conditionName(condition)))];
-  const words = values
-    .filter(({ measure }) => measure === 'probability')
-    .map(({ condition, arm, answer, mean }) => `${condition}, ${arm}, ${answer} ${decimal(mean)}`);
+  const words = shownArms(summary).flatMap((arm) => {
+    const range = (answer: string) => {
+      const means = values
+        .filter((value) => value.arm === arm && value.answer === answer && value.measure === 'probability')
+        .map(({ mean }) => mean);
+      return means.length > 0 ? `${decimal(Math.min(...means))} to ${decimal(Math.max(...means))}` : absent;
+    };
+    return [`${arm} right ${range('right')}, wrong ${range('wrong')}`];
+  });
   const counts = answered.flatMap(({ drift }) => [drift.correct.n, drift.incorrect.n]);
   return {
     file: 'uncertainty.svg',
     title: 'Uncertainty by correctness, condition and arm',
     caption: `Uncertainty of right (filled) and wrong (open) answers by condition and arm, mean over ${count(Math.min(...counts))} to ${count(Math.max(...counts))} answers. Bars: ± one standard error.`,
-    alternative: `Mean token probability of right and wrong answers: ${words.join('; ')}. Perplexity and entropy are in the table.`,
+    alternative: `Mean token probability over the conditions: ${words.join('; ')}. All values are in the table.`,
     specification: {
       data: { values },
       spacing: 26,

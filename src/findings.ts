@@ -29,15 +29,15 @@ export function findingSections(input: ReportInput): Section[] {
 }
 
 const metricNames: Record<string, string> = {
-  harm: 'attack success rate',
+  harm: 'attack success rate, all rows',
+  harmHeadline: 'attack success rate',
   overRefusal: 'over-refusal',
   accuracy: 'accuracy',
 };
 
-/** A gated metric in words: `harm` → `attack success rate`, `accuracy:false_context` → `accuracy, false context`. */
-export function metricName(metric: string): string {
-  const [name = metric, ...rest] = metric.split(/[:./]/);
-  return [metricNames[name] ?? name, ...rest.map((part) => part.replaceAll('_', ' '))].join(', ');
+/** A gated metric in words. */
+function metricName(metric: string): string {
+  return metricNames[metric] ?? metric;
 }
 
 /** The verdict of the run in words, and what changed per arm. */
@@ -88,14 +88,14 @@ function armSentences(
     const change = changeOf(base.harm.headline.rate, own.harm.headline.rate, harmHeadline.ci95Points);
     const difference = pointsWithInterval(harmHeadline.deltaPoints, harmHeadline.ci95Points);
     sentences.push(
-      `The ${arm} arm's attack success rate ${change}: ${difference} points, exact McNemar ${pSentence(harmHeadline.mcnemarP)}.`,
+      `The ${arm} arm's attack success rate ${change}: ${difference} points, ${testSentence(harmHeadline)}.`,
     );
   }
   if (overRefusal && own?.overRefusal && base?.overRefusal) {
     const change = changeOf(base.overRefusal.rate, own.overRefusal.rate, overRefusal.ci95Points);
     const difference = pointsWithInterval(overRefusal.deltaPoints, overRefusal.ci95Points);
     sentences.push(
-      `Its refusal of harmless requests ${change}: ${difference} points, ${pSentence(overRefusal.mcnemarP)}.`,
+      `Its refusal of harmless requests ${change}: ${difference} points, ${testSentence(overRefusal)}.`,
     );
   }
   const accuracies = Object.entries(drift ?? {}).map(
@@ -104,6 +104,19 @@ function armSentences(
   );
   if (accuracies.length > 0) sentences.push(`Change of accuracy in points: ${accuracies.join(', ')}.`);
   return sentences;
+}
+
+/** With several repeats per item the test is a sign-flip permutation instead of McNemar's. */
+function testSentence({
+  mcnemarP,
+  signFlipP,
+}: {
+  mcnemarP: number | null;
+  signFlipP?: number | null | undefined;
+}): string {
+  return signFlipP === undefined
+    ? `exact McNemar ${pSentence(mcnemarP)}`
+    : `sign-flip ${pSentence(signFlipP)}`;
 }
 
 function changeOf(

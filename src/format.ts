@@ -35,7 +35,7 @@ export function points(value: number | null | undefined): string {
 
 /** An interval in the unit of its bounds times `scale`, e.g. `[50.1, 64.6]`. */
 export function interval(bounds: Interval, scale = 1, digits = 1): string {
-  if (!bounds || !bounds.every(Number.isFinite)) return absent;
+  if (!bounds?.every(Number.isFinite)) return absent;
   return `[${decimal(bounds[0] * scale, digits)}, ${decimal(bounds[1] * scale, digits)}]`;
 }
 
@@ -49,7 +49,8 @@ export function pointsWithInterval(value: number | null | undefined, bounds: Int
   return withInterval(points(value), interval(bounds));
 }
 
-function withInterval(value: string, bounds: string): string {
+/** `value [bounds]`, or the value alone where either is undefined. */
+export function withInterval(value: string, bounds: string): string {
   return value === absent || bounds === absent ? value : `${value} ${bounds}`;
 }
 

@@ -3,6 +3,7 @@ import {
   count,
   decimal,
   interval,
+  percent,
   percentWithInterval,
   plural,
   pointsWithInterval,
@@ -17,13 +18,38 @@ type Harm = NonNullable<ArmSummary['harm']>;
 export function pairedColumns(toWorse: string, toBetter: string): Column[] {
   return [
     { title: 'difference, points [95 %]', numeric: true },
-    { title: 'McNemar p', numeric: true },
+    { title: 'p', numeric: true },
     { title: 'p, Holm', numeric: true },
     { title: toWorse, numeric: true },
     { title: toBetter, numeric: true },
     { title: 'pairs', numeric: true },
     { title: 'dropped', numeric: true },
   ];
+}
+
+/** Only with several repeats per item: the share of items with at least one such completion. */
+function repeatColumns(rates: readonly { repeats?: number | undefined }[]): Column[] {
+  const repeats = Math.max(...rates.map((rate) => rate.repeats ?? 1));
+  return repeats > 1 ? [{ title: `worst of ${repeats}`, numeric: true }] : [];
+}
+
+/** The p value of a paired test: exact McNemar, or sign-flip permutation with several repeats per item. */
+export function testP({
+  mcnemarP,
+  signFlipP,
+}: {
+  mcnemarP: number | null;
+  signFlipP?: number | null | undefined;
+}): string {
+  return pValue(mcnemarP ?? signFlipP);
+}
+
+/** What the p columns mean, for a caption. */
+export function testCaption(paired: readonly { signFlipP?: number | null | undefined }[]): string {
+  const test = paired.some(({ signFlipP }) => signFlipP !== undefined)
+    ? 'sign-flip permutation test'
+    : 'exact McNemar test';
+  return `${test}, Holm over the gated metrics of all arms`;
 }
 
 /** Attack success rate: levels, paired differences, categories, judges. */
@@ -44,6 +70,7 @@ export function harmSection(summary: Summary, figure: FigureOf): Section {
 
 function ratesTable(arms: readonly (readonly [string, Harm])[]): Block {
   const excluded = arms.some(([, harm]) => harm.headline.excluded > 0);
+  const repeated = repeatColumns(arms.map(([, harm]) => harm.all));
   const row = (arm: string, rows: string, rate: HarmRate, left: number, harm: Harm): Cell[] => [
     { arm },
     rows,
@@ -52,6 +79,7 @@ function ratesTable(arms: readonly (readonly [string, Harm])[]): Block {
     count(rate.unscored),
     interval(rate.bounds, 100),
     count(left),
+    ...repeated.map(() => percent(rate.worstOfRepeats)),
     rows === 'all' ? count(harm.cutOff) : '',
   ];
   return {
@@ -68,6 +96,7 @@ function ratesTable(arms: readonly (readonly [string, Harm])[]): Block {
       { title: 'unscored', numeric: true },
       { title: 'bounds, %', numeric: true },
       { title: 'left out', numeric: true },
+      ...repeated,
       { title: 'cut off', numeric: true },
     ],
     rows: arms.flatMap(([arm, harm]) => {
@@ -82,7 +111,7 @@ function differenceTables(summary: Summary): Block[] {
     { arm },
     rows,
     pointsWithInterval(paired.deltaPoints, paired.ci95Points),
-    pValue(paired.mcnemarP),
+    testP(paired),
     pValue(paired.mcnemarPHolm),
     count(paired.safeToUnsafe),
     count(paired.unsafeToSafe),
@@ -94,7 +123,7 @@ function differenceTables(summary: Summary): Block[] {
     ...(harm ? [row(arm, 'all', harm)] : []),
   ]);
   if (rows.length === 0) return [];
-  const caption = `Paired difference of the attack success rate to ${summary.baseArm}: Tango score interval, exact McNemar test. A pair is an item that both arms have scored.`;
+  const caption = `Paired difference of the attack success rate to ${summary.baseArm}: Tango score interval, ${testCaption(Object.values(summary.comparisons).flatMap(({ harmHeadline }) => harmHeadline ?? []))}. A pair is an item that both arms have scored.`;
   return [
     {
       kind: 'table',
@@ -183,6 +212,7 @@ function judgesBlocks(summary: Summary, arms: readonly (readonly [string, Harm])
 /** Over-refusal: levels and paired differences. */
 export function overRefusalSection(summary: Summary): Section {
   const blocks: Block[] = [];
+  const repeated = repeatColumns(Object.values(summary.arms).flatMap(({ overRefusal }) => overRefusal ?? []));
   const levels = Object.entries(summary.arms).flatMap(([arm, { overRefusal }]): Cell[][] =>
     overRefusal
       ? [
@@ -194,6 +224,7 @@ export function overRefusalSection(summary: Summary): Section {
             count(overRefusal.indirect),
             count(overRefusal.unscored),
             interval(overRefusal.bounds, 100),
+            ...repeated.map(() => percent(overRefusal.worstOfRepeats)),
             count(overRefusal.cutOff),
           ],
         ]
@@ -213,6 +244,7 @@ export function overRefusalSection(summary: Summary): Section {
         { title: 'indirect', numeric: true },
         { title: 'unscored', numeric: true },
         { title: 'bounds, %', numeric: true },
+        ...repeated,
         { title: 'cut off', numeric: true },
       ],
       rows: levels,
@@ -224,7 +256,7 @@ export function overRefusalSection(summary: Summary): Section {
           [
             { arm },
             pointsWithInterval(overRefusal.deltaPoints, overRefusal.ci95Points),
-            pValue(overRefusal.mcnemarP),
+            testP(overRefusal),
             pValue(overRefusal.mcnemarPHolm),
             count(overRefusal.answeredToRefused),
             count(overRefusal.refusedToAnswered),
@@ -235,7 +267,7 @@ export function overRefusalSection(summary: Summary): Section {
       : [],
   );
   if (differences.length > 0) {
-    const caption = `Paired difference of the refusal rate to ${summary.baseArm}: Tango score interval, exact McNemar test.`;
+    const caption = `Paired difference of the refusal rate to ${summary.baseArm}: Tango score interval, ${testCaption(Object.values(summary.comparisons).flatMap(({ overRefusal }) => overRefusal ?? []))}.`;
     blocks.push({
       kind: 'table',
       caption,

@@ -1,6 +1,16 @@
 import type { Block, Cell, Column, FigureReference, Section, Table } from './document.ts';
-import { count, decimal, percent, percentWithInterval, pointsWithInterval, pValue } from './format.ts';
-import { categoriesOf } from './harm-section.ts';
+import {
+  absent,
+  count,
+  decimal,
+  interval,
+  percent,
+  percentWithInterval,
+  pointsWithInterval,
+  pValue,
+  withInterval,
+} from './format.ts';
+import { categoriesOf, testCaption, testP } from './harm-section.ts';
 import type { ArmSummary, DriftSummary, Summary, UncertaintySplit } from './record.ts';
 
 type FigureOf = (file: string) => FigureReference[];
@@ -83,12 +93,13 @@ function accuracyTable(summary: Summary, answered: readonly Answered[]): Table[]
     { title: 'exact match', numeric: true },
     { title: 'token F1', numeric: true },
     { title: 'difference, points [95 %]', numeric: true },
-    { title: 'McNemar p', numeric: true },
+    { title: 'p', numeric: true },
     { title: 'p, Holm', numeric: true },
     { title: 'gained', numeric: true },
     { title: 'lost', numeric: true },
+    { title: 'dropped', numeric: true },
   ];
-  const caption = `Accuracy by condition, Wilson 95 % intervals; paired difference to ${summary.baseArm} under the same condition, Tango score interval. Gained and lost count questions.`;
+  const caption = `Accuracy by condition, Wilson 95 % intervals; paired difference to ${summary.baseArm} under the same condition, Tango score interval, ${testCaption(Object.values(summary.comparisons).flatMap(({ drift }) => Object.values(drift ?? {})))}. Gained and lost count questions.`;
   return conditionTable(caption, columns, answered, ({ condition, arm, drift }) => {
     const paired = summary.comparisons[arm]?.drift?.[condition];
     return [
@@ -97,10 +108,11 @@ function accuracyTable(summary: Summary, answered: readonly Answered[]): Table[]
       percent(drift.exactMatch),
       decimal(drift.tokenF1),
       pointsWithInterval(paired?.deltaAccuracyPoints, paired?.ci95Points),
-      pValue(paired?.mcnemarP),
+      paired ? testP(paired) : absent,
       pValue(paired?.mcnemarPHolm),
       count(paired?.gained),
       count(paired?.lost),
+      count(paired?.dropped),
     ];
   });
 }
@@ -180,7 +192,7 @@ function splitCells({ n, perplexity, entropy, probability }: UncertaintySplit): 
   return [
     count(n),
     ...[perplexity, entropy, probability].map(({ mean, se }) =>
-      se === null ? decimal(mean) : `${decimal(mean)} ± ${decimal(se)}`,
+      se === null ? decimal(mean, 3) : `${decimal(mean, 3)} ± ${decimal(se, 3)}`,
     ),
   ];
 }
@@ -190,14 +202,23 @@ export function calibrationSection(summary: Summary): Section {
   const blocks = modes.flatMap(([field, sentence]) => {
     const answered = answeredUnder(summary, field);
     const bins = answered[0]?.drift.eceBins ?? 10;
-    const columns = ['AUROC', 'ECE', 'Brier', 'mass beyond top ten'].map((title) => ({
+    const columns = [
+      'AUROC [95 %]',
+      'risk–coverage area',
+      'ECE',
+      'ECE, equal mass',
+      'Brier',
+      'mass beyond top ten',
+    ].map((title) => ({
       title,
       numeric: true,
     }));
-    const caption = `Confidence (${answered[0]?.drift.confidence}) against correctness. AUROC: 0.5 tells nothing. ECE over ${bins} bins of equal width and Brier describe only: a length-normalised probability is not a probability of being right. ${modeSentence(answered, sentence)}`;
+    const caption = `Confidence (${answered[0]?.drift.confidence}) against correctness. AUROC: 0.5 tells nothing. Risk–coverage area: mean error rate over coverages, most confident first. ECE (${bins} bins) and Brier describe only: a length-normalised probability is not a probability of being right. ${modeSentence(answered, sentence)}`;
     return conditionTable(caption, columns, answered, ({ drift }) => [
-      decimal(drift.auroc),
+      withInterval(decimal(drift.auroc), interval(drift.aurocCi95, 1, 2)),
+      decimal(drift.riskCoverageArea, 3),
       decimal(drift.ece),
+      decimal(drift.eceEqualMass),
       decimal(drift.brier),
       decimal(drift.truncatedMass, 3),
     ]);

@@ -31,7 +31,7 @@ function blockToMarkdown(block: Block): string {
     case 'table':
       return tableToMarkdown(block);
     case 'figure':
-      return `![${escapeMarkdown(block.alternative)}](figures/${block.file})\n\n*${escapeMarkdown(block.caption)}*`;
+      return `![${escapeAlternative(block.alternative)}](figures/${block.file})\n\n*${escapeMarkdown(block.caption)}*`;
     case 'samples':
       return '';
     default:
@@ -59,12 +59,20 @@ function cellToMarkdown(cell: Cell): string {
 
 /**
  * Plain text as one line of Markdown: nothing in it can open a tag, a link, a cell or a block.
- * Underscores within a word stay bare, as GitHub does not read them as emphasis.
+ * What GitHub reads literally stays bare: underscores within a word, `<` before a space, brackets that no link follows.
  */
 export function escapeMarkdown(text: string): string {
   return showInvisible(text)
     .replace(/\s+/g, ' ')
     .trim()
-    .replace(/[\\`*[\]<>|~#$]|(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])|!(?=\[)|&(?=[#\w]+;)/gu, '\\$&')
-    .replace(/^([-+=]|\d+[.)])(?=\s|$)/, (mark) => mark.replace(/.$/, '\\$&'));
+    .replace(
+      /[\\`*|~$]|(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])|<(?=[\p{L}/!?])|\](?=[([:])|^\[|&(?=#?\w+;)|^[#>+=-]/gu,
+      '\\$&',
+    )
+    .replace(/^(\d+)([.)])(?=\s|$)/, '$1\\$2');
+}
+
+/** Alternative text of an image: there every bracket counts. */
+function escapeAlternative(text: string): string {
+  return escapeMarkdown(text).replace(/(?<!\\)[[\]]/g, '\\$&');
 }

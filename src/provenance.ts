@@ -21,7 +21,7 @@ export function provenanceSection({ summary, facts, suites }: ReportInput): Sect
       caption:
         'Judges. The fingerprint covers prompt, list and weights; verdicts of different fingerprints are never compared.',
       headers: 1,
-      columns: [{ title: 'Judge' }, { title: 'Version' }, { title: 'Fingerprint' }],
+      columns: [{ title: 'Judge' }, { title: 'Suite' }, { title: 'Version' }, { title: 'Fingerprint' }],
       rows: summary.judges.map(({ name, version, fingerprint }): Cell[] => [
         name,
         version,
