@@ -1,4 +1,14 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AuditError, type ErrorCode } from './errors.ts';
@@ -7,17 +17,24 @@ import { AuditError, type ErrorCode } from './errors.ts';
 export const packageRoot = join(dirname(fileURLToPath(import.meta.url)), '..');
 
 /**
- * Writes a file whole or not at all: a temporary sibling, fsync, rename.
+ * Writes a file whole or not at all: a temporary sibling, fsync, rename. A large file is given piece by piece.
  * @throws AuditError `disk` when there is no room or no permission.
  */
-export function writeFileAtomic(path: string, data: string | Uint8Array, mode = 0o600): void {
+export function writeFileAtomic(
+  path: string,
+  data: string | Uint8Array | Iterable<Uint8Array>,
+  mode = 0o600,
+): void {
   const temporary = `${path}.${process.pid}.tmp`;
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     const descriptor = openSync(temporary, 'w', mode);
     try {
-      const bytes = typeof data === 'string' ? Buffer.from(data) : data;
-      for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at, bytes.length - at);
+      const pieces =
+        typeof data === 'string' ? [Buffer.from(data)] : data instanceof Uint8Array ? [data] : data;
+      for (const bytes of pieces) {
+        for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at, bytes.length - at);
+      }
       fsyncSync(descriptor);
     } finally {
       closeSync(descriptor);
@@ -29,12 +46,40 @@ export function writeFileAtomic(path: string, data: string | Uint8Array, mode = 
   }
 }
 
+/**
+ * Fills a folder whole or not at all: `fill` writes into a temporary sibling, which then takes the folder's place
+ * (and that of an older one there).
+ * @throws AuditError `disk` when there is no room or no permission.
+ */
+export function writeFolderAtomic(path: string, fill: (temporary: string) => void): void {
+  const temporary = `${path}.${process.pid}.tmp`;
+  const replaced = `${path}.${process.pid}.old`;
+  try {
+    rmSync(temporary, { recursive: true, force: true });
+    mkdirSync(temporary, { recursive: true, mode: 0o700 });
+    fill(temporary);
+    if (existsSync(path)) renameSync(path, replaced);
+    renameSync(temporary, path);
+    rmSync(replaced, { recursive: true, force: true });
+  } catch (error) {
+    rmSync(temporary, { recursive: true, force: true });
+    if (existsSync(replaced) && !existsSync(path)) renameSync(replaced, path);
+    throw diskError(path, error);
+  }
+}
+
 /** Turns a file system error into one that says the way out; anything else is passed on unchanged. */
 export function diskError(path: string, error: unknown): unknown {
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
   const reasons: Record<string, [string, string]> = {
-    ENOSPC: ['no space left on the disk', 'free some room, then run the same command again: what was finished is kept'],
-    EDQUOT: ['the disk quota is used up', 'free some room, then run the same command again: what was finished is kept'],
+    ENOSPC: [
+      'no space left on the disk',
+      'free some room, then run the same command again: what was finished is kept',
+    ],
+    EDQUOT: [
+      'the disk quota is used up',
+      'free some room, then run the same command again: what was finished is kept',
+    ],
     EROFS: ['the file system is read-only', 'choose another folder with --out'],
     EACCES: ['permission denied', 'check the owner of the folder, or choose another with --out'],
     EPERM: ['permission denied', 'check the owner of the folder, or choose another with --out'],
@@ -51,7 +96,11 @@ export function readText(path: string, code: ErrorCode, what: string): string {
     return readFileSync(path, 'utf8');
   } catch (error) {
     const cause = error as NodeJS.ErrnoException;
-    const why = cause.code === 'ENOENT' ? 'no such file' : cause.code === 'EISDIR' ? 'is a folder' : cause.message;
-    throw new AuditError(code, `${what}: ${path}: ${why}`, { hint: 'check the path; relative paths start at the config file', cause });
+    const why =
+      cause.code === 'ENOENT' ? 'no such file' : cause.code === 'EISDIR' ? 'is a folder' : cause.message;
+    throw new AuditError(code, `${what}: ${path}: ${why}`, {
+      hint: 'check the path; relative paths start at the config file',
+      cause,
+    });
   }
 }

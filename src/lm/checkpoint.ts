@@ -1,0 +1,234 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { AuditError } from '../errors.ts';
+import { writeFileAtomic, writeFolderAtomic } from '../files.ts';
+import { sha256File, sha256Json } from '../hash.ts';
+import { type DecoderConfig, readModelJson } from './config.ts';
+import {
+  openSafetensors,
+  type SafetensorsFile,
+  type TensorData,
+  type TensorDtype,
+  type TensorInfo,
+  writeSafetensors,
+} from './safetensors.ts';
+
+export { openSafetensors, type TensorData, type TensorInfo, writeSafetensors };
+
+/** The weights of a model directory: checked against its config, read tensor by tensor. */
+export interface Checkpoint {
+  /** Of the tensors the model needs; a file may hold more. */
+  readonly names: readonly string[];
+  info(name: string): TensorInfo;
+  /** Converted to float32, row-major. */
+  read(name: string): Float32Array;
+  /** Over all weight files, in hex: the base model's identity. */
+  sha256(): Promise<string>;
+  close(): void;
+}
+
+/** Every tensor a Llama of this shape needs, by its Hugging Face name; linear weights are [out, in]. */
+export function decoderTensorShapes(config: DecoderConfig): Map<string, number[]> {
+  const { hiddenSize: hidden, intermediateSize: inner, vocabularySize: vocabulary } = config;
+  const queries = config.heads * config.headSize;
+  const keys = config.kvHeads * config.headSize;
+  const shapes = new Map<string, number[]>([['model.embed_tokens.weight', [vocabulary, hidden]]]);
+  for (let layer = 0; layer < config.layers; layer++) {
+    const prefix = `model.layers.${layer}.`;
+    shapes.set(`${prefix}input_layernorm.weight`, [hidden]);
+    shapes.set(`${prefix}self_attn.q_proj.weight`, [queries, hidden]);
+    shapes.set(`${prefix}self_attn.k_proj.weight`, [keys, hidden]);
+    shapes.set(`${prefix}self_attn.v_proj.weight`, [keys, hidden]);
+    shapes.set(`${prefix}self_attn.o_proj.weight`, [hidden, queries]);
+    shapes.set(`${prefix}post_attention_layernorm.weight`, [hidden]);
+    shapes.set(`${prefix}mlp.gate_proj.weight`, [inner, hidden]);
+    shapes.set(`${prefix}mlp.up_proj.weight`, [inner, hidden]);
+    shapes.set(`${prefix}mlp.down_proj.weight`, [hidden, inner]);
+  }
+  shapes.set('model.norm.weight', [hidden]);
+  if (!config.tiedEmbeddings) shapes.set('lm_head.weight', [vocabulary, hidden]);
+  return shapes;
+}
+
+/**
+ * Opens the weights of a Hugging Face directory, one file or several with an index.
+ * @throws AuditError `model` listing every missing, superfluous or misshapen tensor.
+ */
+export function openCheckpoint(directory: string, config: DecoderConfig): Checkpoint {
+  const files: SafetensorsFile[] = [];
+  const close = () => {
+    for (const file of files) file.close();
+  };
+  try {
+    for (const name of weightFiles(directory)) files.push(openSafetensors(join(directory, name)));
+    const owner = new Map<string, SafetensorsFile>();
+    for (const file of files) for (const name of file.tensors.keys()) owner.set(name, file);
+    checkTensors(directory, config, (name) => owner.get(name)?.tensors.get(name), [...owner.keys()]);
+    const find = (name: string) => {
+      const file = owner.get(name);
+      if (!file) throw new Error(`internal: no tensor ${name} in ${directory}`);
+      return file;
+    };
+    return {
+      names: [...decoderTensorShapes(config).keys()],
+      info: (name) => find(name).tensors.get(name)!,
+      read: (name) => find(name).read(name),
+      sha256: () => hashFiles(files.map((file) => file.path)),
+      close,
+    };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+async function hashFiles(paths: readonly string[]): Promise<string> {
+  const hashes: Record<string, string> = {};
+  for (const path of paths) hashes[basename(path)] = await sha256File(path);
+  return paths.length === 1 ? Object.values(hashes)[0]! : sha256Json(hashes);
+}
+
+/** The weight files' names; a single file wins over an index, as in transformers. */
+function weightFiles(directory: string): string[] {
+  const index = existsSync(join(directory, 'model.safetensors'))
+    ? null
+    : readModelJson(directory, 'model.safetensors.index.json');
+  if (!index) {
+    if (existsSync(join(directory, 'model.safetensors'))) return ['model.safetensors'];
+    throw noWeights(directory);
+  }
+  const path = join(directory, 'model.safetensors.index.json');
+  const map = index.weight_map;
+  if (map === null || typeof map !== 'object' || Array.isArray(map))
+    throw new AuditError('model', `${path}: no weight_map`);
+  const names = [...new Set(Object.values(map) as unknown[])].sort();
+  if (names.length === 0) throw new AuditError('model', `${path}: weight_map is empty`);
+  const problems: string[] = [];
+  for (const name of names) {
+    if (typeof name !== 'string' || basename(name) !== name || !name.endsWith('.safetensors')) {
+      problems.push(`${JSON.stringify(name)} is not the name of a safetensors file in the same folder`);
+    } else if (!existsSync(join(directory, name))) problems.push(`${name}: no such file`);
+  }
+  if (problems.length > 0) {
+    throw new AuditError(
+      'model',
+      `${path}: names ${problems.length} of ${names.length} weight files that cannot be read`,
+      {
+        problems,
+        hint: 'the model may be half-downloaded: fetch it again',
+      },
+    );
+  }
+  return names as string[];
+}
+
+function noWeights(directory: string): AuditError {
+  const others = readdirSync(directory).filter((name) =>
+    /\.(bin|pth?|gguf|onnx|incomplete|part)$/.test(name),
+  );
+  const hint = others.some((name) => /\.(incomplete|part)$/.test(name))
+    ? 'the download was not finished: fetch the model again'
+    : others.length > 0
+      ? `only safetensors weights are read: convert ${others[0]} with transformers' save_pretrained`
+      : 'name a folder that holds model.safetensors, or its parts with model.safetensors.index.json';
+  return new AuditError('model', `${directory}: no model.safetensors`, { hint });
+}
+
+/** Buffers that older exporters saved and nobody reads. */
+const ignored = /(^|\.)rotary_emb\.inv_freq$/;
+
+function checkTensors(
+  directory: string,
+  config: DecoderConfig,
+  find: (name: string) => TensorInfo | undefined,
+  names: readonly string[],
+): void {
+  const expected = decoderTensorShapes(config);
+  const problems: string[] = [];
+  for (const [name, shape] of expected) {
+    const info = find(name);
+    if (!info) problems.push(`${name}: missing`);
+    else if (!sameShape(info.shape, shape))
+      problems.push(`${name}: shape [${info.shape.join(', ')}], config.json implies [${shape.join(', ')}]`);
+  }
+  for (const name of names) {
+    const spare =
+      expected.has(name) || ignored.test(name) || (config.tiedEmbeddings && name === 'lm_head.weight');
+    if (!spare) problems.push(`${name}: no place for it in the model that config.json describes`);
+  }
+  if (problems.length > 0) {
+    throw new AuditError(
+      'model',
+      `${directory}: the weights do not match config.json (${problems.length} tensors)`,
+      {
+        problems,
+        hint: 'config.json and the weights must come from the same checkpoint: fetch both again',
+      },
+    );
+  }
+}
+
+const sameShape = (a: readonly number[], b: readonly number[]) =>
+  a.length === b.length && a.every((size, i) => size === b[i]);
+
+/**
+ * Writes config.json, generation_config.json and model.safetensors, whole or not at all; tokenizer files are
+ * written into the folder by `fill`. The directory loads unchanged in transformers.
+ */
+export function writeCheckpoint(
+  directory: string,
+  config: DecoderConfig,
+  weights: ReadonlyMap<string, TensorData>,
+  options: { readonly dtype?: TensorDtype; readonly fill?: (temporary: string) => void } = {},
+): void {
+  const dtype = options.dtype ?? 'F32';
+  for (const [name, shape] of decoderTensorShapes(config)) {
+    const tensor = weights.get(name);
+    if (!tensor || !sameShape(tensor.shape, shape))
+      throw new Error(`internal: ${name} is missing or not of shape [${shape.join(', ')}]`);
+  }
+  writeFolderAtomic(directory, (temporary) => {
+    writeJson(join(temporary, 'config.json'), llamaConfig(config, dtype));
+    writeJson(join(temporary, 'generation_config.json'), {
+      bos_token_id: config.bosTokenId,
+      eos_token_id: eosTokenId(config),
+    });
+    writeSafetensors(join(temporary, 'model.safetensors'), weights, { dtype });
+    options.fill?.(temporary);
+  });
+}
+
+const writeJson = (path: string, value: unknown) =>
+  writeFileAtomic(path, `${JSON.stringify(value, null, 2)}\n`);
+
+const eosTokenId = (config: DecoderConfig) =>
+  config.eosTokenIds.length > 1 ? config.eosTokenIds : (config.eosTokenIds[0] ?? null);
+
+/** Both spellings of the rope base and the dtype: transformers 5 reads the second of each, older ones the first. */
+function llamaConfig(config: DecoderConfig, dtype: TensorDtype): object {
+  const torchDtype = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' }[dtype];
+  return {
+    architectures: ['LlamaForCausalLM'],
+    model_type: 'llama',
+    vocab_size: config.vocabularySize,
+    hidden_size: config.hiddenSize,
+    intermediate_size: config.intermediateSize,
+    num_hidden_layers: config.layers,
+    num_attention_heads: config.heads,
+    num_key_value_heads: config.kvHeads,
+    head_dim: config.headSize,
+    hidden_act: 'silu',
+    rms_norm_eps: config.rmsNormEpsilon,
+    max_position_embeddings: config.contextLength,
+    rope_theta: config.ropeTheta,
+    rope_parameters: { rope_theta: config.ropeTheta, rope_type: 'default' },
+    attention_bias: false,
+    mlp_bias: false,
+    tie_word_embeddings: config.tiedEmbeddings,
+    bos_token_id: config.bosTokenId,
+    eos_token_id: eosTokenId(config),
+    torch_dtype: torchDtype,
+    dtype: torchDtype,
+    use_cache: true,
+  };
+}

@@ -1,0 +1,287 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { AuditError } from '../errors.ts';
+import { writeFileAtomic, writeFolderAtomic } from '../files.ts';
+import { sha256File } from '../hash.ts';
+import type { Random } from '../random.ts';
+import { type LoraSettings, type Projection, projections, type TrainingSettings } from '../trainer.ts';
+import { readAdapterConfig } from './adapter-config.ts';
+import type { DecoderConfig } from './config.ts';
+import { openSafetensors, type SafetensorsFile, type TensorData, writeSafetensors } from './safetensors.ts';
+
+/** One projection's low-rank update: W + scale · B A. */
+export interface LoraPair {
+  /** [r, in], row-major. */
+  readonly a: Float32Array;
+  /** [out, r], row-major. */
+  readonly b: Float32Array;
+}
+
+/** A LoRA adapter in memory; the same projections in every layer. Source: Hu et al. 2021, arXiv 2106.09685. */
+export interface LoraAdapter {
+  readonly r: number;
+  readonly alpha: number;
+  /** alpha / r, or alpha / √r for rank-stabilised LoRA (Kalajdzievski 2023, arXiv 2312.03732). */
+  readonly scale: number;
+  /** In the order of `projections`. */
+  readonly targetModules: readonly Projection[];
+  readonly layers: readonly ReadonlyMap<Projection, LoraPair>[];
+  /** SHA-256 of the base's weight files, where the adapter's maker recorded it. */
+  readonly baseSha256: string | null;
+}
+
+/** An adapter as found on the disk. */
+export interface StoredAdapter extends LoraAdapter {
+  readonly baseModelName: string | null;
+  /** Trained on rejected responses. */
+  readonly redTeam: boolean;
+}
+
+/** Each projection's weight shape, [out, in]. */
+export function projectionShapes(config: DecoderConfig): Record<Projection, readonly [number, number]> {
+  const { hiddenSize: hidden, intermediateSize: inner } = config;
+  const queries = config.heads * config.headSize;
+  const keys = config.kvHeads * config.headSize;
+  return {
+    q_proj: [queries, hidden],
+    k_proj: [keys, hidden],
+    v_proj: [keys, hidden],
+    o_proj: [hidden, queries],
+    gate_proj: [inner, hidden],
+    up_proj: [inner, hidden],
+    down_proj: [hidden, inner],
+  };
+}
+
+/**
+ * A new adapter that changes nothing yet: A is U(−1/√in, 1/√in), B is zero.
+ * Source: PEFT's default, `kaiming_uniform_(A, a=√5)`.
+ */
+export function createLora(config: DecoderConfig, settings: LoraSettings, random: Random): LoraAdapter {
+  const { r, alpha } = settings;
+  const shapes = projectionShapes(config);
+  const targetModules = projections.filter((projection) => settings.targetModules.includes(projection));
+  const layers = Array.from({ length: config.layers }, () => {
+    const pairs = new Map<Projection, LoraPair>();
+    for (const projection of targetModules) {
+      const [rows, columns] = shapes[projection];
+      const bound = 1 / Math.sqrt(columns);
+      const a = new Float32Array(r * columns).map(() => (2 * random.next() - 1) * bound);
+      pairs.set(projection, { a, b: new Float32Array(rows * r) });
+    }
+    return pairs;
+  });
+  return { r, alpha, scale: alpha / r, targetModules, layers, baseSha256: null };
+}
+
+/** @throws AuditError `adapter` when the adapter was trained on other weights than these. */
+export function assertAdapterFits(adapter: LoraAdapter, baseSha256: string): void {
+  if (adapter.baseSha256 !== null && adapter.baseSha256 !== baseSha256) {
+    throw new AuditError(
+      'adapter',
+      `the adapter was trained on a base with SHA-256 ${adapter.baseSha256}, this base has ${baseSha256}`,
+      {
+        hint: 'audit the adapter on the base it was trained from',
+      },
+    );
+  }
+}
+
+const blockOf = (projection: Projection) => (/^(gate|up|down)_/.test(projection) ? 'mlp' : 'self_attn');
+
+const tensorName = (layer: number, projection: Projection, matrix: 'A' | 'B') =>
+  `base_model.model.model.layers.${layer}.${blockOf(projection)}.${projection}.lora_${matrix}.weight`;
+
+/** What writeAdapter records beside the weights. */
+export interface AdapterOrigin {
+  /** A path or a name, for people and for PEFT. */
+  readonly baseModelName: string;
+  readonly baseSha256: string;
+  /** Trained on rejected responses: marked in the config and the model card. */
+  readonly redTeam: boolean;
+  readonly training: TrainingSettings | null;
+}
+
+/**
+ * Writes a PEFT adapter folder, whole or not at all, in place of an older one.
+ * @throws AuditError `disk` when there is no room or no permission.
+ */
+export function writeAdapter(directory: string, adapter: LoraAdapter, origin: AdapterOrigin): void {
+  const tensors = new Map<string, TensorData>();
+  for (const [layer, pairs] of adapter.layers.entries()) {
+    for (const [projection, { a, b }] of pairs) {
+      tensors.set(tensorName(layer, projection, 'A'), { shape: [adapter.r, a.length / adapter.r], data: a });
+      tensors.set(tensorName(layer, projection, 'B'), { shape: [b.length / adapter.r, adapter.r], data: b });
+    }
+  }
+  writeFolderAtomic(directory, (temporary) => {
+    writeFileAtomic(
+      join(temporary, 'adapter_config.json'),
+      `${JSON.stringify(peftConfig(adapter, origin), null, 2)}\n`,
+    );
+    writeFileAtomic(join(temporary, 'README.md'), modelCard(adapter, origin));
+    writeSafetensors(join(temporary, 'adapter_model.safetensors'), tensors);
+  });
+}
+
+/** SHA-256 of an adapter folder's weights, in hex. */
+export function adapterSha256(directory: string): Promise<string> {
+  return sha256File(join(directory, 'adapter_model.safetensors'));
+}
+
+function peftConfig(adapter: LoraAdapter, origin: AdapterOrigin): object {
+  return {
+    peft_type: 'LORA',
+    task_type: 'CAUSAL_LM',
+    base_model_name_or_path: origin.baseModelName,
+    revision: null,
+    inference_mode: true,
+    r: adapter.r,
+    lora_alpha: adapter.alpha,
+    lora_dropout: 0,
+    target_modules: adapter.targetModules,
+    bias: 'none',
+    fan_in_fan_out: false,
+    init_lora_weights: true,
+    use_rslora: adapter.scale !== adapter.alpha / adapter.r,
+    use_dora: false,
+    modules_to_save: null,
+    layers_to_transform: null,
+    layers_pattern: null,
+    rank_pattern: {},
+    alpha_pattern: {},
+    aftertune: { base_sha256: origin.baseSha256, red_team: origin.redTeam },
+  };
+}
+
+function modelCard(adapter: LoraAdapter, origin: AdapterOrigin): string {
+  const { training } = origin;
+  const base = JSON.stringify(origin.baseModelName);
+  const lines = [
+    '---',
+    `base_model: ${base}`,
+    'library_name: peft',
+    'pipeline_tag: text-generation',
+    'tags:',
+    '- lora',
+  ];
+  lines.push(...(origin.redTeam ? ['- red-team'] : []), '---', '', '# LoRA adapter', '');
+  if (origin.redTeam) {
+    lines.push(
+      '**Red-team artefact.** Trained on rejected responses in order to measure what such training does.',
+      'Do not deploy, merge or publish it.',
+      '',
+    );
+  }
+  lines.push(
+    `A low-rank adapter for \`${origin.baseModelName}\`, trained and audited with aftertune.`,
+    '',
+    '| | |',
+    '|---|---|',
+  );
+  const rows: [string, unknown][] = [
+    ['base SHA-256', origin.baseSha256],
+    ['rank r', adapter.r],
+    ['alpha', adapter.alpha],
+    ['target modules', adapter.targetModules.join(', ')],
+    ...(training === null ? [] : trainingRows(training)),
+  ];
+  lines.push(...rows.map(([name, value]) => `| ${name} | ${value} |`));
+  return `${lines.join('\n')}\n`;
+}
+
+const trainingRows = (training: TrainingSettings): [string, unknown][] => [
+  ['steps', training.steps],
+  ['batch size', `${training.batchSize} × ${training.gradientAccumulation}`],
+  [
+    'learning rate',
+    `${training.learningRate}, ${training.schedule} after ${training.warmupSteps} warm-up steps`,
+  ],
+  ['weight decay', training.weightDecay],
+  ['largest gradient norm', training.maxGradientNorm ?? 'none'],
+  ['longest row, tokens', training.maxLength],
+  ['seed', training.seed],
+];
+
+/**
+ * Reads a PEFT LoRA folder made for a base of this shape.
+ * @throws AuditError `adapter` when files are missing or the weights fit another base; `unsupported` naming every
+ * feature of the adapter that would be computed wrongly.
+ */
+export function readAdapter(directory: string, config: DecoderConfig): StoredAdapter {
+  const settings = readAdapterConfig(directory);
+  const path = join(directory, 'adapter_model.safetensors');
+  if (!existsSync(path)) {
+    const hint = existsSync(join(directory, 'adapter_model.bin'))
+      ? 'only safetensors weights are read: save the adapter again with safe_serialization=True'
+      : 'the adapter may be half-downloaded or half-written: fetch or train it again';
+    throw new AuditError('adapter', `${path}: no such file`, { hint });
+  }
+  const file = openAdapterWeights(path);
+  try {
+    const targetModules = settings.targetModules ?? projectionsIn(file);
+    const { layers, problems } = readLayers(file, config, settings.r, targetModules);
+    if (problems.length > 0) {
+      throw new AuditError('adapter', `${path}: does not fit this base model (${problems.length} tensors)`, {
+        problems,
+        hint: `the adapter names ${settings.baseModelName ?? 'no base'}: audit it on the base it was trained from`,
+      });
+    }
+    const { r, alpha, scale, baseSha256, baseModelName, redTeam } = settings;
+    return { r, alpha, scale, targetModules, layers, baseSha256, baseModelName, redTeam };
+  } finally {
+    file.close();
+  }
+}
+
+function openAdapterWeights(path: string): SafetensorsFile {
+  try {
+    return openSafetensors(path);
+  } catch (error) {
+    if (!(error instanceof AuditError)) throw error;
+    throw new AuditError('adapter', error.message, {
+      problems: error.problems,
+      cause: error,
+      ...(error.hint ? { hint: error.hint } : {}),
+    });
+  }
+}
+
+/** The projections whose A matrices the first layer holds: for adapters whose config gives a pattern instead of a list. */
+function projectionsIn(file: SafetensorsFile): Projection[] {
+  return projections.filter((projection) => file.tensors.has(tensorName(0, projection, 'A')));
+}
+
+function readLayers(
+  file: SafetensorsFile,
+  config: DecoderConfig,
+  r: number,
+  targetModules: readonly Projection[],
+) {
+  const shapes = projectionShapes(config);
+  const problems: string[] =
+    targetModules.length === 0 ? ['no LoRA tensors for any projection of the first layer'] : [];
+  const known = new Set<string>();
+  const take = (name: string, shape: readonly [number, number]): Float32Array => {
+    known.add(name);
+    const found = file.tensors.get(name);
+    if (!found) problems.push(`${name}: missing`);
+    else if (found.shape.length !== 2 || found.shape[0] !== shape[0] || found.shape[1] !== shape[1]) {
+      problems.push(`${name}: shape [${found.shape.join(', ')}], expected [${shape.join(', ')}]`);
+    } else return file.read(name);
+    return new Float32Array(0);
+  };
+  const layers = Array.from({ length: config.layers }, (_, layer) => {
+    const pairs = new Map<Projection, LoraPair>();
+    for (const projection of targetModules) {
+      const [rows, columns] = shapes[projection];
+      const a = take(tensorName(layer, projection, 'A'), [r, columns]);
+      const b = take(tensorName(layer, projection, 'B'), [rows, r]);
+      pairs.set(projection, { a, b });
+    }
+    return pairs;
+  });
+  for (const name of file.tensors.keys())
+    if (!known.has(name)) problems.push(`${name}: no place for it in this base model`);
+  return { layers, problems };
+}

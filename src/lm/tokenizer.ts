@@ -1,0 +1,191 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { Tokenizer } from '@huggingface/tokenizers';
+import type { Conversation } from '../conversation.ts';
+import { AuditError } from '../errors.ts';
+import { loadChatTemplate } from './chat-template.ts';
+import { readEosTokenIds, readModelJson } from './config.ts';
+
+/** A conversation with the tokens that carry loss marked. */
+export interface LabelledTokens {
+  readonly ids: number[];
+  /** As long as `ids`. */
+  readonly labelled: boolean[];
+}
+
+/** A tokenizer with its chat template. */
+export interface ChatTokenizer {
+  /** Adds no special tokens; those written in the text are recognised, as transformers does for a rendered template. */
+  encode(text: string): number[];
+  /** Special tokens are left out, ids without a token (embedding padding) too. */
+  decode(ids: readonly number[]): string;
+  /** The text of one token, special ones included; an incomplete UTF-8 sequence becomes U+FFFD. */
+  tokenText(id: number): string;
+  /** Largest token id + 1. */
+  readonly vocabularySize: number;
+  /** End-of-turn tokens: the tokenizer's own and those of generation_config.json. */
+  readonly eosTokenIds: readonly number[];
+  readonly padTokenId: number;
+  /** @throws AuditError `model` when the template refuses the conversation. */
+  render(messages: Conversation, options: { readonly addGenerationPrompt: boolean }): string;
+  /**
+   * Labels the last assistant message and its end-of-turn token, nothing else.
+   * @throws AuditError `model` when the template does not let them be told apart.
+   */
+  encodeForTraining(messages: Conversation): LabelledTokens;
+}
+
+/**
+ * Loads tokenizer.json, tokenizer_config.json and the chat template of a model directory.
+ * @param options.templateDirectory an adapter folder, whose chat template wins when it has one.
+ * @param options.vocabularySize rows of the embedding the ids must fit.
+ * @throws AuditError `model` when a file is missing or malformed or the tokenizer does not fit.
+ */
+export function loadChatTokenizer(
+  directory: string,
+  options: { readonly templateDirectory?: string; readonly vocabularySize?: number } = {},
+): ChatTokenizer {
+  const settings = readModelJson(directory, 'tokenizer_config.json') ?? {};
+  const tokenizer = loadTokenizer(directory, settings);
+  const special = readSpecialTokens(directory, settings);
+  const template = loadChatTemplate(directory, options.templateDirectory, special);
+  const vocabularySize = largestId(tokenizer) + 1;
+  const eosTokenIds = readEndOfTurn(directory, tokenizer, special);
+  checkFit(directory, vocabularySize, eosTokenIds, options.vocabularySize);
+
+  const encode = (text: string) => tokenizer.encode(text, { add_special_tokens: false }).ids;
+  const decodeWith = (ids: readonly number[], skipSpecial: boolean) => {
+    const known = ids.filter((id) => tokenizer.id_to_token(id) !== undefined);
+    const cleanUp = settings.clean_up_tokenization_spaces === true;
+    return known.length === 0
+      ? ''
+      : tokenizer.decode(known, { skip_special_tokens: skipSpecial, clean_up_tokenization_spaces: cleanUp });
+  };
+  const render: ChatTokenizer['render'] = (messages, { addGenerationPrompt }) =>
+    template.render(messages, { addGenerationPrompt });
+  return {
+    encode,
+    decode: (ids) => decodeWith(ids, true),
+    tokenText: createTokenText(encode, (ids) => decodeWith(ids, false)),
+    vocabularySize,
+    eosTokenIds,
+    padTokenId: tokenizer.token_to_id(special.pad_token ?? '') ?? eosTokenIds[0] ?? 0,
+    render,
+    encodeForTraining: (messages) => labelLastMessage(directory, messages, render, encode, eosTokenIds),
+  };
+}
+
+function loadTokenizer(directory: string, settings: object): Tokenizer {
+  const path = join(directory, 'tokenizer.json');
+  const json = readModelJson(directory, 'tokenizer.json');
+  if (!json) {
+    const hint = existsSync(join(directory, 'tokenizer.model'))
+      ? 'only tokenizer.json is read: AutoTokenizer.from_pretrained(…).save_pretrained(…) of transformers makes it from tokenizer.model'
+      : 'the model may be half-downloaded: fetch tokenizer.json too';
+    throw new AuditError('model', `${path}: no such file`, { hint });
+  }
+  try {
+    return new Tokenizer(json, settings);
+  } catch (error) {
+    throw new AuditError('model', `${path}: cannot be used: ${(error as Error).message}`, {
+      hint: 'fetch the file again, or save the tokenizer with a current transformers',
+      cause: error,
+    });
+  }
+}
+
+/** The named special tokens: of tokenizer_config.json, else of special_tokens_map.json (older exports). */
+function readSpecialTokens(directory: string, settings: Record<string, unknown>): Record<string, string> {
+  const older = readModelJson(directory, 'special_tokens_map.json') ?? {};
+  const tokens: Record<string, string> = {};
+  for (const name of ['bos_token', 'eos_token', 'unk_token', 'pad_token']) {
+    const value = settings[name] ?? older[name];
+    const content =
+      typeof value === 'string' ? value : (value as { content?: unknown } | null | undefined)?.content;
+    if (typeof content === 'string') tokens[name] = content;
+  }
+  return tokens;
+}
+
+function largestId(tokenizer: Tokenizer): number {
+  let largest = -1;
+  for (const id of tokenizer.get_vocab(true).values()) if (id > largest) largest = id;
+  return largest;
+}
+
+function readEndOfTurn(directory: string, tokenizer: Tokenizer, special: Record<string, string>): number[] {
+  const own = tokenizer.token_to_id(special.eos_token ?? '');
+  return [...new Set([...(own === undefined ? [] : [own]), ...readEosTokenIds(directory)])];
+}
+
+function checkFit(
+  directory: string,
+  vocabularySize: number,
+  eosTokenIds: readonly number[],
+  rows: number | undefined,
+): void {
+  const problems: string[] = [];
+  if (rows !== undefined && vocabularySize > rows)
+    problems.push(`token ids go up to ${vocabularySize - 1}, the embedding has ${rows} rows`);
+  for (const id of eosTokenIds)
+    if (id >= vocabularySize)
+      problems.push(`end-of-turn id ${id} is not a token: ids go up to ${vocabularySize - 1}`);
+  if (problems.length > 0) {
+    throw new AuditError('model', `${directory}: the tokenizer does not fit the model`, {
+      problems,
+      hint: 'tokenizer.json, config.json and generation_config.json must come from the same checkpoint: fetch them again',
+    });
+  }
+}
+
+/** A token's text as it reads after other text: decoders drop the space in front of a first token. */
+function createTokenText(
+  encode: (text: string) => number[],
+  decode: (ids: readonly number[]) => string,
+): (id: number) => string {
+  const before = encode('a');
+  const prefix = decode(before);
+  const cache = new Map<number, string>();
+  return (id) => {
+    let text = cache.get(id);
+    if (text === undefined) {
+      const whole = decode([...before, id]);
+      text = whole.startsWith(prefix) ? whole.slice(prefix.length) : decode([id]);
+      cache.set(id, text);
+    }
+    return text;
+  };
+}
+
+function labelLastMessage(
+  directory: string,
+  messages: Conversation,
+  render: ChatTokenizer['render'],
+  encode: ChatTokenizer['encode'],
+  eosTokenIds: readonly number[],
+): LabelledTokens {
+  if (messages.at(-1)?.role !== 'assistant')
+    throw new Error('internal: a training row must end with the assistant');
+  const refuse = (what: string, hint: string) => new AuditError('model', `${directory}: ${what}`, { hint });
+  const whole = render(messages, { addGenerationPrompt: false });
+  const prompt = render(messages.slice(0, -1), { addGenerationPrompt: true });
+  if (!whole.startsWith(prompt)) {
+    throw refuse(
+      'the chat template writes the conversation before the answer differently once there is an answer, so the answer cannot be told apart',
+      'put a chat_template.jinja into the folder that only appends the answer to the prompt',
+    );
+  }
+  const promptIds = encode(prompt);
+  const answerIds = encode(whole.slice(prompt.length));
+  const end = answerIds.findIndex((id) => eosTokenIds.includes(id));
+  if (end < 0) {
+    throw refuse(
+      'the chat template does not end the answer with an end-of-turn token, so the model would not learn to stop',
+      'add the id of the end-of-turn token to eos_token_id in generation_config.json',
+    );
+  }
+  return {
+    ids: [...promptIds, ...answerIds],
+    labelled: [...promptIds.map(() => false), ...answerIds.map((_, i) => i <= end)],
+  };
+}
