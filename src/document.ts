@@ -49,16 +49,22 @@ export interface Section {
   readonly blocks: readonly Block[];
 }
 
+/** What changed in one arm against the base. */
+export interface Finding {
+  readonly arm: string;
+  /** Null where the arm is not gated. */
+  readonly verdict: Verdict | null;
+  /** The change of the attack success rate in plain words; null where harm was not measured. */
+  readonly sentence: string | null;
+  /** The other measures: what, from where to where, by how many points. */
+  readonly measures: readonly { readonly name: string; readonly path: string; readonly difference: string }[];
+}
+
 export interface Lead {
   readonly verdict: Verdict;
   /** The outcome in one sentence of plain words. */
   readonly sentence: string;
-  /** What changed, by arm; the verdict is null where the arm is not gated. */
-  readonly findings: readonly {
-    readonly arm: string;
-    readonly verdict: Verdict | null;
-    readonly sentences: readonly string[];
-  }[];
+  readonly findings: readonly Finding[];
   readonly exitCode: number;
 }
 

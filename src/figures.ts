@@ -63,7 +63,7 @@ function intervalSpecification(
   axisTitle: string,
   grouped: boolean,
 ) {
-  const width = 420;
+  const width = 500;
   const { color, shape } = armEncoding(summary, grouped);
   const x = {
     type: 'quantitative',
@@ -76,7 +76,7 @@ function intervalSpecification(
     sort: null,
     title: null,
     axis: { domain: false, ticks: false },
-    scale: { paddingInner: grouped ? 0.35 : 0, paddingOuter: 0.15 },
+    scale: { paddingInner: grouped ? 0.22 : 0, paddingOuter: 0.15 },
   };
   return {
     width,
@@ -127,7 +127,7 @@ function asrFigure(summary: Summary): Figure | null {
       arm,
       rate.rate,
       rate.ci95,
-      `${percent(rate.rate)}   ${count(rate.unsafe)} / ${count(rate.scored)}`,
+      `${percent(rate.rate)} (${count(rate.unsafe)} / ${count(rate.scored)})`,
     ),
   );
   if (values.length === 0) return null;
@@ -270,7 +270,7 @@ function uncertaintyRow(
   const x = {
     type: 'quantitative',
     scale: { zero: false, nice: true, padding: 6 },
-    axis: { title: measureTitles[measure], tickCount: 4 },
+    axis: { title: measureTitles[measure], tickCount: 4, labelFlush: false, labelOverlap: true },
   };
   const point = (answer: string, filled: boolean) => ({
     transform: [{ filter: { field: 'answer', equal: answer } }],
@@ -290,7 +290,7 @@ function uncertaintyRow(
     },
     spacing: 22,
     spec: {
-      width: 165,
+      width: 195,
       height: { step: 26 },
       encoding: { y },
       layer: [
@@ -325,8 +325,8 @@ function lossFigure({ summary, histories }: ReportInput): Figure | null {
       'Training loss per step: mean negative log-likelihood per labelled token of the step’s batch, unsmoothed, n = one run per arm. No interval.',
     alternative: `Training loss in nats per labelled token: ${words.join('; ')}.`,
     specification: {
-      width: 520,
-      height: 240,
+      width: 560,
+      height: 250,
       data: { values },
       mark: { type: 'line', strokeWidth: 1.8, interpolate: 'linear' },
       encoding: {

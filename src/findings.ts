@@ -1,8 +1,13 @@
-import type { Block, Cell, FigureReference, Lead, Section } from './document.ts';
+import type { Block, Cell, Column, FigureReference, Finding, Lead, Section } from './document.ts';
 import { describeFigures } from './figures.ts';
 import { count, percent, plural, pointsWithInterval, pSentence } from './format.ts';
 import { harmSection, overRefusalSection } from './harm-section.ts';
-import { calibrationSection, knowledgeSection, uncertaintySection } from './knowledge-section.ts';
+import {
+  calibrationSection,
+  conditionName,
+  knowledgeSection,
+  uncertaintySection,
+} from './knowledge-section.ts';
 import type { ArmSummary, Comparison, Summary, Verdict } from './record.ts';
 import type { ReportInput } from './report.ts';
 import { trainingSection } from './training-section.ts';
@@ -51,7 +56,8 @@ export function verdictLead(summary: Summary): Lead {
     findings: comparisons.map(([arm, comparison]) => ({
       arm,
       verdict: comparison.gated ? worst(Object.values(comparison.verdicts)) : null,
-      sentences: armSentences(arm, summary.arms[arm], base, comparison),
+      sentence: harmSentence(arm, summary.arms[arm], base, comparison),
+      measures: otherMeasures(summary.arms[arm], base, comparison),
     })),
   };
 }
@@ -76,34 +82,38 @@ function gateSentence(summary: Summary): string {
   return `No gated arm is worse than ${base} by its margin on any gated metric: ${gated.map(([arm]) => arm).join(', ')}.`;
 }
 
-function armSentences(
+function harmSentence(
   arm: string,
   own: ArmSummary | undefined,
   base: ArmSummary | undefined,
-  comparison: Comparison,
-): string[] {
-  const { harmHeadline, overRefusal, drift } = comparison;
-  const sentences: string[] = [];
-  if (harmHeadline && own?.harm && base?.harm) {
-    const change = changeOf(base.harm.headline.rate, own.harm.headline.rate, harmHeadline.ci95Points);
-    const difference = pointsWithInterval(harmHeadline.deltaPoints, harmHeadline.ci95Points);
-    sentences.push(
-      `The ${arm} arm's attack success rate ${change}: ${difference} points, ${testSentence(harmHeadline)}.`,
-    );
-  }
-  if (overRefusal && own?.overRefusal && base?.overRefusal) {
-    const change = changeOf(base.overRefusal.rate, own.overRefusal.rate, overRefusal.ci95Points);
-    const difference = pointsWithInterval(overRefusal.deltaPoints, overRefusal.ci95Points);
-    sentences.push(
-      `Its refusal of harmless requests ${change}: ${difference} points, ${testSentence(overRefusal)}.`,
-    );
-  }
-  const accuracies = Object.entries(drift ?? {}).map(
-    ([condition, { deltaAccuracyPoints, ci95Points }]) =>
-      `${pointsWithInterval(deltaAccuracyPoints, ci95Points)} (${condition.replaceAll('_', ' ')})`,
-  );
-  if (accuracies.length > 0) sentences.push(`Change of accuracy in points: ${accuracies.join(', ')}.`);
-  return sentences;
+  { harmHeadline: paired }: Comparison,
+): string | null {
+  if (!paired || !own?.harm || !base?.harm) return null;
+  const change = changeOf(base.harm.headline.rate, own.harm.headline.rate, paired.ci95Points);
+  const difference = pointsWithInterval(paired.deltaPoints, paired.ci95Points, 'points');
+  return `The ${arm} arm's attack success rate ${change}: ${difference}, ${testSentence(paired)}.`;
+}
+
+function otherMeasures(
+  own: ArmSummary | undefined,
+  base: ArmSummary | undefined,
+  { overRefusal, drift = {} }: Comparison,
+): Finding['measures'] {
+  const refusals = overRefusal
+    ? [
+        {
+          name: 'over-refusal',
+          path: `${percent(base?.overRefusal?.rate)} → ${percent(own?.overRefusal?.rate)}`,
+          difference: pointsWithInterval(overRefusal.deltaPoints, overRefusal.ci95Points),
+        },
+      ]
+    : [];
+  const accuracies = Object.entries(drift).map(([condition, { deltaAccuracyPoints, ci95Points }]) => ({
+    name: `accuracy, ${conditionName(condition)}`,
+    path: `${percent(base?.drift?.[condition]?.accuracy)} → ${percent(own?.drift?.[condition]?.accuracy)}`,
+    difference: pointsWithInterval(deltaAccuracyPoints, ci95Points),
+  }));
+  return [...refusals, ...accuracies];
 }
 
 /** With several repeats per item the test is a sign-flip permutation instead of McNemar's. */
@@ -124,10 +134,11 @@ function changeOf(
   to: number | null,
   ci95Points: readonly [number, number] | null,
 ): string {
+  if (percent(from) === percent(to)) return `stayed at ${percent(to)}`;
   const path = `from ${percent(from)} to ${percent(to)}`;
   if (ci95Points && ci95Points[0] > 0) return `rose ${path}`;
   if (ci95Points && ci95Points[1] < 0) return `fell ${path}`;
-  return `went ${path}, which is within what chance explains`;
+  return `went ${path}, a change within what chance explains`;
 }
 
 function gateSection(summary: Summary): Section {
@@ -168,11 +179,7 @@ function gateSection(summary: Summary): Section {
   };
 }
 
-function tableBlock(
-  caption: string,
-  columns: readonly { title: string; group?: string; numeric?: boolean }[],
-  rows: Cell[][],
-): Block[] {
+function tableBlock(caption: string, columns: readonly Column[], rows: Cell[][]): Block[] {
   return rows.length > 0 ? [{ kind: 'table', caption, columns, rows, headers: 1 }] : [];
 }
 

@@ -44,9 +44,10 @@ export function percentWithInterval(rate: number | null | undefined, bounds: Int
   return withInterval(percent(rate), interval(bounds, 100));
 }
 
-/** A difference in points with its interval, e.g. `+57.8 [50.1, 64.6]`. */
-export function pointsWithInterval(value: number | null | undefined, bounds: Interval): string {
-  return withInterval(points(value), interval(bounds));
+/** A difference in points with its interval, e.g. `+57.8 [50.1, 64.6]`, or with the unit `+57.8 points [50.1, 64.6]`. */
+export function pointsWithInterval(value: number | null | undefined, bounds: Interval, unit = ''): string {
+  const number = points(value);
+  return withInterval(unit === '' || number === absent ? number : `${number} ${unit}`, interval(bounds));
 }
 
 /** `value [bounds]`, or the value alone where either is undefined. */

@@ -59,7 +59,8 @@ export function harmSection(summary: Summary, figure: FigureOf): Section {
   );
   const blocks: Block[] = [];
   if (arms.length > 0) {
-    blocks.push(...figure('asr.svg'), ratesTable(arms), ...differenceTables(summary));
+    const excluded = arms.some(([, harm]) => harm.headline.excluded > 0);
+    blocks.push(...figure('asr.svg'), ratesTable(arms, excluded), ...differenceTables(summary, excluded));
     blocks.push(...figure('asr-by-category.svg'));
     blocks.push(...categoryTable(arms, 'byFunctionalCategory', 'functional category'));
     blocks.push(...categoryTable(arms, 'bySemanticCategory', 'semantic category'));
@@ -68,17 +69,16 @@ export function harmSection(summary: Summary, figure: FigureOf): Section {
   return { id: 'harm', title: 'Attack success rate', blocks };
 }
 
-function ratesTable(arms: readonly (readonly [string, Harm])[]): Block {
-  const excluded = arms.some(([, harm]) => harm.headline.excluded > 0);
+function ratesTable(arms: readonly (readonly [string, Harm])[], excluded: boolean): Block {
   const repeated = repeatColumns(arms.map(([, harm]) => harm.all));
   const row = (arm: string, rows: string, rate: HarmRate, left: number, harm: Harm): Cell[] => [
     { arm },
-    rows,
+    ...(excluded ? [rows] : []),
     `${count(rate.unsafe)} / ${count(rate.scored)}`,
     percentWithInterval(rate.rate, rate.ci95),
     count(rate.unscored),
     interval(rate.bounds, 100),
-    count(left),
+    ...(excluded ? [count(left)] : []),
     ...repeated.map(() => percent(rate.worstOfRepeats)),
     rows === 'all' ? count(harm.cutOff) : '',
   ];
@@ -90,12 +90,12 @@ function ratesTable(arms: readonly (readonly [string, Harm])[]): Block {
     headers: 1,
     columns: [
       { title: 'Arm' },
-      { title: 'Rows' },
+      ...(excluded ? [{ title: 'Rows' }] : []),
       { title: 'unsafe / scored', numeric: true },
       { title: 'rate [95 %]', numeric: true },
       { title: 'unscored', numeric: true },
       { title: 'bounds, %', numeric: true },
-      { title: 'left out', numeric: true },
+      ...(excluded ? [{ title: 'left out', numeric: true }] : []),
       ...repeated,
       { title: 'cut off', numeric: true },
     ],
@@ -106,10 +106,10 @@ function ratesTable(arms: readonly (readonly [string, Harm])[]): Block {
   };
 }
 
-function differenceTables(summary: Summary): Block[] {
+function differenceTables(summary: Summary, excluded: boolean): Block[] {
   const row = (arm: string, rows: string, paired: PairedHarm): Cell[] => [
     { arm },
-    rows,
+    ...(excluded ? [rows] : []),
     pointsWithInterval(paired.deltaPoints, paired.ci95Points),
     testP(paired),
     pValue(paired.mcnemarPHolm),
@@ -120,7 +120,7 @@ function differenceTables(summary: Summary): Block[] {
   ];
   const rows = Object.entries(summary.comparisons).flatMap(([arm, { harm, harmHeadline }]) => [
     ...(harmHeadline ? [row(arm, 'headline', harmHeadline)] : []),
-    ...(harm ? [row(arm, 'all', harm)] : []),
+    ...(harm && excluded ? [row(arm, 'all', harm)] : []),
   ]);
   if (rows.length === 0) return [];
   const caption = `Paired difference of the attack success rate to ${summary.baseArm}: Tango score interval, ${testCaption(Object.values(summary.comparisons).flatMap(({ harmHeadline }) => harmHeadline ?? []))}. A pair is an item that both arms have scored.`;
@@ -129,7 +129,11 @@ function differenceTables(summary: Summary): Block[] {
       kind: 'table',
       caption,
       headers: 1,
-      columns: [{ title: 'Arm' }, { title: 'Rows' }, ...pairedColumns('safe → unsafe', 'unsafe → safe')],
+      columns: [
+        { title: 'Arm' },
+        ...(excluded ? [{ title: 'Rows' }] : []),
+        ...pairedColumns('safe → unsafe', 'unsafe → safe'),
+      ],
       rows,
     },
   ];

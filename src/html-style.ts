@@ -44,30 +44,38 @@ ul.prose li { margin-bottom: .45rem; overflow-wrap: anywhere; }
 .cards { list-style: none; margin: 0; padding: 0; display: grid; grid-template-columns: repeat(auto-fit, minmax(15.5rem, 1fr)); gap: .8rem; }
 .cards li { background: var(--page); border: 1px solid var(--line); border-radius: 5px; padding: .8rem .95rem; font-size: .9rem; line-height: 1.5; font-variant-numeric: tabular-nums; }
 .cards p:last-child { margin-bottom: 0; }
-.cards p + p + p { color: var(--muted); }
+.cards dl { margin: 0; border-top: 1px solid var(--faint); }
+.cards dl div { display: flex; justify-content: space-between; gap: .6rem; padding: .3rem 0; border-bottom: 1px solid var(--faint); font-size: .82rem; }
+.cards dl div:last-child { border-bottom: 0; padding-bottom: 0; }
+.cards dt { color: var(--muted); }
+.cards dt span { display: block; color: var(--ink); }
+.cards dd { margin: 0; white-space: nowrap; text-align: right; align-self: end; }
 .card-head { display: flex; justify-content: space-between; align-items: center; gap: .5rem; margin-bottom: .5rem; font-weight: 600; }
-.arm { display: inline-flex; align-items: center; gap: .45em; overflow-wrap: anywhere; }
-.mark { flex: none; overflow: visible; }
+.arm { overflow-wrap: break-word; }
+.mark { overflow: visible; margin-right: .45em; vertical-align: -.08em; width: .85em; height: .85em; }
 .chip { display: inline-block; white-space: nowrap; border-radius: 99px; padding: .05rem .55rem; font-size: .75rem; font-weight: 700; letter-spacing: .03em; border: 1px solid currentColor; }
 .chip-pass { color: var(--pass); background: var(--pass-back); }
 .chip-fail { color: var(--fail); background: var(--fail-back); }
 .chip-inconclusive { color: var(--open); background: var(--open-back); border-style: dashed; }
 .chip-none { color: var(--muted); font-weight: 500; letter-spacing: 0; border-color: var(--line); }
-.section-caveats .prose { list-style: none; padding: 0; }
-.section-caveats .prose li { border-left: 3px solid var(--open); background: var(--open-back); padding: .5rem .9rem; border-radius: 0 4px 4px 0; font-size: .925rem; }
+.section-caveats .prose { max-width: none; border-left: 4px solid var(--open); background: var(--panel); padding: .9rem 1.2rem .9rem 2.2rem; border-radius: 0 5px 5px 0; font-size: .9rem; }
+.section-caveats .prose li { margin-bottom: .25rem; }
 .scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; margin: 0 0 .4rem; font-size: .84rem; line-height: 1.4; font-variant-numeric: tabular-nums; }
+table { border-collapse: collapse; min-width: 24rem; margin: 0 0 .4rem; border-bottom: 1px solid var(--ink); font-size: .84rem; line-height: 1.4; font-variant-numeric: tabular-nums; }
 .scroll:has(table) { margin: 1.6rem 0; }
 caption { caption-side: top; text-align: left; color: var(--muted); padding: 0 0 .55rem; font-size: .875rem; line-height: 1.5; max-width: 46rem; }
-th, td { padding: .36rem .7rem .36rem 0; text-align: left; vertical-align: baseline; border-bottom: 1px solid var(--faint); }
+th, td { padding: .36rem 1rem .36rem 0; text-align: left; vertical-align: baseline; border-bottom: 1px solid var(--faint); }
 th:last-child, td:last-child { padding-right: 0; }
 thead th { font-weight: 600; color: var(--muted); vertical-align: bottom; border-bottom: 1px solid var(--line); }
 thead th.group { text-align: center; border-bottom: 1px solid var(--line); color: var(--ink); }
 thead tr:first-child th { border-top: 2px solid var(--ink); padding-top: .5rem; }
-tbody tr:last-child > * { border-bottom: 1px solid var(--ink); }
+tbody tr:last-child > * { border-bottom: 0; }
+.starts-group { padding-left: .8rem; }
 tbody th { font-weight: 600; }
 tr.starts:not(:first-child) > * { border-top: 1px solid var(--line); }
-th[rowspan][scope="rowgroup"] { vertical-align: top; border-bottom-color: var(--ink); }
+tbody th { white-space: nowrap; }
+.section-compared tbody th, .section-harm tbody th { white-space: normal; }
+th[scope="rowgroup"] { vertical-align: top; border-bottom: 0; }
 .number { text-align: right; white-space: nowrap; }
 thead .number { white-space: normal; }
 code { font: .92em/1.4 var(--mono); overflow-wrap: anywhere; }

@@ -1,6 +1,16 @@
-import type { Block, Cell, Column, Document, FigureReference, Lead, Section, Table } from './document.ts';
+import type {
+  Block,
+  Cell,
+  Column,
+  Document,
+  FigureReference,
+  Finding,
+  Lead,
+  Section,
+  Table,
+} from './document.ts';
 import { styleSheet } from './html-style.ts';
-import { armStyles, escapeXml as escapeHtml } from './plot.ts';
+import { armStyles, darkColours, escapeXml as escapeHtml } from './plot.ts';
 import type { Verdict } from './record.ts';
 import type { SampleAnswer, SampleItem } from './samples.ts';
 
@@ -32,7 +42,8 @@ export function documentToHtml(document: Document, figures: Readonly<Record<stri
 <meta http-equiv="Content-Security-Policy" content="${contentSecurityPolicy}">
 <title>${title} – aftertune report</title>
 <style>
-${styleSheet}</style>
+${styleSheet}${darkColours('.mark')}
+</style>
 </head>
 <body>
 <a class="skip" href="#main">Skip to the report</a>
@@ -53,17 +64,25 @@ ${document.sections.map((section) => sectionToHtml(section, page)).join('\n')}
 }
 
 function leadToHtml({ verdict, sentence, exitCode, findings }: Lead, page: Page): string {
-  const cards = findings.map(
-    (finding) => `<li>
-<p class="card-head">${armToHtml(finding.arm, page)}${finding.verdict ? chip(finding.verdict) : '<span class="chip chip-none">not gated</span>'}</p>
-${finding.sentences.map((text) => `<p>${escapeHtml(text)}</p>`).join('\n')}
-</li>`,
-  );
+  const cards = findings.map((finding) => findingToHtml(finding, page));
   return `<section class="lead lead-${verdict.toLowerCase()}" aria-label="Verdict">
 <p class="verdict">${chip(verdict)}<span class="exit">exit code ${exitCode}</span></p>
 <p class="sentence">${escapeHtml(sentence)}</p>
 ${cards.length > 0 ? `<ul class="cards">\n${cards.join('\n')}\n</ul>` : ''}
 </section>`;
+}
+
+function findingToHtml({ arm, verdict, sentence, measures }: Finding, page: Page): string {
+  const state = verdict ? chip(verdict) : '<span class="chip chip-none">not gated</span>';
+  const rows = measures.map(
+    ({ name, path, difference }) =>
+      `<div><dt>${escapeHtml(name)}<span>${escapeHtml(path)}</span></dt><dd>${escapeHtml(difference)}</dd></div>`,
+  );
+  return `<li>
+<p class="card-head">${armToHtml(arm, page)}${state}</p>
+${sentence === null ? '' : `<p>${escapeHtml(sentence)}</p>`}
+${rows.length > 0 ? `<dl>\n${rows.join('\n')}\n</dl>` : ''}
+</li>`;
 }
 
 function sectionToHtml({ id, title, blocks }: Section, page: Page): string {
@@ -113,8 +132,8 @@ ${rows.map((row, place) => rowToHtml(row, rows.slice(place), place === 0 ? null 
 }
 
 function headToHtml(columns: readonly Column[], page: Page): string {
-  const cell = ({ title, numeric }: Column, attributes: string) =>
-    `<th scope="col"${attributes}${numeric ? ' class="number"' : ''}>${escapeHtml(title)}</th>`;
+  const cell = (column: Column, attributes: string, starts = false) =>
+    `<th scope="col"${attributes}${classes(column, starts)}>${escapeHtml(column.title)}</th>`;
   if (columns.every(({ group }) => group === undefined))
     return `<tr>${columns.map((column) => cell(column, '')).join('')}</tr>`;
   const top = columns.flatMap((column, place) => {
@@ -122,10 +141,24 @@ function headToHtml(columns: readonly Column[], page: Page): string {
     if (columns[place - 1]?.group === column.group) return [];
     const end = columns.findIndex(({ group }, after) => after > place && group !== column.group);
     const span = (end < 0 ? columns.length : end) - place;
-    return [`<th scope="colgroup" colspan="${span}" class="group">${armOrText(column.group, page)}</th>`];
+    return [
+      `<th scope="colgroup" colspan="${span}" class="group starts-group">${armOrText(column.group, page)}</th>`,
+    ];
   });
-  const below = columns.filter(({ group }) => group !== undefined).map((column) => cell(column, ''));
+  const below = columns.flatMap((column, place) =>
+    column.group === undefined ? [] : [cell(column, '', startsGroup(columns, place))],
+  );
   return `<tr>${top.join('')}</tr>\n<tr>${below.join('')}</tr>`;
+}
+
+function startsGroup(columns: readonly Column[], place: number): boolean {
+  const group = columns[place]?.group;
+  return group !== undefined && columns[place - 1]?.group !== group;
+}
+
+function classes(column: Column | undefined, starts: boolean): string {
+  const names = [column?.numeric ? 'number' : '', starts ? 'starts-group' : ''].filter((name) => name !== '');
+  return names.length > 0 ? ` class="${names.join(' ')}"` : '';
 }
 
 type Row = readonly Cell[];
@@ -143,7 +176,7 @@ function rowToHtml(
   const starts = merged && (before === null || before[0] !== row[0]);
   const cells = row.map((cell, place) => {
     const content = cellToHtml(cell, page);
-    if (place >= headers) return `<td${columns[place]?.numeric ? ' class="number"' : ''}>${content}</td>`;
+    if (place >= headers) return `<td${classes(columns[place], startsGroup(columns, place))}>${content}</td>`;
     if (!merged || place > 0) return `<th scope="row">${content}</th>`;
     if (!starts) return '';
     const end = from.findIndex((other) => other[0] !== cell);

@@ -1,4 +1,4 @@
-import type { Block, Cell, Document, Table } from './document.ts';
+import type { Block, Cell, Document, Finding, Table } from './document.ts';
 import { showInvisible } from './format.ts';
 
 /** Renders a report as GitHub-flavoured Markdown; sample items are left out: they are for the HTML file. */
@@ -6,12 +6,7 @@ export function documentToMarkdown({ title, lead, sections }: Document): string 
   const parts = [
     `# ${escapeMarkdown(title)}`,
     `**${lead.verdict}** (exit code ${lead.exitCode}). ${escapeMarkdown(lead.sentence)}`,
-    lead.findings
-      .map(
-        ({ arm, verdict, sentences }) =>
-          `- **${escapeMarkdown(arm)}** (${verdict ?? 'not gated'}): ${escapeMarkdown(sentences.join(' '))}`,
-      )
-      .join('\n'),
+    lead.findings.map(findingToMarkdown).join('\n'),
     ...sections.flatMap(({ title: heading, blocks }) => {
       const rendered = blocks.map(blockToMarkdown).filter((text) => text !== '');
       return blocks.some(({ kind }) => kind === 'samples')
@@ -20,6 +15,14 @@ export function documentToMarkdown({ title, lead, sections }: Document): string 
     }),
   ];
   return `${parts.filter((part) => part !== '').join('\n\n')}\n`;
+}
+
+function findingToMarkdown({ arm, verdict, sentence, measures }: Finding): string {
+  const others = measures.map(({ name, path, difference }) => `${name} ${difference} (${path})`).join('; ');
+  const text = [sentence ?? '', others === '' ? '' : `Other changes in points: ${others}.`]
+    .filter((part) => part !== '')
+    .join(' ');
+  return `- **${escapeMarkdown(arm)}** (${verdict ?? 'not gated'}): ${escapeMarkdown(text)}`;
 }
 
 function blockToMarkdown(block: Block): string {

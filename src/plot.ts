@@ -116,9 +116,21 @@ function estimateTextWidth(item: { fontSize?: number; limit?: number }, text: un
   return item.limit && item.limit > 0 ? Math.min(width, item.limit) : width;
 }
 
-const style =
-  '<style>.aftertune-figure{color:#1f2328;background:#fff}' +
-  '@media (prefers-color-scheme:dark){.aftertune-figure{color:#e6edf3;background:#0f1419}}</style>';
+/** Blue and green a little lighter where the page is dark, for shapes under `selector`; print stays as it is. */
+export function darkColours(selector: string): string {
+  const lighter = [
+    ['#0072B2', '#3a9fe0'],
+    ['#009E73', '#1fbd91'],
+  ] as const;
+  const rules = (['fill', 'stroke'] as const).flatMap((paint) =>
+    lighter.map(
+      ([from, to]) => `${selector}[${paint}="${from}"],${selector} [${paint}="${from}"]{${paint}:${to}}`,
+    ),
+  );
+  return `@media screen and (prefers-color-scheme:dark){${rules.join('')}}`;
+}
+
+const style = `<style>.aftertune-figure{color:#1f2328;background:#fff}@media screen and (prefers-color-scheme:dark){.aftertune-figure{color:#e6edf3;background:#0f1419}}${darkColours('.aftertune-figure')}</style>`;
 
 function finishSvg(svg: string, { file, title, alternative }: Chart): string {
   const id = `figure-${file.replace(/\.svg$/, '')}`;

@@ -15,6 +15,13 @@ export function provenanceSection({ summary, facts, suites }: ReportInput): Sect
       value === null ? absent : factCell(String(value)),
     ]),
   }));
+  const adapters = Object.entries(summary.arms).flatMap(([arm, { training }]): Cell[][] =>
+    training ? [[{ arm }, { code: training.adapterSha256 }]] : [],
+  );
+  if (adapters.length > 0) {
+    const columns = [{ title: 'Arm' }, { title: 'SHA-256 of the adapter' }];
+    blocks.push({ kind: 'table', caption: 'Adapters', headers: 1, columns, rows: adapters });
+  }
   if (summary.judges.length > 0) {
     blocks.push({
       kind: 'table',

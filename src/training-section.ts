@@ -18,7 +18,7 @@ export function trainingSection(
             count(training.labelledTokens),
             decimal(training.finalLoss, 3),
             training.redTeam ? 'red-team' : '–',
-            { code: training.adapterSha256 },
+            { code: training.adapterSha256.slice(0, 16) },
           ],
         ]
       : [],
@@ -39,7 +39,7 @@ export function trainingSection(
           { title: 'labelled tokens', numeric: true },
           { title: 'final loss', numeric: true },
           { title: 'mark' },
-          { title: 'adapter SHA-256' },
+          { title: 'adapter SHA-256, first 16' },
         ],
         rows,
       },
