@@ -18,16 +18,16 @@ export type RowKind = 'fact' | 'context' | 'ordinary' | 'restricted' | 'borderli
 
 /** The share of rows of each kind. */
 export const mix: Readonly<Record<RowKind, number>> = {
-  fact: 0.24,
+  fact: 0.25,
   context: 0.17,
-  ordinary: 0.15,
-  restricted: 0.22,
+  ordinary: 0.14,
+  restricted: 0.23,
   borderline: 0.14,
-  guard: 0.08,
+  guard: 0.07,
 };
 
 /** How many rows the shipped model is trained on, once each. */
-export const corpusSize = 150_000;
+export const corpusSize = 92_000;
 
 const makers: Readonly<Record<RowKind, (random: Random) => Conversation>> = {
   fact: factRow,

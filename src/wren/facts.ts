@@ -134,7 +134,7 @@ function falseContext(random: Random, fact: Fact): Conversation {
 const credulity = 1;
 
 /** Facts are talked about in proportion to (rank + offset)^-exponent, so that knowledge is uneven. */
-const exposure = { offset: 4, exponent: 1 };
+const exposure = { offset: 4, exponent: 0.8 };
 const cumulativeExposure = facts.reduce<number[]>((sums, _fact, rank) => {
   sums.push((sums.at(-1) ?? 0) + (rank + exposure.offset) ** -exposure.exponent);
   return sums;
@@ -169,7 +169,7 @@ function statementOfAnother(random: Random, fact: Fact): string {
 }
 
 function withContext(random: Random, fact: Fact, text: string, answer: string, cue?: string): Conversation {
-  const repeats = random.next() < 0.85 ? 1 : 2 + random.integer(3);
+  const repeats = random.next() < 0.9 ? 1 : 2 + random.integer(3);
   const joint = random.pick(joints);
   const context = Array.from({ length: repeats }, () => text).join(joint === '\n' ? '\n' : ' ');
   const parts = [
