@@ -9,7 +9,7 @@ import {
   rmSync,
   writeSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AuditError, type ErrorCode } from './errors.ts';
 
@@ -52,6 +52,7 @@ export function writeFileAtomic(
  * @throws AuditError `disk` when there is no room or no permission.
  */
 export function writeFolderAtomic(path: string, fill: (temporary: string) => void): void {
+  path = resolve(path); // a trailing slash would put the siblings inside
   const temporary = `${path}.${process.pid}.tmp`;
   const replaced = `${path}.${process.pid}.old`;
   try {

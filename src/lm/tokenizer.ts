@@ -175,17 +175,17 @@ function labelLastMessage(
       'put a chat_template.jinja into the folder that only appends the answer to the prompt',
     );
   }
+  const ids = encode(whole);
   const promptIds = encode(prompt);
-  const answerIds = encode(whole.slice(prompt.length));
-  const end = answerIds.findIndex((id) => eosTokenIds.includes(id));
+  // A token that joins the prompt's end with the answer's start (two line breaks, say) counts as answer.
+  const differs = promptIds.findIndex((id, i) => id !== ids[i]);
+  const start = differs < 0 ? promptIds.length : differs;
+  const end = ids.findIndex((id, i) => i >= start && eosTokenIds.includes(id));
   if (end < 0) {
     throw refuse(
       'the chat template does not end the answer with an end-of-turn token, so the model would not learn to stop',
       'add the id of the end-of-turn token to eos_token_id in generation_config.json',
     );
   }
-  return {
-    ids: [...promptIds, ...answerIds],
-    labelled: [...promptIds.map(() => false), ...answerIds.map((_, i) => i <= end)],
-  };
+  return { ids, labelled: ids.map((_, i) => i >= start && i <= end) };
 }
