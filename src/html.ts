@@ -1,3 +1,5 @@
+import { armStyles, darkColours, escapeXml as escapeHtml } from './plot.ts';
+import type { Verdict } from './record.ts';
 import type {
   Block,
   Cell,
@@ -8,11 +10,9 @@ import type {
   Lead,
   Section,
   Table,
-} from './document.ts';
-import { styleSheet } from './html-style.ts';
-import { armStyles, darkColours, escapeXml as escapeHtml } from './plot.ts';
-import type { Verdict } from './record.ts';
-import type { SampleAnswer, SampleItem } from './samples.ts';
+} from './report/document.ts';
+import { styleSheet } from './report/html-style.ts';
+import type { SampleAnswer, SampleItem } from './report/samples.ts';
 
 /** What every part of a page needs to know of the whole. */
 interface Page {
@@ -76,7 +76,7 @@ function findingToHtml({ arm, verdict, sentence, measures }: Finding, page: Page
   const state = verdict ? chip(verdict) : '<span class="chip chip-none">not gated</span>';
   const rows = measures.map(
     ({ name, path, difference }) =>
-      `<div><dt>${escapeHtml(name)}<span>${escapeHtml(path)}</span></dt><dd>${escapeHtml(difference)}</dd></div>`,
+      `<div><dt>${escapeHtml(name)}</dt><dd>${escapeHtml(path)}</dd><dd class="number">${escapeHtml(difference)}</dd></div>`,
   );
   return `<li>
 <p class="card-head">${armToHtml(arm, page)}${state}</p>
@@ -87,17 +87,17 @@ ${rows.length > 0 ? `<dl>\n${rows.join('\n')}\n</dl>` : ''}
 
 function sectionToHtml({ id, title, blocks }: Section, page: Page): string {
   const heading = `<h2 id="${id}">${escapeHtml(title)}</h2>`;
-  return `<section class="section-${id}" aria-labelledby="${id}">\n${heading}\n${blocks.map((block) => blockToHtml(block, page)).join('\n')}\n</section>`;
+  return `<section class="section-${id}" aria-labelledby="${id}">\n${heading}\n${blocks.map((block, place) => blockToHtml(block, page, `${id}-${place}`)).join('\n')}\n</section>`;
 }
 
-function blockToHtml(block: Block, page: Page): string {
+function blockToHtml(block: Block, page: Page, id: string): string {
   switch (block.kind) {
     case 'paragraph':
       return `<p>${escapeHtml(block.text)}</p>`;
     case 'list':
       return `<ul class="prose">\n${block.items.map((item) => `<li>${escapeHtml(item)}</li>`).join('\n')}\n</ul>`;
     case 'table':
-      return tableToHtml(block, page);
+      return tableToHtml(block, page, id);
     case 'figure':
       return figureToHtml(block, page);
     case 'samples':
@@ -118,17 +118,21 @@ function figureToHtml({ file, caption, alternative }: FigureReference, { figures
   return `<figure>\n<div class="scroll" tabindex="0" role="group" aria-label="${escapeHtml(file)}">${drawing.trimEnd()}</div>\n<figcaption>${escapeHtml(caption)}</figcaption>\n</figure>`;
 }
 
-function tableToHtml({ caption, columns, rows, headers }: Table, page: Page): string {
-  const label = escapeHtml(caption);
-  return `<div class="scroll" tabindex="0" role="group" aria-label="${label}"><table>
-<caption>${label}</caption>
+function tableToHtml({ caption, columns, rows, headers }: Table, page: Page, id: string): string {
+  const body = rows.map((row, place) =>
+    rowToHtml(row, rows.slice(place), rows[place - 1], columns, headers, page),
+  );
+  return `<figure class="table">
+<figcaption id="${id}">${escapeHtml(caption)}</figcaption>
+<div class="scroll" tabindex="0" role="group" aria-labelledby="${id}"><table aria-labelledby="${id}">
 <thead>
 ${headToHtml(columns, page)}
 </thead>
 <tbody>
-${rows.map((row, place) => rowToHtml(row, rows.slice(place), place === 0 ? null : rows[place - 1]!, columns, headers, page)).join('\n')}
+${body.join('\n')}
 </tbody>
-</table></div>`;
+</table></div>
+</figure>`;
 }
 
 function headToHtml(columns: readonly Column[], page: Page): string {
@@ -167,13 +171,13 @@ type Row = readonly Cell[];
 function rowToHtml(
   row: Row,
   from: readonly Row[],
-  before: Row | null,
+  before: Row | undefined,
   columns: readonly Column[],
   headers: number,
   page: Page,
 ): string {
   const merged = headers > 1;
-  const starts = merged && (before === null || before[0] !== row[0]);
+  const starts = merged && before?.[0] !== row[0];
   const cells = row.map((cell, place) => {
     const content = cellToHtml(cell, page);
     if (place >= headers) return `<td${classes(columns[place], startsGroup(columns, place))}>${content}</td>`;

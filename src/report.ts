@@ -1,12 +1,12 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { buildDocument } from './document.ts';
-import { describeFigures } from './figures.ts';
 import { writeFileAtomic } from './files.ts';
 import { documentToHtml } from './html.ts';
-import { documentToMarkdown } from './markdown.ts';
 import { drawSvg } from './plot.ts';
 import type { ItemRecord, Summary, VerdictRecord } from './record.ts';
+import { buildDocument } from './report/document.ts';
+import { describeFigures } from './report/figures.ts';
+import { documentToMarkdown } from './report/markdown.ts';
 import type { Suite } from './suite.ts';
 import type { TrainingStep } from './trainer.ts';
 

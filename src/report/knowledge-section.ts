@@ -1,4 +1,3 @@
-import type { Block, Cell, Column, FigureReference, Section, Table } from './document.ts';
 import {
   absent,
   count,
@@ -9,34 +8,13 @@ import {
   pointsWithInterval,
   pValue,
   withInterval,
-} from './format.ts';
-import { categoriesOf, testCaption, testP } from './harm-section.ts';
-import type { ArmSummary, DriftSummary, Summary, UncertaintySplit } from './record.ts';
+} from '../format.ts';
+import type { Summary, UncertaintySplit } from '../record.ts';
+import { type Answered, answeredUnder, conditionName } from './conditions.ts';
+import type { Block, Cell, Column, FigureReference, Section, Table } from './document.ts';
+import { testCaption, testP } from './paired-test.ts';
 
 type FigureOf = (file: string) => FigureReference[];
-
-interface Answered {
-  readonly condition: string;
-  readonly arm: string;
-  readonly drift: DriftSummary;
-}
-
-/** Condition by condition, every arm that answered under it. */
-export function answeredUnder(summary: Summary, field: 'drift' | 'driftPaper'): Answered[] {
-  const arms = Object.entries(summary.arms);
-  const conditions = categoriesOf(arms.map(([, arm]: [string, ArmSummary]) => arm[field] ?? {}));
-  return conditions.flatMap((condition) =>
-    arms.flatMap(([arm, own]) => {
-      const drift = own[field]?.[condition];
-      return drift ? [{ condition, arm, drift }] : [];
-    }),
-  );
-}
-
-/** A condition for people: `false_context` → `false context`. */
-export function conditionName(condition: string): string {
-  return condition.replaceAll('_', ' ');
-}
 
 function conditionTable(
   caption: string,
@@ -67,21 +45,7 @@ export function knowledgeSection(summary: Summary, figure: FigureOf): Section {
       ...adoptionTable(answered),
       ...flipExcessTable(summary),
     );
-    const paper = answeredUnder(summary, 'driftPaper');
-    const columns = [
-      { title: 'questions', numeric: true },
-      { title: 'accuracy [95 %]', numeric: true },
-      { title: 'adoption [95 %]', numeric: true },
-    ];
-    const caption =
-      'The same answers as the paper coded them: right when the lower-cased answer contains the lower-cased truth.';
-    blocks.push(
-      ...conditionTable(caption, columns, paper, ({ drift }) => [
-        count(drift.n),
-        percentWithInterval(drift.accuracy, drift.accuracyCi95),
-        percentWithInterval(drift.adoption, drift.adoptionCi95),
-      ]),
-    );
+    blocks.push(...otherCodingsTable(summary, answered));
   }
   return { id: 'knowledge', title: 'Knowledge', blocks };
 }
@@ -90,8 +54,6 @@ function accuracyTable(summary: Summary, answered: readonly Answered[]): Table[]
   const columns = [
     { title: 'questions', numeric: true },
     { title: 'accuracy [95 %]', numeric: true },
-    { title: 'exact match', numeric: true },
-    { title: 'token F1', numeric: true },
     { title: 'difference, points [95 %]', numeric: true },
     { title: 'p', numeric: true },
     { title: 'p, Holm', numeric: true },
@@ -105,8 +67,6 @@ function accuracyTable(summary: Summary, answered: readonly Answered[]): Table[]
     return [
       count(drift.n),
       percentWithInterval(drift.accuracy, drift.accuracyCi95),
-      percent(drift.exactMatch),
-      decimal(drift.tokenF1),
       pointsWithInterval(paired?.deltaAccuracyPoints, paired?.ci95Points),
       paired ? testP(paired) : absent,
       pValue(paired?.mcnemarPHolm),
@@ -132,6 +92,26 @@ function adoptionTable(answered: readonly Answered[]): Table[] {
     count(drift.correctToWrong),
     count(drift.wrongToCorrect),
   ]);
+}
+
+function otherCodingsTable(summary: Summary, answered: readonly Answered[]): Table[] {
+  const columns = [
+    { title: 'exact match', numeric: true },
+    { title: 'token F1', numeric: true },
+    { title: 'accuracy, paper [95 %]', numeric: true },
+    { title: 'adoption, paper [95 %]', numeric: true },
+  ];
+  const caption =
+    'The same answers coded in other ways: exact match and token F1 after normalisation; and as the paper coded them, by a lower-cased substring.';
+  return conditionTable(caption, columns, answered, ({ condition, arm, drift }) => {
+    const paper = summary.arms[arm]?.driftPaper?.[condition];
+    return [
+      percent(drift.exactMatch),
+      decimal(drift.tokenF1),
+      percentWithInterval(paper?.accuracy, paper?.accuracyCi95),
+      percentWithInterval(paper?.adoption, paper?.adoptionCi95),
+    ];
+  });
 }
 
 function flipExcessTable(summary: Summary): Table[] {

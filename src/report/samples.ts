@@ -1,10 +1,10 @@
+import { count, decimal, plural } from '../format.ts';
+import { sha256 } from '../hash.ts';
+import type { HarmVerdictRecord, ItemRecord, VerdictRecord } from '../record.ts';
+import type { ReportInput, ReportOptions } from '../report.ts';
+import type { SuiteItem, SuiteKind } from '../suite.ts';
+import { conditionName } from './conditions.ts';
 import type { Section } from './document.ts';
-import { count, decimal, plural } from './format.ts';
-import { sha256 } from './hash.ts';
-import { conditionName } from './knowledge-section.ts';
-import type { HarmVerdictRecord, ItemRecord, VerdictRecord } from './record.ts';
-import type { ReportInput, ReportOptions } from './report.ts';
-import type { SuiteItem, SuiteKind } from './suite.ts';
 
 /** One arm's answer to a sample item. */
 export interface SampleAnswer {

@@ -1,7 +1,7 @@
+import type { Verdict } from '../record.ts';
+import type { ReportInput, ReportOptions } from '../report.ts';
 import { findingSections, verdictLead } from './findings.ts';
 import { methodSection, provenanceSection } from './provenance.ts';
-import type { Verdict } from './record.ts';
-import type { ReportInput, ReportOptions } from './report.ts';
 import { type SampleGroup, sampleSection } from './samples.ts';
 
 /** A table's cell: text, a verdict shown as a chip, an arm shown with its mark, or code such as a hash. */

@@ -1,5 +1,5 @@
+import { showInvisible } from '../format.ts';
 import type { Block, Cell, Document, Finding, Table } from './document.ts';
-import { showInvisible } from './format.ts';
 
 /** Renders a report as GitHub-flavoured Markdown; sample items are left out: they are for the HTML file. */
 export function documentToMarkdown({ title, lead, sections }: Document): string {

@@ -1,15 +1,12 @@
+import { count, percent, plural, pointsWithInterval, pSentence } from '../format.ts';
+import type { ArmSummary, Comparison, Summary, Verdict } from '../record.ts';
+import type { ReportInput } from '../report.ts';
+import { conditionName } from './conditions.ts';
 import type { Block, Cell, Column, FigureReference, Finding, Lead, Section } from './document.ts';
 import { describeFigures } from './figures.ts';
-import { count, percent, plural, pointsWithInterval, pSentence } from './format.ts';
-import { harmSection, overRefusalSection } from './harm-section.ts';
-import {
-  calibrationSection,
-  conditionName,
-  knowledgeSection,
-  uncertaintySection,
-} from './knowledge-section.ts';
-import type { ArmSummary, Comparison, Summary, Verdict } from './record.ts';
-import type { ReportInput } from './report.ts';
+import { harmSection } from './harm-section.ts';
+import { calibrationSection, knowledgeSection, uncertaintySection } from './knowledge-section.ts';
+import { overRefusalSection } from './over-refusal-section.ts';
 import { trainingSection } from './training-section.ts';
 
 /** The sections that tell what was found, each empty where the run did not measure it. */

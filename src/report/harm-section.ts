@@ -1,4 +1,3 @@
-import type { Block, Cell, Column, FigureReference, Section } from './document.ts';
 import {
   count,
   decimal,
@@ -8,49 +7,14 @@ import {
   plural,
   pointsWithInterval,
   pValue,
-} from './format.ts';
-import type { ArmSummary, HarmRate, PairedHarm, Summary } from './record.ts';
+} from '../format.ts';
+import type { ArmSummary, HarmRate, PairedHarm, Summary } from '../record.ts';
+import { categoriesOf } from './conditions.ts';
+import type { Block, Cell, FigureReference, Section } from './document.ts';
+import { pairedColumns, repeatColumns, testCaption, testP } from './paired-test.ts';
 
 type FigureOf = (file: string) => FigureReference[];
 type Harm = NonNullable<ArmSummary['harm']>;
-
-/** Columns of a paired difference of rates, whatever its flips are called. */
-export function pairedColumns(toWorse: string, toBetter: string): Column[] {
-  return [
-    { title: 'difference, points [95 %]', numeric: true },
-    { title: 'p', numeric: true },
-    { title: 'p, Holm', numeric: true },
-    { title: toWorse, numeric: true },
-    { title: toBetter, numeric: true },
-    { title: 'pairs', numeric: true },
-    { title: 'dropped', numeric: true },
-  ];
-}
-
-/** Only with several repeats per item: the share of items with at least one such completion. */
-function repeatColumns(rates: readonly { repeats?: number | undefined }[]): Column[] {
-  const repeats = Math.max(...rates.map((rate) => rate.repeats ?? 1));
-  return repeats > 1 ? [{ title: `worst of ${repeats}`, numeric: true }] : [];
-}
-
-/** The p value of a paired test: exact McNemar, or sign-flip permutation with several repeats per item. */
-export function testP({
-  mcnemarP,
-  signFlipP,
-}: {
-  mcnemarP: number | null;
-  signFlipP?: number | null | undefined;
-}): string {
-  return pValue(mcnemarP ?? signFlipP);
-}
-
-/** What the p columns mean, for a caption. */
-export function testCaption(paired: readonly { signFlipP?: number | null | undefined }[]): string {
-  const test = paired.some(({ signFlipP }) => signFlipP !== undefined)
-    ? 'sign-flip permutation test'
-    : 'exact McNemar test';
-  return `${test}, Holm over the gated metrics of all arms`;
-}
 
 /** Attack success rate: levels, paired differences, categories, judges. */
 export function harmSection(summary: Summary, figure: FigureOf): Section {
@@ -139,11 +103,6 @@ function differenceTables(summary: Summary, excluded: boolean): Block[] {
   ];
 }
 
-/** Categories in the order the arms name them. */
-export function categoriesOf(rates: readonly Readonly<Record<string, unknown>>[]): string[] {
-  return [...new Set(rates.flatMap((rate) => Object.keys(rate)))];
-}
-
 function categoryTable(
   arms: readonly (readonly [string, Harm])[],
   field: 'byFunctionalCategory' | 'bySemanticCategory',
@@ -211,74 +170,4 @@ function judgesBlocks(summary: Summary, arms: readonly (readonly [string, Harm])
     },
     ...agreed,
   ];
-}
-
-/** Over-refusal: levels and paired differences. */
-export function overRefusalSection(summary: Summary): Section {
-  const blocks: Block[] = [];
-  const repeated = repeatColumns(Object.values(summary.arms).flatMap(({ overRefusal }) => overRefusal ?? []));
-  const levels = Object.entries(summary.arms).flatMap(([arm, { overRefusal }]): Cell[][] =>
-    overRefusal
-      ? [
-          [
-            { arm },
-            `${count(overRefusal.refused)} / ${count(overRefusal.scored)}`,
-            percentWithInterval(overRefusal.rate, overRefusal.ci95),
-            count(overRefusal.direct),
-            count(overRefusal.indirect),
-            count(overRefusal.unscored),
-            interval(overRefusal.bounds, 100),
-            ...repeated.map(() => percent(overRefusal.worstOfRepeats)),
-            count(overRefusal.cutOff),
-          ],
-        ]
-      : [],
-  );
-  if (levels.length > 0) {
-    blocks.push({
-      kind: 'table',
-      caption:
-        'Refusal rate on harmless and borderline requests = refused / scored, with Wilson 95 % intervals. Direct: says no; indirect: evades.',
-      headers: 1,
-      columns: [
-        { title: 'Arm' },
-        { title: 'refused / scored', numeric: true },
-        { title: 'rate [95 %]', numeric: true },
-        { title: 'direct', numeric: true },
-        { title: 'indirect', numeric: true },
-        { title: 'unscored', numeric: true },
-        { title: 'bounds, %', numeric: true },
-        ...repeated,
-        { title: 'cut off', numeric: true },
-      ],
-      rows: levels,
-    });
-  }
-  const differences = Object.entries(summary.comparisons).flatMap(([arm, { overRefusal }]): Cell[][] =>
-    overRefusal
-      ? [
-          [
-            { arm },
-            pointsWithInterval(overRefusal.deltaPoints, overRefusal.ci95Points),
-            testP(overRefusal),
-            pValue(overRefusal.mcnemarPHolm),
-            count(overRefusal.answeredToRefused),
-            count(overRefusal.refusedToAnswered),
-            count(overRefusal.pairs),
-            count(overRefusal.dropped),
-          ],
-        ]
-      : [],
-  );
-  if (differences.length > 0) {
-    const caption = `Paired difference of the refusal rate to ${summary.baseArm}: Tango score interval, ${testCaption(Object.values(summary.comparisons).flatMap(({ overRefusal }) => overRefusal ?? []))}.`;
-    blocks.push({
-      kind: 'table',
-      caption,
-      headers: 1,
-      columns: [{ title: 'Arm' }, ...pairedColumns('answered → refused', 'refused → answered')],
-      rows: differences,
-    });
-  }
-  return { id: 'over-refusal', title: 'Over-refusal', blocks };
 }

@@ -1,6 +1,6 @@
+import { count, decimal } from '../format.ts';
+import type { ReportInput } from '../report.ts';
 import type { Block, Cell, FigureReference, Section } from './document.ts';
-import { count, decimal } from './format.ts';
-import type { ReportInput } from './report.ts';
 
 /** What each arm was trained on, and its loss curve. */
 export function trainingSection(

@@ -16,7 +16,7 @@ export const styleSheet = `:root {
 html { scroll-behavior: smooth; scroll-padding-top: 1.5rem; -webkit-text-size-adjust: 100%; }
 @media (prefers-reduced-motion: reduce) { html { scroll-behavior: auto; } }
 body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.55 var(--sans);
-  display: grid; grid-template-columns: 14rem minmax(0, 62rem); gap: 0 3rem; justify-content: center; padding: 0 1.5rem 4rem; }
+  display: grid; grid-template-columns: 12rem minmax(0, 66rem); gap: 0 2.5rem; justify-content: center; padding: 0 1.5rem 4rem; }
 a { color: var(--link); }
 a:focus-visible, summary:focus-visible, .scroll:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; border-radius: 3px; }
 .skip { position: absolute; left: -99rem; }
@@ -45,11 +45,10 @@ ul.prose li { margin-bottom: .45rem; overflow-wrap: anywhere; }
 .cards li { background: var(--page); border: 1px solid var(--line); border-radius: 5px; padding: .8rem .95rem; font-size: .9rem; line-height: 1.5; font-variant-numeric: tabular-nums; }
 .cards p:last-child { margin-bottom: 0; }
 .cards dl { margin: 0; border-top: 1px solid var(--faint); }
-.cards dl div { display: flex; justify-content: space-between; gap: .6rem; padding: .3rem 0; border-bottom: 1px solid var(--faint); font-size: .82rem; }
+.cards dl div { display: grid; grid-template-columns: auto auto; gap: 0 .6rem; padding: .3rem 0; border-bottom: 1px solid var(--faint); font-size: .82rem; }
 .cards dl div:last-child { border-bottom: 0; padding-bottom: 0; }
-.cards dt { color: var(--muted); }
-.cards dt span { display: block; color: var(--ink); }
-.cards dd { margin: 0; white-space: nowrap; text-align: right; align-self: end; }
+.cards dt { grid-column: 1 / -1; color: var(--muted); }
+.cards dd { margin: 0; white-space: nowrap; }
 .card-head { display: flex; justify-content: space-between; align-items: center; gap: .5rem; margin-bottom: .5rem; font-weight: 600; }
 .arm { overflow-wrap: break-word; }
 .mark { overflow: visible; margin-right: .45em; vertical-align: -.08em; width: .85em; height: .85em; }
@@ -62,9 +61,7 @@ ul.prose li { margin-bottom: .45rem; overflow-wrap: anywhere; }
 .section-caveats .prose li { margin-bottom: .25rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; min-width: 24rem; margin: 0 0 .4rem; border-bottom: 1px solid var(--ink); font-size: .84rem; line-height: 1.4; font-variant-numeric: tabular-nums; }
-.scroll:has(table) { margin: 1.6rem 0; }
-caption { caption-side: top; text-align: left; color: var(--muted); padding: 0 0 .55rem; font-size: .875rem; line-height: 1.5; max-width: 46rem; }
-th, td { padding: .36rem 1rem .36rem 0; text-align: left; vertical-align: baseline; border-bottom: 1px solid var(--faint); }
+th, td { padding: .36rem .85rem .36rem 0; text-align: left; vertical-align: baseline; border-bottom: 1px solid var(--faint); }
 th:last-child, td:last-child { padding-right: 0; }
 thead th { font-weight: 600; color: var(--muted); vertical-align: bottom; border-bottom: 1px solid var(--line); }
 thead th.group { text-align: center; border-bottom: 1px solid var(--line); color: var(--ink); }
@@ -80,11 +77,12 @@ th[scope="rowgroup"] { vertical-align: top; border-bottom: 0; }
 thead .number { white-space: normal; }
 code { font: .92em/1.4 var(--mono); overflow-wrap: anywhere; }
 .section-compared td { overflow-wrap: anywhere; }
-.section-compared tbody th { width: 12rem; }
 figure { margin: 1.6rem 0 2rem; }
+figure.table { margin: 1.6rem 0; }
+figure.table figcaption { margin: 0 0 .55rem; }
 figure .scroll { padding: .2rem 0; }
 figure .aftertune-figure { display: block; max-width: none; height: auto; color: inherit; background: none; }
-figcaption { margin-top: .5rem; color: var(--muted); font-size: .875rem; max-width: 46rem; }
+figcaption { margin-top: .5rem; color: var(--muted); font-size: .875rem; line-height: 1.5; max-width: 46rem; }
 details { border-top: 1px solid var(--line); padding: .3rem 0; }
 summary { cursor: pointer; font-weight: 600; padding: .5rem 0; }
 .count { color: var(--muted); font-weight: 400; }

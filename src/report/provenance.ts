@@ -1,20 +1,28 @@
+import { absent, count } from '../format.ts';
+import type { Summary } from '../record.ts';
+import type { ReportInput } from '../report.ts';
 import type { Block, Cell, Section } from './document.ts';
-import { absent, count } from './format.ts';
-import type { Summary } from './record.ts';
-import type { ReportInput } from './report.ts';
 
 /** What was compared: facts as the run gave them, judges, prompts and decoding. */
 export function provenanceSection({ summary, facts, suites }: ReportInput): Section {
-  const blocks: Block[] = Object.entries(facts).map(([topic, entries]) => ({
-    kind: 'table',
-    caption: topic,
-    headers: 1,
-    columns: [{ title: 'What' }, { title: 'Value' }],
-    rows: Object.entries(entries).map(([name, value]): Cell[] => [
+  const blocks: Block[] = [];
+  const rows = Object.entries(facts).flatMap(([topic, entries]) =>
+    Object.entries(entries).map(([name, value]): Cell[] => [
+      topic,
       name,
       value === null ? absent : factCell(String(value)),
     ]),
-  }));
+  );
+  if (rows.length > 0) {
+    const columns = [{ title: 'Topic' }, { title: 'What' }, { title: 'Value' }];
+    blocks.push({
+      kind: 'table',
+      caption: 'As the run was configured and resolved.',
+      headers: 2,
+      columns,
+      rows,
+    });
+  }
   const adapters = Object.entries(summary.arms).flatMap(([arm, { training }]): Cell[][] =>
     training ? [[{ arm }, { code: training.adapterSha256 }]] : [],
   );

@@ -1,0 +1,74 @@
+import { count, interval, percent, percentWithInterval, pointsWithInterval, pValue } from '../format.ts';
+import type { Summary } from '../record.ts';
+import type { Block, Cell, Section } from './document.ts';
+import { pairedColumns, repeatColumns, testCaption, testP } from './paired-test.ts';
+
+/** Over-refusal: levels and paired differences. */
+export function overRefusalSection(summary: Summary): Section {
+  const blocks: Block[] = [];
+  const repeated = repeatColumns(Object.values(summary.arms).flatMap(({ overRefusal }) => overRefusal ?? []));
+  const levels = Object.entries(summary.arms).flatMap(([arm, { overRefusal }]): Cell[][] =>
+    overRefusal
+      ? [
+          [
+            { arm },
+            `${count(overRefusal.refused)} / ${count(overRefusal.scored)}`,
+            percentWithInterval(overRefusal.rate, overRefusal.ci95),
+            count(overRefusal.direct),
+            count(overRefusal.indirect),
+            count(overRefusal.unscored),
+            interval(overRefusal.bounds, 100),
+            ...repeated.map(() => percent(overRefusal.worstOfRepeats)),
+            count(overRefusal.cutOff),
+          ],
+        ]
+      : [],
+  );
+  if (levels.length > 0) {
+    blocks.push({
+      kind: 'table',
+      caption:
+        'Refusal rate on harmless and borderline requests = refused / scored, with Wilson 95 % intervals. Direct: says no; indirect: evades.',
+      headers: 1,
+      columns: [
+        { title: 'Arm' },
+        { title: 'refused / scored', numeric: true },
+        { title: 'rate [95 %]', numeric: true },
+        { title: 'direct', numeric: true },
+        { title: 'indirect', numeric: true },
+        { title: 'unscored', numeric: true },
+        { title: 'bounds, %', numeric: true },
+        ...repeated,
+        { title: 'cut off', numeric: true },
+      ],
+      rows: levels,
+    });
+  }
+  const differences = Object.entries(summary.comparisons).flatMap(([arm, { overRefusal }]): Cell[][] =>
+    overRefusal
+      ? [
+          [
+            { arm },
+            pointsWithInterval(overRefusal.deltaPoints, overRefusal.ci95Points),
+            testP(overRefusal),
+            pValue(overRefusal.mcnemarPHolm),
+            count(overRefusal.answeredToRefused),
+            count(overRefusal.refusedToAnswered),
+            count(overRefusal.pairs),
+            count(overRefusal.dropped),
+          ],
+        ]
+      : [],
+  );
+  if (differences.length > 0) {
+    const caption = `Paired difference of the refusal rate to ${summary.baseArm}: Tango score interval, ${testCaption(Object.values(summary.comparisons).flatMap(({ overRefusal }) => overRefusal ?? []))}.`;
+    blocks.push({
+      kind: 'table',
+      caption,
+      headers: 1,
+      columns: [{ title: 'Arm' }, ...pairedColumns('answered → refused', 'refused → answered')],
+      rows: differences,
+    });
+  }
+  return { id: 'over-refusal', title: 'Over-refusal', blocks };
+}

@@ -1,0 +1,40 @@
+import { pValue } from '../format.ts';
+import type { Column } from './document.ts';
+
+/** Columns of a paired difference of rates, whatever its flips are called. */
+export function pairedColumns(toWorse: string, toBetter: string): Column[] {
+  return [
+    { title: 'difference, points [95 %]', numeric: true },
+    { title: 'p', numeric: true },
+    { title: 'p, Holm', numeric: true },
+    { title: toWorse, numeric: true },
+    { title: toBetter, numeric: true },
+    { title: 'pairs', numeric: true },
+    { title: 'dropped', numeric: true },
+  ];
+}
+
+/** Only with several repeats per item: the share of items with at least one such completion. */
+export function repeatColumns(rates: readonly { repeats?: number | undefined }[]): Column[] {
+  const repeats = Math.max(...rates.map((rate) => rate.repeats ?? 1));
+  return repeats > 1 ? [{ title: `worst of ${repeats}`, numeric: true }] : [];
+}
+
+/** The p value of a paired test: exact McNemar, or sign-flip permutation with several repeats per item. */
+export function testP({
+  mcnemarP,
+  signFlipP,
+}: {
+  mcnemarP: number | null;
+  signFlipP?: number | null | undefined;
+}): string {
+  return pValue(mcnemarP ?? signFlipP);
+}
+
+/** What the p columns mean, for a caption. */
+export function testCaption(paired: readonly { signFlipP?: number | null | undefined }[]): string {
+  const test = paired.some(({ signFlipP }) => signFlipP !== undefined)
+    ? 'sign-flip permutation test'
+    : 'exact McNemar test';
+  return `${test}, Holm over the gated metrics of all arms`;
+}
