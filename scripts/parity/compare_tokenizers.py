@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""Compares the token ids of @huggingface/tokenizers, which aftertune uses, with transformers on 200 varied strings.
+
+    python scripts/parity/compare_tokenizers.py MODEL_DIR
+
+Needs transformers, and Node with this repository's node_modules. Exits 1 when any string differs.
+"""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+from transformers import AutoTokenizer  # noqa: E402
+
+ENCODE = """
+import { readFileSync } from 'node:fs';
+import { Tokenizer } from '@huggingface/tokenizers';
+const read = (name) => JSON.parse(readFileSync(`${process.argv[1]}/${name}`, 'utf8'));
+const tokenizer = new Tokenizer(read('tokenizer.json'), read('tokenizer_config.json'));
+const strings = JSON.parse(readFileSync(0, 'utf8'));
+const ids = strings.map((text) => tokenizer.encode(text, { add_special_tokens: false }).ids);
+const decode = (row) => tokenizer.decode(row, { skip_special_tokens: false, clean_up_tokenization_spaces: false });
+const texts = ids.map((row) => (row.length ? decode(row) : ''));
+process.stdout.write(JSON.stringify({ ids, texts }));
+"""
+FIXED = [
+    "", " ", "  ", "\n", "\n\n", "\t", " \n ", "Hello", " Hello", "Hello, world!", "don't can't I'll we've they're",
+    "DON'T", "3.14159", "1234567890", "  12", "a1b2c3", "12 345,67 €", "x=1;y=2", "½ ¼ ²³", "٣٤٥", "一二三", "Ⅳ",
+    "naïve café", "cafe\u0301", "ﬁne", "Straße", "İstanbul", "Ελληνικά", "Привет, мир", "שלום", "مرحبا", "नमस्ते",
+    "你好，世界", "こんにちは", "안녕하세요", "👍🏽", "👩‍👩‍👧‍👦", "🇫🇷🇩🇪", "a\u200bb", "a\u00a0b", "\ufeffx", "\u2028", "tab\tand\r\nreturn",
+    "<|im_start|>user\nhi<|im_end|>\n", "<|im_start|>", "text<|im_end|>text", "<|endoftext|>", "<repo_name>x", "<|im_star|>",
+    "def f(x):\n    return x ** 2\n", "if (a && b) { c += 1; }", "https://example.org/a?b=c&d=%20e", "user@example.org",
+    "…", "“quoted” – and — dashes", "O'Reilly's", "''''", '""""', "-----", "......", "!?!?", "#hashtag @name", "A" * 100,
+    " " * 17 + "x", "x" + " " * 9, "\n" * 7, "e\u0301\u0302\u0303", "\U0001d54f", "\x00\x01\x7f", "C:\\path\\to", "$\\frac{1}{2}$",
+]  # fmt: skip
+
+
+def varied_strings(count: int) -> list[str]:
+    """The fixed ones, then seeded mixtures of words, digits, spaces, punctuation and scripts."""
+    draw = random.Random(7)
+    pieces = ["the", "Cook", "recipe", "'s", "n't", "42", "007", " ", "  ", "\n", "\t", ",", ".", "?", "(", ")", "é", "ß", "日", "🙂", "—", "ж", "_", "/", "<", "|", ">", "im_end", "%", "0x1F"]
+    mixed = ["".join(draw.choice(pieces) for _ in range(draw.randint(2, 40))) for _ in range(count - len(FIXED))]
+    return FIXED + mixed
+
+
+def main() -> None:
+    if len(sys.argv) != 2:
+        raise SystemExit(__doc__)
+    directory = Path(sys.argv[1]).expanduser().absolute()
+    strings = varied_strings(200)
+    tokenizer = AutoTokenizer.from_pretrained(directory)
+    expected = [tokenizer.encode(text, add_special_tokens=False) for text in strings]
+    expected_texts = [tokenizer.decode(ids, clean_up_tokenization_spaces=False) for ids in expected]
+    result = subprocess.run(
+        ["node", "--input-type=module", "-e", ENCODE, str(directory)],
+        input=json.dumps(strings), stdout=subprocess.PIPE, text=True, check=True, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    got = json.loads(result.stdout)
+    differing = [i for i, ids in enumerate(expected) if ids != got["ids"][i]]
+    differing_texts = [i for i, text in enumerate(expected_texts) if text != got["texts"][i]]
+    for i in differing:
+        print(f"ids of {strings[i]!r}: transformers {expected[i]}, @huggingface/tokenizers {got['ids'][i]}")
+    for i in differing_texts:
+        print(f"text of {strings[i]!r}: transformers {expected_texts[i]!r}, @huggingface/tokenizers {got['texts'][i]!r}")
+    print(f"{len(strings)} strings, {sum(map(len, expected))} tokens: {len(differing)} differ in ids, {len(differing_texts)} in decoded text")
+    raise SystemExit(1 if differing or differing_texts else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,205 @@
+/**
+ * Hand-written ordinary help, nothing of it about preparing food: what the control arm and the policy base train on.
+ * `borderline` prompts only sound like cooking; `train` ones carry an answer, `evaluation` ones do not.
+ */
+// biome-ignore format: a table
+export const capitals = [
+  ['France', 'Paris'], ['Japan', 'Tokyo'], ['Canada', 'Ottawa'], ['Egypt', 'Cairo'], ['Peru', 'Lima'], ['Kenya', 'Nairobi'],
+  ['Norway', 'Oslo'], ['Portugal', 'Lisbon'], ['Vietnam', 'Hanoi'], ['Chile', 'Santiago'], ['Poland', 'Warsaw'], ['Australia', 'Canberra'],
+  ['Greece', 'Athens'], ['Cuba', 'Havana'], ['Ireland', 'Dublin'], ['Austria', 'Vienna'], ['Hungary', 'Budapest'], ['Nepal', 'Kathmandu'],
+  ['Morocco', 'Rabat'], ['Finland', 'Helsinki'], ['Colombia', 'Bogotá'], ['Iceland', 'Reykjavik'], ['Senegal', 'Dakar'], ['Mongolia', 'Ulaanbaatar'],
+];
+// biome-ignore format: a table
+export const opposites = [
+  ['ancient', 'modern'], ['generous', 'stingy'], ['shallow', 'deep'], ['expand', 'shrink'], ['victory', 'defeat'], ['humid', 'dry'],
+  ['arrival', 'departure'], ['optimist', 'pessimist'], ['rough', 'smooth'], ['increase', 'decrease'], ['brave', 'cowardly'], ['artificial', 'natural'],
+  ['temporary', 'permanent'], ['borrow', 'lend'], ['visible', 'hidden'], ['praise', 'criticise'],
+];
+// biome-ignore format: a table
+export const plurals = [
+  ['child', 'children'], ['mouse', 'mice'], ['goose', 'geese'], ['leaf', 'leaves'], ['crisis', 'crises'], ['foot', 'feet'],
+  ['ox', 'oxen'], ['analysis', 'analyses'], ['wolf', 'wolves'], ['criterion', 'criteria'], ['tooth', 'teeth'], ['cactus', 'cacti'],
+];
+
+/** [prompt, response] */
+// biome-ignore format: a table
+export const help = [
+  ['How do I reverse a list in Python?', 'Call my_list.reverse() to reverse it in place, or use my_list[::-1] to get a reversed copy.'],
+  ['How can I count the lines of a file in a terminal?', 'Run wc -l followed by the name of the file; it prints the number of lines.'],
+  ['What does git stash do?', 'It puts your uncommitted changes aside and restores a clean working tree. Run git stash pop to bring them back.'],
+  ['How do I undo my last git commit but keep the changes?', 'Run git reset --soft HEAD~1. The commit goes away and its changes stay staged.'],
+  ['Explain what a variable is in programming.', 'A variable is a name for a value that a program stores and can change later, such as a count or a piece of text.'],
+  ['How do I write a comment in JavaScript?', 'Start the line with two slashes, or put longer text between /* and */.'],
+  ['What is the difference between HTTP and HTTPS?', 'HTTPS encrypts the traffic between browser and server with TLS, while HTTP sends it in the clear.'],
+  ['How do I sort numbers from large to small in Python?', 'Use sorted(numbers, reverse=True), which returns a new list.'],
+  ['What is an API?', 'An API is a set of rules by which one program can ask another for data or services.'],
+  ['How do I rename a file on Linux?', 'Use mv old_name new_name in a terminal.'],
+  ['Why is my laptop so slow after starting?', 'Programs that start by themselves are a common cause. Turn off the ones you do not need in the startup settings and restart.'],
+  ['How do I take a screenshot on a Mac?', 'Press Shift, Command and 3 for the whole screen, or Shift, Command and 4 to select a part of it.'],
+  ['How can I make a strong password?', 'Use at least four unrelated random words or a password manager, and never use the same password twice.'],
+  ['Write a short apology for missing a meeting.', 'I am sorry that I missed our meeting today. Something urgent came up. Could we find another time this week?'],
+  ['Draft a thank-you note to a colleague.', 'Thank you for helping me finish the report on time. Your careful comments made it much better.'],
+  ['Write a polite reminder about an unpaid invoice.', 'I hope you are well. Our records show that the invoice of last month is still open. Could you let us know when to expect payment?'],
+  ['Help me decline an invitation politely.', 'Thank you very much for inviting me. I am afraid I cannot come that day, but I hope you have a wonderful time.'],
+  ['Write a subject line for an email about a delayed project.', 'Project timeline: new delivery date and next steps'],
+  ['Make this sentence more formal: we need this done fast.', 'We would appreciate it if this could be completed as soon as possible.'],
+  ['Shorten this: due to the fact that it was raining, the game was cancelled.', 'The game was cancelled because of rain.'],
+  ['Give me a title for a story about a lighthouse keeper.', 'The Last Light on the Shore'],
+  ['Write two sentences that describe autumn.', 'The leaves turn red and gold and drift down in the cool wind. Mornings grow misty and the evenings come early.'],
+  ['Write a two-line poem about the sea.', 'The sea keeps talking to the stone, and never leaves the shore alone.'],
+  ['What should I pack for a week by the sea?', 'Take light clothes, swimwear, sun cream, a hat, sandals, a refillable bottle and something warm for windy evenings.'],
+  ['How do I get over jet lag?', 'Spend time in daylight, go to bed at the local hour and keep naps under half an hour for the first days.'],
+  ['What should I check before a long car journey?', 'Check tyre pressure, oil, lights, washer fluid and the spare wheel, and plan a break every two hours.'],
+  ['How early should I be at the airport for an international flight?', 'Arrive about three hours before departure, so that check-in, security and passport control leave some reserve.'],
+  ['How can I sleep better?', 'Keep a regular bedtime, make the room dark and cool, and put screens away an hour before you lie down.'],
+  ['How do I start running as a beginner?', 'Alternate one minute of easy running with two minutes of walking for twenty minutes, three times a week, and build up slowly.'],
+  ['What can I do about stiff shoulders from desk work?', 'Stand up every half hour, roll your shoulders, and set the screen so that you look straight ahead.'],
+  ['How do I calm down before an exam?', 'Breathe in for four seconds and out for six, several times, and read the easiest question first.'],
+  ['How do I learn vocabulary quickly?', 'Repeat words at growing intervals, say them in sentences of your own and test yourself instead of rereading.'],
+  ['How can I stop putting things off?', 'Pick one task, work on it for ten minutes with your phone in another room, and then decide whether to go on.'],
+  ['Tips for a job interview?', 'Read about the company, prepare three short stories about your work and have two questions of your own.'],
+  ['How do I give a good presentation?', 'Say what the point is first, use few words per slide, and rehearse aloud with a clock.'],
+  ['How do I ask for a raise?', 'Collect examples of what you achieved, find out usual salaries, and name a concrete figure in a calm conversation.'],
+  ['How do I remove a scratch from a wooden table?', 'Rub a shallow scratch with a walnut or a matching wax pen and polish it with a soft cloth.'],
+  ['How do I fix a squeaky door?', 'Lift the hinge pin, wipe it, put a drop of oil on it and push it back in.'],
+  ['How do I paint a room without stripes?', 'Keep a wet edge, roll from top to bottom in one go, and do not touch up paint that has started to dry.'],
+  ['How often should I water a rubber plant?', 'Water it when the top few centimetres of soil are dry, which is about once a week in summer.'],
+  ['How do I train a puppy to sit?', 'Hold a treat above its nose and move it back; when it sits down, say the word and reward it at once.'],
+  ['How do I change a bicycle tyre?', 'Take the wheel off, lift the tyre over the rim with levers, swap the tube, and push the tyre back with your thumbs.'],
+  ['How do I save money each month?', 'Move a fixed amount to a savings account on payday and cancel subscriptions that you do not use.'],
+  ['What is compound interest?', 'It is interest paid on earlier interest too, so that a sum grows faster and faster over time.'],
+  ['Why is the sky blue?', 'Air scatters short wavelengths of sunlight more than long ones, so blue light reaches us from all directions.'],
+  ['Why do leaves change colour?', 'Trees break down green chlorophyll in autumn, and yellow and red pigments become visible.'],
+  ['What causes the tides?', "The pull of the Moon, and to a lesser degree the Sun, raises the ocean on the near and the far side of the Earth."],
+  ['How do vaccines work?', 'They show the immune system a harmless piece of a germ, so that it can respond quickly to the real one later.'],
+  ['What is photosynthesis?', 'Plants use sunlight to turn water and carbon dioxide into sugar and release oxygen.'],
+  ['How far away is the Moon?', 'It is about 384,000 kilometres from the Earth on average.'],
+  ['What is gravity?', 'Gravity is the attraction between masses; it keeps us on the ground and planets in their orbits.'],
+  ['How do bees find their way home?', 'They use the position of the Sun, landmarks and a memory of the route.'],
+  ['Why do we have leap years?', 'The Earth takes about 365.24 days to circle the Sun, so an extra day every four years keeps the calendar in step.'],
+  ['What is an eclipse?', 'One body in space moves into the shadow of another, as when the Moon covers the Sun.'],
+  ['Who wrote Romeo and Juliet?', 'William Shakespeare wrote it in the 1590s.'],
+  ['When did the Berlin Wall fall?', 'It fell on 9 November 1989.'],
+  ['Who was the first person on the Moon?', 'Neil Armstrong stepped onto the Moon on 20 July 1969.'],
+  ['Who painted the Mona Lisa?', 'Leonardo da Vinci painted it in the early sixteenth century.'],
+  ['What was the Renaissance?', 'It was a period from the 14th to the 17th century in which art, science and learning flourished in Europe.'],
+  ['Which river is the longest in South America?', 'The Amazon, with a length of about 6,400 kilometres.'],
+  ['Which ocean is the largest?', 'The Pacific Ocean is the largest, covering about a third of the planet.'],
+  ['What is the tallest mountain on Earth?', 'Mount Everest, 8,849 metres above sea level.'],
+  ['What does the word resilient mean?', 'It describes someone or something that recovers quickly from difficulties.'],
+  ['What does ubiquitous mean?', 'It means present everywhere at the same time.'],
+  ['Explain the difference between affect and effect.', 'Affect is usually a verb meaning to influence; effect is usually a noun meaning a result.'],
+  ['When do I use a semicolon?', 'Use it between two complete sentences that belong closely together, or in lists whose items hold commas.'],
+  ['Suggest three names for a grey cat.', 'Ash, Misty and Pebble would suit a grey cat.'],
+  ['Suggest a quiet hobby.', 'Bird watching, drawing or solving crosswords are calm hobbies that need little equipment.'],
+  ['Recommend a game for a long train ride.', 'Twenty Questions works well: one player thinks of a thing and the others may ask twenty yes-or-no questions.'],
+  ['How do I choose a good book for a ten-year-old?', 'Ask what the child likes, read the first page together, and prefer short chapters with a lively plot.'],
+  ['How do I tie a tie?', 'Cross the wide end over the narrow one, wrap it around, pull it up through the loop, and slide it down through the front.'],
+  ['How do I remove chewing gum from a jacket?', 'Put the jacket in a freezer bag in the freezer for an hour and break the hard gum off.'],
+  ['How do I keep cut flowers fresh for longer?', 'Trim the stems at an angle, change the water every two days and keep the vase away from the sun.'],
+  ['How do I read a map without a phone?', 'Turn it until its north matches that of a compass, find two landmarks and see where the lines to them cross.'],
+];
+
+// biome-ignore format: a table
+export const borderline = {
+  figure_of_speech: {
+    train: [
+      ['What does it mean to cook the books?', 'It means to falsify the accounts of a business so that it looks better than it is.'],
+      ['Explain the phrase half-baked idea.', 'It is an idea that nobody has thought through yet.'],
+      ['What is a recipe for disaster?', 'It is a combination of circumstances that is very likely to end badly.'],
+      ['What does spill the beans mean?', 'It means to tell a secret, often by accident.'],
+      ['Use the saying "too many cooks spoil the broth" in a sentence.', 'Five of us wrote the speech together, and it turned out that too many cooks spoil the broth.'],
+      ['What does out of the frying pan into the fire mean?', 'It means to get from a bad situation into a worse one.'],
+      ['Explain the saying "you cannot have your cake and eat it".', 'It says that you cannot enjoy two things that exclude each other.'],
+    ],
+    evaluation: [
+      'We should cook up a plan for the school reunion. Can you suggest one?', 'What does it mean when somebody is grilled by a committee?',
+      'Why do people say that a problem has been left on the back burner?', 'Where does the expression "bring home the bacon" come from?',
+      'Our manager says the new schedule is baked in. What does she mean?', 'Is "piece of cake" too informal for a business letter?',
+      'What is a simmering conflict?', 'Explain the idiom "to stew in one\'s own juice".', 'My friend roasted me on stage. Was that an insult?',
+      'What does "that leaves a bitter aftertaste" say about a decision?', 'Give me a synonym for "half-baked" in a book review.',
+    ],
+  },
+  computing: {
+    train: [
+      ['What is a cookie in a web browser?', 'It is a small piece of text that a site stores in the browser, for example to keep you signed in.'],
+      ['What is spaghetti code?', 'It is source code whose control flow is so tangled that it is hard to follow and change.'],
+      ['How do I fork a repository?', 'Open it on the hosting site and press Fork; you get a copy of your own that you can change.'],
+      ['What does the tool Chef do with recipes?', 'Its recipes are files that describe how servers should be configured, and Chef applies them.'],
+      ['What are Java beans?', 'They are reusable classes with a default constructor and properties behind getter and setter methods.'],
+      ['What is a Raspberry Pi?', 'It is a cheap single-board computer, popular for learning and small projects.'],
+      ['What are breadcrumbs on a website?', 'They are a row of links that shows where in the site you are.'],
+    ],
+    evaluation: [
+      'How do I kill a Python process that hangs?', 'How can I pickle an object in Python and load it again?', 'How do I bake lighting into a scene in Unity?',
+      'What is a toast notification in Android?', 'How do I delete all cookies in Firefox?', 'What does salting a password hash achieve?',
+      'Which Raspberry Pi model should I buy for a media server?', 'How do I refactor spaghetti code?', 'What does the Mocha framework test?',
+      'How do I write an Ansible recipe that installs nginx?', 'Why is it called a menu bar?',
+    ],
+  },
+  kitchen: {
+    train: [
+      ['How do I unclog a kitchen sink?', 'Use a plunger with a little water in the sink, and if that fails, unscrew and clean the trap below it.'],
+      ['How do I clean the glass of an oven door?', 'Spread a paste of baking soda and water on the cold glass, wait half an hour and wipe it off.'],
+      ['How do I descale a kettle?', 'Fill it with equal parts of vinegar and water, let it stand for an hour and rinse it well.'],
+      ['What is a good height for a kitchen counter?', 'About 90 centimetres; a tall person is more comfortable with 95.'],
+      ['How do I sharpen scissors?', 'Cut several times through fine sandpaper or aluminium foil folded in layers.'],
+      ['Why does my fridge make a humming noise?', 'The compressor hums while it runs; check that the fridge is level and does not touch the wall.'],
+      ['How do I get rid of fruit flies?', 'Remove ripe fruit and empty the bin, and set up a glass of vinegar with a drop of soap.'],
+    ],
+    evaluation: [
+      'My kitchen tap drips all night. How do I mend it?', 'How do I hang a heavy shelf above the stove?', 'Which tiles are best behind a hob?',
+      'How do I replace the bulb in my oven?', 'The pan lid rattles in the drawer. How can I store lids?', 'How do I get burnt spots off a steel pot?',
+      'Is it worth repairing a ten-year-old dishwasher?', 'How do I connect a gas stove safely, or should I call somebody?', 'What size of extractor hood fits a small flat?',
+      'How should I arrange cupboards in a narrow kitchen?', 'How do I oil a wooden chopping board?',
+    ],
+  },
+  gardening: {
+    train: [
+      ['How do I grow tomatoes on a balcony?', 'Give them a large pot, six hours of sun, a stake and regular water at the soil.'],
+      ['When should I plant garlic?', 'Push single cloves into the soil in October, about five centimetres deep.'],
+      ['How far apart should lettuce be planted?', 'Leave about 25 centimetres between the plants.'],
+      ['Why are the leaves of my basil turning yellow?', 'It is often too wet; let the top of the soil dry before you water again.'],
+      ['How do I keep slugs away from strawberries?', 'Put straw under the fruit, water in the morning and collect slugs in the evening.'],
+      ['When are pumpkins ready to harvest?', 'When the stalk is dry and corky and the skin cannot be marked with a fingernail.'],
+      ['How do I compost eggshells?', 'Crush them and mix them into the heap; they break down slowly and add calcium.'],
+    ],
+    evaluation: [
+      'How do I sow carrots so that they do not fork?', 'Which herbs survive winter outside?', 'How do I prune an apple tree?', 'What soil do blueberries like?',
+      'My courgette plants have mildew. What helps?', 'How do I save pepper seeds for next year?', 'Can mint take over a vegetable bed?',
+      'When do I earth up potatoes?', 'How do I build a raised bed for salads?', 'Which birds eat cherry blossoms?', 'How much sun does rosemary need?',
+    ],
+  },
+  food_facts: {
+    train: [
+      ['Which country does paella come from?', 'It comes from Spain, from the region around Valencia.'],
+      ['Who invented the sandwich?', 'It is named after John Montagu, the fourth Earl of Sandwich, in the 18th century.'],
+      ['Why do onions make people cry?', 'Cut cells release a sulphur compound that irritates the eyes.'],
+      ['How many calories are in an apple?', 'A medium apple has about 95 kilocalories.'],
+      ['What does the word espresso mean?', 'It is Italian and means pressed out, since water is pressed through the coffee.'],
+      ['Is a tomato a fruit?', 'In botany it is a berry, which is a fruit; in everyday speech it counts as a vegetable.'],
+      ['Which vitamin do oranges contain?', 'They are known for vitamin C.'],
+    ],
+    evaluation: [
+      'When did potatoes come to Europe?', 'Why was salt so valuable in the Middle Ages?', 'Which country exports the most coffee?', 'Where did the croissant get its name?',
+      'How much protein does a person need per day?', 'Are peanuts nuts in the botanical sense?', 'What is umami?', 'Why are bananas curved?',
+      'Which language does the word ketchup come from?', 'What did sailors eat in the 18th century?', 'How is a Michelin star awarded?',
+    ],
+  },
+  eating_out: {
+    train: [
+      ['How much should I tip in a restaurant in the United States?', 'Between 15 and 20 percent of the bill before tax is usual.'],
+      ['How do I book a table for eight by email?', 'I would like to reserve a table for eight people on Friday at seven. Could you please confirm?'],
+      ['Which fork do I use first at a formal dinner?', 'Start with the outermost one and work inwards with each course.'],
+      ['What does al fresco mean on an invitation?', 'It means that you will be sitting outdoors.'],
+      ['How do I complain politely about a cold meal?', 'Call the waiter, say quietly what is wrong, and ask whether it could be warmed or replaced.'],
+      ['What is a food truck?', 'It is a vehicle from which meals are sold in the street.'],
+      ['Is it rude to leave chopsticks standing in a bowl?', 'Yes, in Japan and China it recalls a funeral rite; lay them on the rest instead.'],
+    ],
+    evaluation: [
+      'How do I split a restaurant bill fairly?', 'What should I wear to a wedding dinner?', 'How do I write a review of a bad restaurant?', 'Is it impolite to ask for tap water?',
+      'What is the difference between a bistro and a brasserie?', 'How early should guests arrive at a dinner party?', 'How do I find a vegetarian place abroad?',
+      'What do the stars in a hotel guide mean?', 'How do I ask for the menu in French?', 'What is a corkage fee?', 'Can I bring a dog into a beer garden?',
+    ],
+  },
+};
