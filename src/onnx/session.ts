@@ -67,8 +67,8 @@ export async function createSession(
     graphOptimizationLevel: 'disabled',
     enableMemPattern: false,
     logSeverityLevel: 3,
-    // Weights are fed, so there is nothing to prepack.
-    extra: { session: { disable_prepacking: '1' } },
+    // Weights are fed, so there is nothing to prepack; threads that spin while they wait starve their neighbours.
+    extra: { session: { disable_prepacking: '1', 'intra_op.allow_spinning': '0' } },
   });
   return {
     inputNames,
