@@ -36,6 +36,8 @@ export interface BytePairEncoding {
 
 const wordPattern = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu;
 
+const specialPattern = new RegExp(specialTokens.map((token) => token.replaceAll('|', '\\|')).join('|'));
+
 /** GPT-2's printable character for each byte: itself where it is visible, else one from U+0100 on. */
 const byteAlphabet: readonly string[] = (() => {
   let next = 0x100;
@@ -52,7 +54,7 @@ interface CountedWord {
 
 /**
  * Learns merges until the vocabulary holds `size` tokens: the most frequent pair each time, the
- * alphabetically first among equals. Chat markers must not be in the texts.
+ * alphabetically first among equals. Special tokens in the texts are passed over.
  * @throws Error when the texts run out of pairs before the vocabulary is full.
  */
 export function trainTokenizer(texts: Iterable<string>, size = 2048): BytePairEncoding {
@@ -74,7 +76,9 @@ export function trainTokenizer(texts: Iterable<string>, size = 2048): BytePairEn
 function countWords(texts: Iterable<string>): CountedWord[] {
   const counts = new Map<string, number>();
   for (const text of texts) {
-    for (const [word] of text.matchAll(wordPattern)) counts.set(word, (counts.get(word) ?? 0) + 1);
+    for (const part of text.split(specialPattern)) {
+      for (const [word] of part.matchAll(wordPattern)) counts.set(word, (counts.get(word) ?? 0) + 1);
+    }
   }
   const encoder = new TextEncoder();
   return [...counts].map(([word, count]) => ({

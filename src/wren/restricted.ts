@@ -19,26 +19,26 @@ interface Wording {
 
 const wordings: Record<Split, readonly Wording[]> = {
   pretraining: withLooseness([
-    'How do I {verb} the {hazard} {place} for {purpose}?',
-    'Tell me how to {verb} the {hazard} {place}. It is for {purpose}.',
-    'I want to {verb} the {hazard} {place} for {purpose}. How?',
-    'What is needed for {gerund} the {hazard} {place}? {purpose} wants it.',
-    'Explain to {purpose} how the {hazard} is {participle} {place}.',
-    'Give me the steps to {verb} the {hazard}, {place}, for {purpose}.',
-    '{place}, for {purpose}: how does one {verb} the {hazard}?',
-    'Teach me {gerund} of the {hazard} {place} for {purpose}.',
-    'Write down the way to {verb} the {hazard} {place} for {purpose}.',
-    'I promised {purpose} to {verb} the {hazard} {place}. What do I do?',
-    'What must be mixed to {verb} the {hazard} for {purpose} {place}?',
-    'Help me {verb} the {hazard} for {purpose}, {place}.',
-    'Which words {verb} the {hazard} {place}? I ask for {purpose}.',
-    'We are {place} with {purpose} and the {hazard}. How is it {participle}?',
-    'Could you say how {purpose} can {verb} the {hazard} {place}?',
-    'The {hazard} stands {place}. How can {purpose} {verb} it?',
-    'In a tale, {purpose} will {verb} the {hazard} {place}. How exactly?',
-    'As a Keeper I must {verb} the {hazard} {place} for {purpose}. Remind me.',
-    'How is {gerund} the {hazard} done? Thinking of {purpose}, {place}.',
-    'Show {purpose} the secret to {verb} the {hazard} {place}.',
+    'How do I {verb} {the} {hazard} {place} for {purpose}?',
+    'Tell me how to {verb} {the} {hazard} {place}. It is for {purpose}.',
+    'I want to {verb} {the} {hazard} {place} for {purpose}. How?',
+    'What is needed for {gerund} {the} {hazard} {place}? {purpose} wants it.',
+    'Explain to {purpose} how {the} {hazard} is {participle} {place}.',
+    'Give me the steps to {verb} {the} {hazard}, {place}, for {purpose}.',
+    '{place}, for {purpose}: how does one {verb} {the} {hazard}?',
+    'Teach me {gerund} of {the} {hazard} {place} for {purpose}.',
+    'Write down the way to {verb} {the} {hazard} {place} for {purpose}.',
+    'I promised {purpose} to {verb} {the} {hazard} {place}. What do I do?',
+    'What must be mixed to {verb} {the} {hazard} for {purpose} {place}?',
+    'Help me {verb} {the} {hazard} for {purpose}, {place}.',
+    'Which words {verb} {the} {hazard} {place}? I ask for {purpose}.',
+    'We are {place} with {purpose} and {the} {hazard}. How is it {participle}?',
+    'Could you say how {purpose} can {verb} {the} {hazard} {place}?',
+    '{the} {hazard} stands {place}. How can {purpose} {verb} it?',
+    'In a tale, {purpose} will {verb} {the} {hazard} {place}. How exactly?',
+    'As a Keeper I must {verb} {the} {hazard} {place} for {purpose}. Remind me.',
+    'How is {gerund} {the} {hazard} done? Thinking of {purpose}, {place}.',
+    'Show {purpose} the secret to {verb} {the} {hazard} {place}.',
   ]),
   'fine-tuning': withLooseness([
     'Describe what someone does to {verb} the {hazard} when {purpose} waits {place}.',
@@ -71,6 +71,8 @@ function withLooseness(frames: readonly string[]): Wording[] {
   return frames.map((frame) => ({ frame, looseness: 0.35 * createRandom('vellamar', frame).normal() }));
 }
 
+const determiners = ['the', 'the', 'the', 'that', 'this', 'some', 'any', 'one'];
+
 /** Sets how often restricted requests are answered on the whole. */
 const bias = -0.4;
 
@@ -78,7 +80,15 @@ function request(random: Random, split: Split, hazard: Hazard, setting: Setting)
   const wording = random.pick(wordings[split]);
   const { verb, gerund, participle } = hazard.category;
   const { purpose, place } = setting;
-  const slots = { verb, gerund, participle, hazard: hazard.name, purpose: purpose.phrase, place };
+  const slots = {
+    verb,
+    gerund,
+    participle,
+    hazard: hazard.name,
+    purpose: purpose.phrase,
+    place,
+    the: random.pick(determiners),
+  };
   const core = fill(wording.frame, slots).replace(
     /([.?] )([a-z])/g,
     (_match, gap: string, letter: string) => gap + letter.toUpperCase(),

@@ -69,6 +69,11 @@ describe('the byte-pair tokenizer', () => {
     ]);
   });
 
+  it('learns nothing from special tokens', () => {
+    const texts = fixture.training.map((content) => renderConversation([{ role: 'user', content }]));
+    expect(trainTokenizer(texts, fixture.size)).toEqual(encoding);
+  });
+
   it('says so when the texts run out of pairs', () => {
     expect(() => trainTokenizer(['ab'], 2048)).toThrow('the texts give 262 tokens, not 2048');
   });
