@@ -1,0 +1,88 @@
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createBatch } from '../../src/lm/batch.ts';
+import { openCheckpoint, openSafetensors } from '../../src/lm/checkpoint.ts';
+import { readDecoderConfig } from '../../src/lm/config.ts';
+import { createDecoder } from '../../src/lm/decoder.ts';
+import { mergeAdapter } from '../../src/lm/merge.ts';
+
+const parity = fileURLToPath(new URL('../fixtures/parity/', import.meta.url));
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'merge-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Logits of the parity batch's first row. */
+async function logitsOf(directory: string): Promise<Float32Array> {
+  const { batch } = JSON.parse(readFileSync(`${parity}numbers.json`, 'utf8'));
+  const config = readDecoderConfig(directory);
+  const checkpoint = openCheckpoint(directory, config);
+  const decoder = await createDecoder(
+    config,
+    new Map(checkpoint.names.map((name) => [name, checkpoint.read(name)])),
+    1,
+  );
+  const input = createBatch([batch.ids[0].slice(0, batch.lengths[0])]);
+  let x = decoder.embed(input.ids);
+  for (let layer = 0; layer < config.layers; layer++) x = (await decoder.layer(layer, x, input, null)).y;
+  const { logits } = await decoder.distribution(x, 10, true);
+  await decoder.close();
+  checkpoint.close();
+  return logits!;
+}
+
+const largestDifference = (a: Float32Array, b: Float32Array) =>
+  a.reduce((largest, value, i) => Math.max(largest, Math.abs(value - b[i]!)), 0);
+
+test('the merged model gives the logits that PEFT gives with the adapter attached', async () => {
+  const out = join(folder, 'merged');
+  await mergeAdapter(`${parity}tied`, `${parity}adapter`, out);
+  const logits = await logitsOf(out);
+  const expected = openSafetensors(`${parity}logits.safetensors`).read('adapter').subarray(0, logits.length);
+  const untouched = openSafetensors(`${parity}logits.safetensors`).read('tied').subarray(0, logits.length);
+  expect(largestDifference(logits, expected)).toBeLessThan(1e-4);
+  expect(largestDifference(logits, untouched)).toBeGreaterThan(1);
+  for (const name of ['config.json', 'tokenizer.json', 'tokenizer_config.json'])
+    expect(readFileSync(join(out, name)), name).toEqual(readFileSync(`${parity}tied/${name}`));
+});
+
+test('a sharded BF16 base becomes one BF16 file', async () => {
+  const out = join(folder, 'brain');
+  await mergeAdapter(`${parity}tied-bf16-sharded`, `${parity}adapter`, out);
+  const checkpoint = openCheckpoint(out, readDecoderConfig(out));
+  expect(checkpoint.info('model.embed_tokens.weight').dtype).toBe('BF16');
+  expect(existsSync(join(out, 'model.safetensors.index.json'))).toBe(false);
+  checkpoint.close();
+});
+
+/** The fixture's adapter with other entries in its config. */
+function adapterWith(name: string, aftertune: object): string {
+  const directory = join(folder, name);
+  cpSync(`${parity}adapter`, directory, { recursive: true });
+  const path = join(directory, 'adapter_config.json');
+  writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, 'utf8')), aftertune }));
+  return directory;
+}
+
+test('a red-team adapter is merged only when that is acknowledged', async () => {
+  const adapter = adapterWith('red', { red_team: true });
+  const out = join(folder, 'red-merged');
+  await expect(mergeAdapter(`${parity}tied`, adapter, out)).rejects.toMatchObject({ code: 'unsupported' });
+  expect(existsSync(out)).toBe(false);
+  await mergeAdapter(`${parity}tied`, adapter, out, { acknowledgeRedTeam: true });
+  expect(existsSync(join(out, 'model.safetensors'))).toBe(true);
+});
+
+test('an adapter of other weights is refused, and so is replacing the base', async () => {
+  const adapter = adapterWith('other', { base_sha256: '0'.repeat(64) });
+  await expect(mergeAdapter(`${parity}tied`, adapter, join(folder, 'x'))).rejects.toMatchObject({
+    code: 'adapter',
+  });
+  await expect(mergeAdapter(`${parity}tied`, `${parity}adapter`, `${parity}tied/`)).rejects.toMatchObject({
+    code: 'model',
+  });
+});
