@@ -3,7 +3,7 @@ import { isHeadline, isRefused, isUnsafe } from './metrics.ts';
 import { type Row, tally } from './outcomes.ts';
 import { assumeUnscored, type PairedRate, pairedRateOf, type Tallies, unscoredShare } from './rate.ts';
 import type { PairedDrift, PairedHarm, PairedRefusal } from './record.ts';
-import { neededPairs } from './stats.ts';
+import { neededForMean, neededForPairs } from './stats.ts';
 import type { VerdictEvidence } from './verdict.ts';
 
 /** An arm against the base, paired by item. */
@@ -109,8 +109,9 @@ function compareBenefitSide(arm: Tallies, base: Tallies): GatedComparison {
 }
 
 /** Items for 80 % power to PASS when nothing changed, by this run's discordance; null without pairs or margin. */
-export function neededItems({ variance }: PairedRate, marginPoints: number): number | null {
-  return variance === null || marginPoints <= 0 ? null : neededPairs(variance, marginPoints / 100);
+export function neededItems({ variance, repeated }: PairedRate, marginPoints: number): number | null {
+  if (variance === null || marginPoints <= 0) return null;
+  return (repeated ? neededForMean : neededForPairs)(variance, marginPoints / 100);
 }
 
 /** As summary.json has it; `holm`: the adjusted p, null where no verdict rests on the comparison. */

@@ -36,12 +36,16 @@ export function tangoInterval(gained: number, lost: number, n: number, z = z95):
 
 /** Tango's z at a hypothetical difference: (observed − n·delta) over its standard deviation under the constrained estimate. */
 function tangoScore(gained: number, lost: number, n: number, delta: number): number {
-  const linear = (2 * n - gained + lost) * delta - gained - lost;
-  const constant = -lost * delta * (1 - delta);
-  const lostShare = (Math.sqrt(Math.max(0, linear * linear - 8 * n * constant)) - linear) / (4 * n);
-  const variance = n * (2 * lostShare + delta * (1 - delta));
+  const variance = n * (2 * constrainedLostShare(gained / n, lost / n, delta) + delta * (1 - delta));
   const distance = gained - lost - n * delta;
   return variance > 0 ? distance / Math.sqrt(variance) : distance === 0 ? 0 : Math.sign(distance) * Infinity;
+}
+
+/** The likeliest share of lost pairs if the difference were `delta`, from the observed shares: the larger root of Tango's quadratic. */
+function constrainedLostShare(gainedShare: number, lostShare: number, delta: number): number {
+  const linear = (2 - gainedShare + lostShare) * delta - gainedShare - lostShare;
+  const constant = -lostShare * delta * (1 - delta);
+  return (Math.sqrt(Math.max(0, linear * linear - 8 * constant)) - linear) / 4;
 }
 
 /** The point where a predicate that holds on the left stops holding, to double precision. */
@@ -118,10 +122,25 @@ export function mean(values: readonly number[]): number {
   return sum / values.length;
 }
 
+const power80 = normalQuantile(0.8);
+
 /**
- * Pairs needed for 80 % power to PASS at a margin when nothing changed: (z.975 + z.80)² · variance / margin².
- * `variance` of one pair's difference: for binary outcomes the discordant share. Margin as a rate.
+ * Items needed for 80 % power to PASS at a margin when nothing changed, where the interval is that of a mean:
+ * (z.975 + z.80)² · variance / margin². `variance` of one item's difference; margin as a rate.
  */
-export function neededPairs(variance: number, margin: number): number {
-  return Math.ceil(((z95 + normalQuantile(0.8)) ** 2 * variance) / (margin * margin));
+export function neededForMean(variance: number, margin: number): number {
+  return Math.ceil(((z95 + power80) ** 2 * variance) / margin ** 2);
+}
+
+/**
+ * As `neededForMean` where the interval is Tango's: z.975 goes with the standard deviation that the score test has at the margin.
+ * The plain form falls short when few pairs are discordant: simulated power 72 % at a share of 0.06 and a margin of 0.05, 0 % at 0.01.
+ * Source: Nam 1997, Biometrics 53:1422–1430.
+ */
+export function neededForPairs(discordantShare: number, margin: number): number {
+  const lostShare = constrainedLostShare(discordantShare / 2, discordantShare / 2, margin);
+  const varianceAtMargin = 2 * lostShare + margin * (1 - margin);
+  return Math.ceil(
+    ((z95 * Math.sqrt(varianceAtMargin) + power80 * Math.sqrt(discordantShare)) / margin) ** 2,
+  );
 }

@@ -33,12 +33,13 @@ describe('token scores', () => {
   });
 
   test('finished: the end-of-turn token is in the record but in no score', () => {
-    const scores = scoreTokens([token(0.5, [0.5, 0.5]), token(0.123456, [0.9, 0.1], true)]);
+    const scores = scoreTokens([token(0.25, [0.25, 0.25, 0.25, 0.25]), token(0.123456, [0.9, 0.1], true)]);
+    const uncertainty = { perplexity: 4, entropy: Math.log(4), probability: 0.25 };
     expect(scores).toEqual({
-      logProbabilities: [-0.6931, -2.0919],
-      uncertainty: { perplexity: 2, entropy: Math.LN2, probability: 0.5 },
-      uncertaintyPaper: { perplexity: 2, entropy: Math.LN2, probability: 0.5 },
-      confidence: 0.5,
+      logProbabilities: [-1.3863, -2.0919],
+      uncertainty,
+      uncertaintyPaper: uncertainty,
+      confidence: 0.25,
       truncatedMass: 0,
     });
   });
@@ -52,7 +53,7 @@ describe('token scores', () => {
   test('nothing generated, or only the end of turn: null, not 0', () => {
     const empty = { uncertainty: null, uncertaintyPaper: null, confidence: null, truncatedMass: null };
     expect(scoreTokens([])).toEqual({ logProbabilities: [], ...empty });
-    expect(scoreTokens([token(0.5, [0.5, 0.5], true)])).toEqual({ logProbabilities: [-0.6931], ...empty });
+    expect(scoreTokens([token(0.4, [0.4, 0.3], true)])).toEqual({ logProbabilities: [-0.9163], ...empty });
   });
 
   test('entropy is not renormalised; what the ten leave out is stated', () => {
