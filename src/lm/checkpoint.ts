@@ -61,9 +61,7 @@ export function openCheckpoint(directory: string, config: DecoderConfig): Checkp
   };
   try {
     for (const name of weightFiles(directory)) files.push(openSafetensors(join(directory, name)));
-    const owner = new Map<string, SafetensorsFile>();
-    for (const file of files) for (const name of file.tensors.keys()) owner.set(name, file);
-    checkTensors(directory, config, (name) => owner.get(name)?.tensors.get(name), [...owner.keys()]);
+    const owner = checkTensors(directory, config, files);
     const find = (name: string) => {
       const file = owner.get(name);
       if (!file) throw new Error(`internal: no tensor ${name} in ${directory}`);
@@ -137,24 +135,32 @@ function noWeights(directory: string): AuditError {
 /** Buffers that older exporters saved and nobody reads. */
 const ignored = /(^|\.)rotary_emb\.inv_freq$/;
 
+/** Which file holds which tensor, once all are as the config implies. */
 function checkTensors(
   directory: string,
   config: DecoderConfig,
-  find: (name: string) => TensorInfo | undefined,
-  names: readonly string[],
-): void {
+  files: readonly SafetensorsFile[],
+): ReadonlyMap<string, SafetensorsFile> {
   const expected = decoderTensorShapes(config);
+  const owner = new Map<string, SafetensorsFile>();
   const problems: string[] = [];
-  for (const [name, shape] of expected) {
-    const info = find(name);
-    if (!info) problems.push(`${name}: missing`);
-    else if (!sameShape(info.shape, shape))
-      problems.push(`${name}: shape [${info.shape.join(', ')}], config.json implies [${shape.join(', ')}]`);
+  for (const file of files) {
+    for (const name of file.tensors.keys()) {
+      if (owner.has(name)) problems.push(`${name}: in two files`);
+      owner.set(name, file);
+    }
   }
-  for (const name of names) {
-    const spare =
-      expected.has(name) || ignored.test(name) || (config.tiedEmbeddings && name === 'lm_head.weight');
-    if (!spare) problems.push(`${name}: no place for it in the model that config.json describes`);
+  for (const [name, shape] of expected) {
+    const found = owner.get(name)?.tensors.get(name)?.shape;
+    if (!found) problems.push(`${name}: missing`);
+    else if (!sameShape(found, shape)) {
+      problems.push(`${name}: shape [${found.join(', ')}], config.json implies [${shape.join(', ')}]`);
+    }
+  }
+  for (const name of owner.keys()) {
+    const spare = ignored.test(name) || (config.tiedEmbeddings && name === 'lm_head.weight');
+    if (!expected.has(name) && !spare)
+      problems.push(`${name}: no place for it in the model that config.json describes`);
   }
   if (problems.length > 0) {
     throw new AuditError(
@@ -166,6 +172,7 @@ function checkTensors(
       },
     );
   }
+  return owner;
 }
 
 const sameShape = (a: readonly number[], b: readonly number[]) =>

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { AuditError } from '../errors.ts';
 import { writeFileAtomic } from '../files.ts';
 import { bfloat16ToFloat, floatToBfloat16, floatToHalf, halfToFloat } from '../onnx/tensor.ts';
@@ -67,6 +67,7 @@ export function openSafetensors(path: string): SafetensorsFile {
 
 function openFile(path: string): number {
   try {
+    if (!statSync(path).isFile()) throw new Error('is not a file');
     return openSync(path, 'r');
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;

@@ -1,0 +1,227 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { AuditError } from '../../src/errors.ts';
+import { readDecoderConfig } from '../../src/lm/config.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'aftertune-config-'));
+afterAll(() => rmSync(root, { recursive: true }));
+
+let folders = 0;
+function folderWith(config: unknown, generation?: unknown): string {
+  const folder = join(root, String(folders++));
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'config.json'), typeof config === 'string' ? config : JSON.stringify(config));
+  if (generation !== undefined)
+    writeFileSync(join(folder, 'generation_config.json'), JSON.stringify(generation));
+  return folder;
+}
+
+const smollm2 = {
+  architectures: ['LlamaForCausalLM'],
+  model_type: 'llama',
+  vocab_size: 49152,
+  hidden_size: 576,
+  intermediate_size: 1536,
+  num_hidden_layers: 30,
+  num_attention_heads: 9,
+  num_key_value_heads: 3,
+  hidden_act: 'silu',
+  max_position_embeddings: 8192,
+  rms_norm_eps: 1e-5,
+  rope_theta: 100000,
+  rope_scaling: null,
+  rope_interleaved: false,
+  tie_word_embeddings: true,
+  attention_bias: false,
+  torch_dtype: 'bfloat16',
+  bos_token_id: 1,
+  eos_token_id: 2,
+};
+
+const without = (...keys: string[]) =>
+  Object.fromEntries(Object.entries(smollm2).filter(([key]) => !keys.includes(key)));
+
+function failure(directory: string): {
+  code: string;
+  message: string;
+  hint: boolean;
+  problems: readonly string[];
+} {
+  try {
+    readDecoderConfig(directory);
+  } catch (error) {
+    if (!(error instanceof AuditError)) throw error;
+    return {
+      code: error.code,
+      message: error.message.replace(directory, ''),
+      hint: error.hint !== undefined,
+      problems: error.problems,
+    };
+  }
+  throw new Error('nothing was thrown');
+}
+
+describe('readDecoderConfig', () => {
+  it('reads the spelling of older transformers', () => {
+    expect(readDecoderConfig(folderWith(smollm2))).toEqual({
+      hiddenSize: 576,
+      layers: 30,
+      heads: 9,
+      kvHeads: 3,
+      headSize: 64,
+      intermediateSize: 1536,
+      vocabularySize: 49152,
+      rmsNormEpsilon: 1e-5,
+      ropeTheta: 100000,
+      contextLength: 8192,
+      tiedEmbeddings: true,
+      eosTokenIds: [2],
+      bosTokenId: 1,
+    });
+  });
+
+  it('reads the spelling of newer transformers', () => {
+    const newer = {
+      ...without('rope_theta', 'rope_scaling', 'torch_dtype'),
+      dtype: 'float32',
+      head_dim: 32,
+      rope_parameters: { rope_theta: 5000.5, rope_type: 'default' },
+    };
+    expect(readDecoderConfig(folderWith(newer))).toMatchObject({ ropeTheta: 5000.5, headSize: 32 });
+  });
+
+  it("takes LlamaConfig's defaults, but guesses no token ids", () => {
+    const bare = without(
+      'num_key_value_heads',
+      'rms_norm_eps',
+      'rope_theta',
+      'max_position_embeddings',
+      'tie_word_embeddings',
+      'hidden_act',
+      'model_type',
+      'bos_token_id',
+      'eos_token_id',
+    );
+    expect(readDecoderConfig(folderWith(bare))).toMatchObject({
+      kvHeads: 9,
+      rmsNormEpsilon: 1e-6,
+      ropeTheta: 10000,
+      contextLength: 2048,
+      tiedEmbeddings: false,
+      eosTokenIds: [],
+      bosTokenId: null,
+    });
+  });
+
+  it("prefers generation_config.json's end-of-turn ids", () => {
+    expect(readDecoderConfig(folderWith(smollm2, { eos_token_id: [5, 7] })).eosTokenIds).toEqual([5, 7]);
+    expect(readDecoderConfig(folderWith(smollm2, { eos_token_id: 9 })).eosTokenIds).toEqual([9]);
+    expect(readDecoderConfig(folderWith(smollm2, { temperature: 0.6 })).eosTokenIds).toEqual([2]);
+  });
+
+  it('refuses by name everything it would compute wrongly', () => {
+    const strange = {
+      ...smollm2,
+      rope_scaling: { rope_type: 'llama3', factor: 8 },
+      attention_bias: true,
+      mlp_bias: true,
+      hidden_act: 'gelu',
+      partial_rotary_factor: 0.5,
+      quantization_config: { quant_method: 'gptq', bits: 4 },
+    };
+    expect(failure(folderWith(strange))).toEqual({
+      code: 'unsupported',
+      message: '/config.json: this model is not supported',
+      hint: true,
+      problems: [
+        'rope_scaling: rope_type llama3; supported: default',
+        'attention_bias: true; supported: false',
+        'mlp_bias: true; supported: false',
+        'hidden_act: gelu; supported: silu',
+        'partial_rotary_factor: 0.5; supported: 1',
+        'quantization_config: gptq; supported: weights in F32, F16 or BF16',
+      ],
+    });
+  });
+
+  it.each([
+    [
+      { ...smollm2, model_type: 'qwen2', architectures: ['Qwen2ForCausalLM'] },
+      [
+        'model_type: qwen2; supported: llama',
+        'architectures: ["Qwen2ForCausalLM"]; supported: LlamaForCausalLM',
+      ],
+    ],
+    [
+      { ...smollm2, architectures: ['LlamaForSequenceClassification'] },
+      ['architectures: ["LlamaForSequenceClassification"]; supported: LlamaForCausalLM'],
+    ],
+    [{ hidden_size: 4 }, ['model_type: none given; supported: llama']],
+    [
+      { ...smollm2, rope_scaling: { type: 'linear', factor: 2 } },
+      ['rope_scaling: rope_type linear; supported: default'],
+    ],
+    [
+      { ...without('rope_scaling'), rope_parameters: { rope_theta: 1, rope_type: 'yarn' } },
+      ['rope_parameters: rope_type yarn; supported: default'],
+    ],
+    [
+      { ...without('rope_scaling'), rope_parameters: 7 },
+      ['rope_parameters: rope_type 7; supported: default'],
+    ],
+  ])('refuses another kind of model: case %#', (config, problems) => {
+    expect(failure(folderWith(config))).toMatchObject({ code: 'unsupported', problems });
+  });
+
+  it('lists every wrong value', () => {
+    const wrong = failure(
+      folderWith({ ...smollm2, vocab_size: '49152', hidden_size: -1, num_hidden_layers: 2.5 }),
+    );
+    expect(wrong).toMatchObject({ code: 'model', message: '/config.json: 3 wrong values', hint: true });
+    expect(wrong.problems.map((problem) => problem.split(':')[0])).toEqual([
+      'vocab_size',
+      'hidden_size',
+      'num_hidden_layers',
+    ]);
+  });
+
+  it('sees contradictions', () => {
+    const wrong = { ...smollm2, num_attention_heads: 7, eos_token_id: 60000 };
+    expect(failure(folderWith(wrong)).problems).toEqual([
+      'hidden_size does not divide by num_attention_heads (7), and there is no head_dim',
+      'num_attention_heads (7) does not divide by num_key_value_heads (3)',
+      'token id 60000 is outside the vocabulary of 49152',
+    ]);
+    expect(failure(folderWith({ ...smollm2, head_dim: 63 })).problems).toEqual(['head_dim: 63 is odd']);
+  });
+
+  it.each([
+    ['{"model_type": "lla', '/config.json: not JSON'],
+    ['[1]', '/config.json: expected a JSON object'],
+    ['', '/config.json: not JSON'],
+  ])('names a file that is not a config: %s', (text, message) => {
+    expect(failure(folderWith(text))).toMatchObject({
+      code: 'model',
+      message: expect.stringContaining(message),
+    });
+  });
+
+  it('names a missing folder and a missing file', () => {
+    expect(failure(join(root, 'nowhere'))).toEqual({
+      code: 'model',
+      message: ': no such model folder',
+      hint: true,
+      problems: [],
+    });
+    const empty = join(root, 'empty');
+    mkdirSync(empty);
+    expect(failure(empty)).toEqual({
+      code: 'model',
+      message: '/config.json: no such file',
+      hint: true,
+      problems: [],
+    });
+  });
+});
