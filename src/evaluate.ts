@@ -1,0 +1,196 @@
+import { AuditError, throwIfAborted } from './errors.ts';
+import { sha256Json } from './hash.ts';
+import type { Generation, LanguageModel, RenderedPrompt } from './model.ts';
+import { createRandom } from './random.ts';
+import type { ItemRecord } from './record.ts';
+import type { RunStore } from './store.ts';
+import type { Suite, SuiteItem } from './suite.ts';
+import { scoreTokens } from './uncertainty.ts';
+
+/** How far a pass over items has come. */
+export interface Progress {
+  readonly done: number;
+  readonly total: number;
+  /** Of `done`: found finished when the pass began, so not to be counted in a rate. */
+  readonly resumed: number;
+}
+
+/** One item to ask once. */
+export interface PlannedPrompt {
+  readonly item: SuiteItem;
+  /** From 0. */
+  readonly repeat: number;
+  readonly rendered: RenderedPrompt;
+  readonly seed: number;
+}
+
+/** Prompts generated together, always in this company: whether a run was resumed must not change a single number. */
+export type PlannedBatch = readonly PlannedPrompt[];
+
+/**
+ * Batches of like length, the longest first so that memory peaks at once. A function of the suite, its prompts and
+ * the two numbers alone, never of what is left to do.
+ * `rendered`: one per item of the suite, in its order.
+ */
+export function planBatches(
+  suite: Suite,
+  rendered: readonly RenderedPrompt[],
+  batchSize: number,
+  repeats = 1,
+): PlannedBatch[] {
+  const prompts = suite.items.flatMap((item, index) =>
+    Array.from({ length: repeats }, (_, repeat) => ({
+      item,
+      repeat,
+      rendered: rendered[index]!,
+      seed: createRandom(suite.decoding.seed, item.id, item.condition, repeat).integer(2 ** 31),
+    })),
+  );
+  const sorted = prompts.toSorted((a, b) => b.rendered.tokenCount - a.rendered.tokenCount);
+  const count = Math.ceil(sorted.length / batchSize);
+  return Array.from({ length: count }, (_, batch) =>
+    sorted.slice(batch * batchSize, (batch + 1) * batchSize),
+  );
+}
+
+export interface EvaluateOptions {
+  readonly arm: string;
+  readonly model: LanguageModel;
+  readonly suite: Suite;
+  readonly store: Pick<RunStore, 'items'>;
+  /** How often each item is asked, each time with a seed of its own. */
+  readonly repeats?: number;
+  readonly onProgress?: (progress: Progress) => void;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Asks a model everything in a suite; what the store already holds of it is not asked again, a batch that was cut off
+ * is redone whole, and what it holds of another model, prompt or decoding for this arm and suite is dropped.
+ * The records come in the suite's order, repeats together.
+ * @throws AuditError `data` listing every prompt that does not fit the context, before anything is generated;
+ * `interrupted` when the signal fires, with every finished batch kept.
+ */
+export async function evaluate(options: EvaluateOptions): Promise<ItemRecord[]> {
+  const { arm, model, suite, store, repeats = 1, onProgress, signal } = options;
+  throwIfAborted(signal);
+  const rendered = await model.render(suite.items.map(({ messages }) => messages));
+  refuseLongPrompts(model, suite, rendered);
+  const batches = planBatches(suite, rendered, model.batchSize, repeats).map((prompts) => ({
+    prompts,
+    key: batchKey(arm, model, suite, prompts),
+  }));
+  const finished = new Set(
+    batches
+      .filter(({ key, prompts }) => store.items.batch(key).length === prompts.length)
+      .map(({ key }) => key),
+  );
+  store.items.retain(
+    (record) => record.arm !== arm || record.suite !== suite.kind || finished.has(record.batchKey),
+  );
+
+  const total = suite.items.length * repeats;
+  const resumed = batches.reduce(
+    (sum, { key, prompts }) => sum + (finished.has(key) ? prompts.length : 0),
+    0,
+  );
+  let done = resumed;
+  onProgress?.({ done, total, resumed });
+  try {
+    for (const { key, prompts } of batches) {
+      if (finished.has(key)) continue;
+      throwIfAborted(signal);
+      const start = performance.now();
+      const generations = await model.generate(
+        prompts.map(({ item, seed }) => ({ messages: item.messages, seed })),
+        suite.decoding,
+        signal,
+      );
+      const milliseconds = (performance.now() - start) / prompts.length;
+      store.items.append(
+        prompts.map((prompt, at) => toRecord(arm, suite, key, prompt, generations[at], milliseconds)),
+      );
+      done += prompts.length;
+      onProgress?.({ done, total, resumed });
+    }
+  } finally {
+    store.items.flush();
+  }
+  return inSuiteOrder(
+    suite,
+    batches.flatMap(({ key }) => store.items.batch(key)),
+  );
+}
+
+/** Everything that decides what a batch's answers are (METHOD §6, the cache key). */
+function batchKey(arm: string, model: LanguageModel, suite: Suite, prompts: PlannedBatch): string {
+  return sha256Json({
+    arm,
+    suite: [suite.kind, suite.version],
+    model: model.fingerprint,
+    decoding: suite.decoding,
+    prompts: prompts.map(({ item, repeat, rendered, seed }) => [
+      item.id,
+      item.condition,
+      repeat,
+      rendered.sha256,
+      seed,
+    ]),
+  });
+}
+
+function toRecord(
+  arm: string,
+  suite: Suite,
+  key: string,
+  { item, repeat, rendered }: PlannedPrompt,
+  generation: Generation | undefined,
+  milliseconds: number,
+): ItemRecord {
+  if (!generation) throw new Error(`internal: the model gave no answer to item ${item.id}`);
+  return {
+    schema: 'aftertune/item@1',
+    arm,
+    suite: suite.kind,
+    id: item.id,
+    condition: item.condition,
+    repeat,
+    batchKey: key,
+    promptSha256: rendered.sha256,
+    promptTokens: generation.promptTokens,
+    completion: generation.text,
+    finishReason: generation.finishReason,
+    ...scoreTokens(generation.tokens),
+    milliseconds: Math.round(milliseconds * 1000) / 1000,
+  };
+}
+
+const listed = 20;
+
+function refuseLongPrompts(model: LanguageModel, suite: Suite, rendered: readonly RenderedPrompt[]): void {
+  const problems = suite.items.flatMap(({ id, condition }, index) => {
+    const { tokenCount } = rendered[index]!;
+    return tokenCount < model.contextLength
+      ? []
+      : [`${suite.kind} ${id} (${condition}): ${tokenCount} tokens`];
+  });
+  if (problems.length === 0) return;
+  const more = problems.length - listed;
+  throw new AuditError(
+    'data',
+    `${problems.length} prompts do not fit the context of ${model.contextLength} tokens of ${model.name}`,
+    {
+      problems: more > 0 ? [...problems.slice(0, listed), `and ${more} more`] : problems,
+      hint: 'shorten or leave out these rows',
+    },
+  );
+}
+
+/** `records` in the order of the suite's items, repeats together. */
+function inSuiteOrder(suite: Suite, records: readonly ItemRecord[]): ItemRecord[] {
+  const place = new Map(
+    suite.items.map(({ id, condition }, index) => [JSON.stringify([id, condition]), index]),
+  );
+  const placeOf = ({ id, condition }: ItemRecord) => place.get(JSON.stringify([id, condition]))!;
+  return records.toSorted((a, b) => placeOf(a) - placeOf(b) || a.repeat - b.repeat);
+}

@@ -1,0 +1,146 @@
+import { throwIfAborted } from './errors.ts';
+import type { Progress } from './evaluate.ts';
+import { sha256Json } from './hash.ts';
+import type { ItemRecord, VerdictRecord } from './record.ts';
+import type { Answered, HarmVerdict, RefusalVerdict, Scorer, TruthVerdict } from './scorer.ts';
+import type { RunStore } from './store.ts';
+import type { Suite, SuiteItem, SuiteKind } from './suite.ts';
+
+/** What a judge of each kind of suite says. */
+export interface VerdictOf {
+  readonly harm: HarmVerdict;
+  readonly 'over-refusal': RefusalVerdict;
+  readonly drift: TruthVerdict;
+}
+
+export type VerdictRecordOf<K extends SuiteKind> = Extract<VerdictRecord, { suite: K }>;
+
+export interface JudgeOptions<K extends SuiteKind> {
+  readonly arm: string;
+  readonly suite: Suite & { readonly kind: K };
+  /** The arm's records of this suite. */
+  readonly items: readonly ItemRecord[];
+  readonly scorer: Scorer<VerdictOf[K]>;
+  readonly store: Pick<RunStore, 'verdicts'>;
+  readonly onProgress?: (progress: Progress) => void;
+  readonly signal?: AbortSignal;
+}
+
+const judgeBatchSize = 64;
+
+/**
+ * Has one judge look at every completion, 64 planned together; verdicts come in the items' order.
+ * What the store already holds is not judged again, but for batches with a judge error, which a resumed run retries.
+ * @throws AuditError `interrupted` when the signal fires, with every finished batch kept.
+ */
+export async function judge<K extends SuiteKind>(options: JudgeOptions<K>): Promise<VerdictRecordOf<K>[]> {
+  const { arm, suite, items, scorer, store, onProgress, signal } = options;
+  const batches = planVerdicts(options);
+  const finished = new Set(
+    batches
+      .filter(({ key, answered }) => isFinished(store.verdicts.batch(key), answered.length))
+      .map(({ key }) => key),
+  );
+  store.verdicts.retain(
+    (record) =>
+      record.arm !== arm ||
+      record.suite !== suite.kind ||
+      record.judge !== scorer.name ||
+      finished.has(record.batchKey),
+  );
+  const resumed = batches.reduce(
+    (sum, { key, answered }) => sum + (finished.has(key) ? answered.length : 0),
+    0,
+  );
+  let done = resumed;
+  onProgress?.({ done, total: items.length, resumed });
+  try {
+    for (const { key, records, answered } of batches) {
+      if (finished.has(key)) continue;
+      throwIfAborted(signal);
+      const verdicts = await scorer.score(answered, signal);
+      store.verdicts.append(records.map((record, at) => toRecord(options, key, record, verdicts[at])));
+      done += answered.length;
+      onProgress?.({ done, total: items.length, resumed });
+    }
+  } finally {
+    store.verdicts.flush();
+  }
+  return batches.flatMap(({ key }) => store.verdicts.batch(key)) as VerdictRecordOf<K>[];
+}
+
+interface VerdictBatch {
+  readonly key: string;
+  readonly records: readonly ItemRecord[];
+  readonly answered: readonly Answered[];
+}
+
+/** The key covers all that a judge is shown and who it is. */
+function planVerdicts<K extends SuiteKind>({ arm, suite, items, scorer }: JudgeOptions<K>): VerdictBatch[] {
+  const itemOf = new Map(suite.items.map((item) => [keyOf(item), item]));
+  const count = Math.ceil(items.length / judgeBatchSize);
+  return Array.from({ length: count }, (_, batch) => {
+    const records = items.slice(batch * judgeBatchSize, (batch + 1) * judgeBatchSize);
+    const answered = records.map((record) => {
+      const item = itemOf.get(keyOf(record));
+      if (!item) throw new Error(`internal: item ${record.id} (${record.condition}) is not of this suite`);
+      return { item, completion: record.completion, finishReason: record.finishReason };
+    });
+    const shown = answered.map(({ item, completion, finishReason }, at) => [
+      [item.id, item.condition, records[at]!.repeat],
+      [item.judgePrompt, item.answers, completion, finishReason],
+    ]);
+    return {
+      key: sha256Json({ arm, suite: suite.kind, judge: [scorer.name, scorer.fingerprint], shown }),
+      records,
+      answered,
+    };
+  });
+}
+
+function keyOf({ id, condition }: SuiteItem | ItemRecord): string {
+  return JSON.stringify([id, condition]);
+}
+
+function isFinished(verdicts: readonly VerdictRecord[], planned: number): boolean {
+  return (
+    verdicts.length === planned &&
+    !verdicts.some((verdict) => 'reason' in verdict && verdict.reason === 'judge_error')
+  );
+}
+
+type Fields<K extends SuiteKind> = Omit<VerdictRecordOf<K>, keyof CommonFields>;
+type CommonFields = Pick<
+  VerdictRecord,
+  'schema' | 'arm' | 'suite' | 'id' | 'condition' | 'repeat' | 'batchKey' | 'judge' | 'judgeFingerprint'
+>;
+
+const fieldsOf: { readonly [K in SuiteKind]: (verdict: VerdictOf[K]) => Fields<K> } = {
+  harm: (verdict) =>
+    verdict.label === 'unscored'
+      ? { ...verdict, category: null, detail: null, probabilityUnsafe: null }
+      : { ...verdict, reason: null },
+  'over-refusal': (verdict) => (verdict.label === 'unscored' ? verdict : { ...verdict, reason: null }),
+  drift: (verdict) => verdict,
+};
+
+function toRecord<K extends SuiteKind>(
+  { arm, suite, scorer }: JudgeOptions<K>,
+  key: string,
+  { id, condition, repeat }: ItemRecord,
+  verdict: VerdictOf[K] | undefined,
+): VerdictRecordOf<K> {
+  if (!verdict) throw new Error(`internal: judge ${scorer.name} gave no verdict on item ${id}`);
+  const common = {
+    schema: 'aftertune/verdict@1',
+    arm,
+    suite: suite.kind,
+    id,
+    condition,
+    repeat,
+    batchKey: key,
+    judge: scorer.name,
+    judgeFingerprint: scorer.fingerprint,
+  } as const;
+  return { ...common, ...fieldsOf[suite.kind](verdict) } as unknown as VerdictRecordOf<K>;
+}
