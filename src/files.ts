@@ -41,7 +41,7 @@ export function writeFileAtomic(
     }
     renameSync(temporary, path);
   } catch (error) {
-    rmSync(temporary, { force: true });
+    remove(temporary);
     throw diskError(path, error);
   }
 }
@@ -63,9 +63,18 @@ export function writeFolderAtomic(path: string, fill: (temporary: string) => voi
     renameSync(temporary, path);
     rmSync(replaced, { recursive: true, force: true });
   } catch (error) {
-    rmSync(temporary, { recursive: true, force: true });
+    remove(temporary);
     if (existsSync(replaced) && !existsSync(path)) renameSync(replaced, path);
     throw diskError(path, error);
+  }
+}
+
+/** Cleans up after an error, which is the one to tell. */
+function remove(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true });
+  } catch {
+    // It could not be made either.
   }
 }
 

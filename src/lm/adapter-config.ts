@@ -91,12 +91,15 @@ export function readAdapterConfig(directory: string): AdapterConfig {
       hint: 'fetch or train the adapter again',
     });
   }
-  if (raw !== null && typeof raw === 'object') refuseUnsupported(path, raw as Record<string, unknown>);
+  if (raw === null || typeof raw !== 'object' || Array.isArray(raw)) {
+    throw new AuditError('adapter', `${path}: is not a JSON object`, {
+      hint: 'fetch or train the adapter again',
+    });
+  }
+  refuseUnsupported(path, raw as Record<string, unknown>);
   const parsed = schema.safeParse(raw);
   if (!parsed.success) {
-    const problems = parsed.error.issues.map(
-      (issue) => `${issue.path.join('.') || 'the file'}: ${issue.message}`,
-    );
+    const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
     throw new AuditError('adapter', `${path}: is not a LoRA config`, {
       problems,
       hint: 'fetch or train the adapter again',

@@ -174,7 +174,7 @@ function readEntry(entry: unknown, start: number): TensorInfo | string {
   return { dtype: dtype as TensorDtype, shape, offset: start + begin, byteLength };
 }
 
-const isNaturals = (value: unknown): value is number[] =>
+const isNaturals = (value: unknown): value is readonly number[] =>
   Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
 
 /** The tensors must lie end to end and fill the file: no holes, no overlaps, nothing past the end. */
@@ -207,7 +207,7 @@ export function writeSafetensors(
   const header: Record<string, unknown> = { __metadata__: { format: 'pt', ...options.metadata } };
   let at = 0;
   for (const [name, { shape, data }] of tensors) {
-    if (shape.reduce((product, size) => product * size, 1) !== data.length) {
+    if (!isNaturals(shape) || shape.reduce((product, size) => product * size, 1) !== data.length) {
       throw new Error(`internal: ${name} has ${data.length} values, shape [${shape.join(', ')}]`);
     }
     header[name] = { dtype, shape, data_offsets: [at, (at += data.length * bytesPerValue[dtype])] };
