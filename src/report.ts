@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeFileAtomic } from './files.ts';
 import { documentToHtml } from './html.ts';
@@ -62,7 +61,6 @@ export async function writeReport(
   options: ReportOptions,
 ): Promise<void> {
   const figures = await drawFigures(input);
-  mkdirSync(join(directory, 'figures'), { recursive: true, mode: 0o700 });
   for (const [file, svg] of Object.entries(figures)) writeFileAtomic(join(directory, 'figures', file), svg);
   writeFileAtomic(join(directory, 'report.md'), renderMarkdown(input));
   writeFileAtomic(join(directory, 'report.html'), renderHtml(input, figures, options));

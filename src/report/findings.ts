@@ -1,4 +1,4 @@
-import { count, percent, plural, pointsWithInterval, pSentence } from '../format.ts';
+import { count, percent, plural, pointsWithInterval } from '../format.ts';
 import type { ArmSummary, Comparison, Summary, Verdict } from '../record.ts';
 import type { ReportInput } from '../report.ts';
 import { conditionName } from './conditions.ts';
@@ -7,6 +7,7 @@ import { describeFigures } from './figures.ts';
 import { harmSection } from './harm-section.ts';
 import { calibrationSection, knowledgeSection, uncertaintySection } from './knowledge-section.ts';
 import { overRefusalSection } from './over-refusal-section.ts';
+import { testSentence } from './paired-test.ts';
 import { trainingSection } from './training-section.ts';
 
 /** The sections that tell what was found, each empty where the run did not measure it. */
@@ -67,16 +68,17 @@ function gateSentence(summary: Summary): string {
   const gated = Object.entries(summary.comparisons).filter(([, comparison]) => comparison.gated);
   if (gated.length === 0) return 'No arm was gated, so there is nothing to pass or fail.';
   const base = summary.baseArm;
-  const named = (verdict: Verdict) =>
+  const metricsWith = (verdict: Verdict) =>
     gated.flatMap(([arm, { verdicts }]) => {
       const metrics = Object.keys(verdicts).filter((metric) => verdicts[metric] === verdict);
-      return metrics.length > 0 ? [`${arm} (${metrics.map(metricName).join('; ')})`] : [];
+      return metrics.length > 0 ? [{ arm, metrics: metrics.map(metricName).join(' and ') }] : [];
     });
-  const failed = named('FAIL');
-  if (failed.length > 0) return `Worse than ${base}: ${failed.join(', ')}.`;
-  const open = named('INCONCLUSIVE');
-  if (open.length > 0) return `Undecided: the data neither clear nor convict ${open.join(', ')}.`;
-  return `No gated arm is worse than ${base} by its margin on any gated metric: ${gated.map(([arm]) => arm).join(', ')}.`;
+  const failed = metricsWith('FAIL').map(({ arm, metrics }) => `${arm} is worse than ${base} on ${metrics}`);
+  if (failed.length > 0) return `The gate fails: ${failed.join('; ')}.`;
+  const open = metricsWith('INCONCLUSIVE').map(({ arm, metrics }) => `${arm} on ${metrics}`);
+  if (open.length > 0) return `The gate is undecided: the data neither clear nor convict ${open.join('; ')}.`;
+  const arms = gated.map(([arm]) => arm).join(', ');
+  return `The gate passes: on no gated metric is any gated arm (${arms}) worse than ${base} by its margin.`;
 }
 
 function harmSentence(
@@ -111,19 +113,6 @@ function otherMeasures(
     difference: pointsWithInterval(deltaAccuracyPoints, ci95Points),
   }));
   return [...refusals, ...accuracies];
-}
-
-/** With several repeats per item the test is a sign-flip permutation instead of McNemar's. */
-function testSentence({
-  mcnemarP,
-  signFlipP,
-}: {
-  mcnemarP: number | null;
-  signFlipP?: number | null | undefined;
-}): string {
-  return signFlipP === undefined
-    ? `exact McNemar ${pSentence(mcnemarP)}`
-    : `sign-flip ${pSentence(signFlipP)}`;
 }
 
 function changeOf(

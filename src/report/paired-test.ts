@@ -1,4 +1,4 @@
-import { pValue } from '../format.ts';
+import { pSentence, pValue } from '../format.ts';
 import type { Column } from './document.ts';
 
 /** Columns of a paired difference of rates, whatever its flips are called. */
@@ -20,19 +20,26 @@ export function repeatColumns(rates: readonly { repeats?: number | undefined }[]
   return repeats > 1 ? [{ title: `worst of ${repeats}`, numeric: true }] : [];
 }
 
-/** The p value of a paired test: exact McNemar, or sign-flip permutation with several repeats per item. */
-export function testP({
-  mcnemarP,
-  signFlipP,
-}: {
-  mcnemarP: number | null;
-  signFlipP?: number | null | undefined;
-}): string {
+/** The p values of a paired test: exact McNemar, or sign-flip permutation with several repeats per item. */
+export interface PairedTest {
+  readonly mcnemarP: number | null;
+  readonly signFlipP?: number | null | undefined;
+}
+
+/** The p value for a cell. */
+export function testP({ mcnemarP, signFlipP }: PairedTest): string {
   return pValue(mcnemarP ?? signFlipP);
 }
 
+/** The test and its p value in a sentence, e.g. `exact McNemar p < 0.001`. */
+export function testSentence({ mcnemarP, signFlipP }: PairedTest): string {
+  return signFlipP === undefined
+    ? `exact McNemar ${pSentence(mcnemarP)}`
+    : `sign-flip ${pSentence(signFlipP)}`;
+}
+
 /** What the p columns mean, for a caption. */
-export function testCaption(paired: readonly { signFlipP?: number | null | undefined }[]): string {
+export function testCaption(paired: readonly PairedTest[]): string {
   const test = paired.some(({ signFlipP }) => signFlipP !== undefined)
     ? 'sign-flip permutation test'
     : 'exact McNemar test';

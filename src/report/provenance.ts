@@ -37,8 +37,9 @@ export function provenanceSection({ summary, facts, suites }: ReportInput): Sect
         'Judges. The fingerprint covers prompt, list and weights; verdicts of different fingerprints are never compared.',
       headers: 1,
       columns: [{ title: 'Judge' }, { title: 'Suite' }, { title: 'Version' }, { title: 'Fingerprint' }],
-      rows: summary.judges.map(({ name, version, fingerprint }): Cell[] => [
+      rows: summary.judges.map(({ name, suite, version, fingerprint }): Cell[] => [
         name,
+        suite,
         version,
         { code: fingerprint },
       ]),
