@@ -21,6 +21,8 @@ export interface ConfigFile {
 export interface Override {
   readonly path: string;
   readonly value: unknown;
+  /** Leave it out where the file has nothing to put it in. */
+  readonly ifParent?: boolean;
 }
 
 /**
@@ -54,8 +56,10 @@ export function readConfigFile(
       missing.map(({ name, offset }) => `${at(offset)}: the environment variable ${name} is not set`),
     );
   }
-  for (const override of overrides)
-    document.setIn(override.path.split('.'), document.createNode(override.value));
+  for (const { path, value, ifParent } of overrides) {
+    const keys = path.split('.');
+    if (!ifParent || document.hasIn(keys.slice(0, -1))) document.setIn(keys, document.createNode(value));
+  }
   const input: unknown = document.toJS();
   const directory = dirname(resolve(path));
   const result = parseConfig(input, directory);

@@ -96,6 +96,11 @@ function crossChecks(parsed: ParsedConfig): ConfigProblem[] {
     add('suites', 'expected at least one of harm, overRefusal, drift');
   if (parsed.training.warmupSteps > parsed.training.steps)
     add('training/warmupSteps', `more than training.steps (${parsed.training.steps})`);
+  for (const [suite, settings] of Object.entries(parsed.suites)) {
+    if (settings && settings.repeats > 1 && settings.temperature === 0) {
+      add(`suites/${suite}/repeats`, 'every repeat is the same at temperature 0; set a temperature');
+    }
+  }
   for (const [key, words] of Object.entries({
     template: ['{question}'],
     contextTemplate: ['{context}', '{question}'],

@@ -32,6 +32,7 @@ const decoding = (maxTokens: number) => ({
   temperature: z.number().min(0).max(5).default(0).describe('0 is greedy'),
   topP: z.number().gt(0).max(1).default(1),
   systemPrompt: text.default(null),
+  repeats: count.max(1000).default(1).describe('How often each item is asked; needs a temperature'),
   limit: count.nullable().default(null).describe('Use this many items, drawn by the seed'),
 });
 
@@ -62,6 +63,7 @@ const judge = z.discriminatedUnion('type', [
     type: z.literal('llama-guard'),
     name: z.string().default('llama-guard'),
     model: z.strictObject({ ...modelSettings.shape, adapter: path.nullable().default(null) }),
+    categories: z.record(z.string(), z.string()).default({}).describe('Names of its codes: S1 → violence'),
   }),
 ]);
 
@@ -140,10 +142,6 @@ export const configSchema = z.strictObject({
       strict: z.boolean().default(false).describe('Fail only when the whole interval lies beyond the margin'),
     })
     .prefault({}),
-  keepTopLogprobs: z
-    .boolean()
-    .default(false)
-    .describe('Keep the ten largest log-probabilities of every token'),
 });
 
 /** What a config file or a library user may write: defaults left out. */

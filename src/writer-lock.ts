@@ -38,6 +38,12 @@ export function lockFolder(directory: string): () => void {
   return () => rmSync(own, { force: true });
 }
 
+/** The process that writes in a folder; null when none does. */
+export function writerOf(directory: string): number | null {
+  const pids = readdirSync(directory).map((name) => ({ name, pid: Number(lockName.exec(name)?.[1]) }));
+  return pids.find(({ name, pid }) => !Number.isNaN(pid) && name === lockOf(pid))?.pid ?? null;
+}
+
 /** The name of a living process's lock; of a dead one's, a name that no lock has. */
 function lockOf(pid: number): string {
   return `writer-${pid}-${sha256(startOf(pid)).slice(0, 8)}.lock`;

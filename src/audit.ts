@@ -1,0 +1,219 @@
+import { type Builtin, builtin as packageParts } from './builtin.ts';
+import type { ArmSettings, Config, ConfigInput } from './config.ts';
+import { resolveConfig } from './config-resolve.ts';
+import { AuditError } from './errors.ts';
+import { evaluate } from './evaluate.ts';
+import { type Judgement, judge } from './judge.ts';
+import { armSource, type Plan, planAudit } from './plan.ts';
+import type { Progress } from './progress.ts';
+import type { ItemRecord, RunDocument, Summary, VerdictRecord } from './record.ts';
+import { type ConfigSource, describeRun, refuseChangedInputs } from './run-document.ts';
+import { factsOf, reportRun, writeSetting } from './run-report.ts';
+import type { Scorer } from './scorer.ts';
+import { openStore, type RunStore } from './store.ts';
+import type { Suite, SuiteKind } from './suite.ts';
+import { type SuiteJudge, summarise } from './summarise.ts';
+import { type TrainedArm, trainArms } from './train-arms.ts';
+
+export interface AuditOptions {
+  /** Where relative paths of the config start; the working folder unless given. */
+  readonly directory?: string;
+  /** Start over instead of resuming. */
+  readonly fresh?: boolean;
+  readonly onProgress?: (progress: Progress) => void;
+  /** Stops between two batches; the same call resumes. */
+  readonly signal?: AbortSignal;
+  /** The config file that the input was read from. */
+  readonly source?: ConfigSource;
+  /** Other models, trainers, suites or judges than the package's own. */
+  readonly builtin?: Builtin;
+}
+
+export interface AuditResult {
+  readonly summary: Summary;
+  /** The run folder, absolute. */
+  readonly directory: string;
+  /** What `aftertune run` exits with: 0 pass, 2 regression, 4 inconclusive. */
+  readonly exitCode: number;
+}
+
+/**
+ * The whole method: trains the arms, asks every arm the same prompts, has judges label the answers, compares each
+ * arm with the base, and writes the report. What an earlier call with the same config finished is not done again.
+ * @throws AuditError before any work when something in the config, the data or the models does not fit.
+ */
+export async function audit(input: ConfigInput, options: AuditOptions = {}): Promise<AuditResult> {
+  return inRun(input, options, async (run) => {
+    const trained = await trainArms(run.config.arms, run.config, run.plan, run.store, run.trainer, options);
+    const answers = await askArms(run, trained);
+    const { judges, verdicts } = await judgeAnswers(run, answers);
+    const summary = summarise({
+      arms: run.config.arms.map(({ name, gated }) => ({
+        name,
+        gated,
+        training: trained.get(name)?.training ?? null,
+      })),
+      baseArm: run.config.baseArm,
+      items: answers.flatMap(({ items }) => items),
+      verdicts,
+      suites: run.plan.suites,
+      judges,
+      gate: run.config.gate,
+    });
+    await writeResults(run, trained, answers, verdicts, summary);
+    await run.store.finish();
+    return { summary, directory: run.store.directory, exitCode: summary.gate.exitCode };
+  });
+}
+
+/** Trains arms without evaluating them; `names` null means every one. A later `audit` finds the adapters. */
+export async function trainOnly(
+  input: ConfigInput,
+  names: readonly string[] | null,
+  options: AuditOptions = {},
+): Promise<{ directory: string; arms: TrainedArm[] }> {
+  return inRun(input, options, async (run) => {
+    const arms = chooseArms(run.config, names);
+    const trained = await trainArms(arms, run.config, run.plan, run.store, run.trainer, options);
+    return { directory: run.store.directory, arms: [...trained.values()] };
+  });
+}
+
+/** A planned audit with its run folder open. */
+interface Run {
+  readonly config: Config;
+  readonly plan: Plan;
+  readonly parts: Builtin;
+  readonly document: RunDocument;
+  readonly store: RunStore;
+  readonly trainer: Awaited<ReturnType<Builtin['trainer']>>;
+  readonly options: AuditOptions;
+}
+
+/** Plans, opens the run folder, and closes it whatever happens. */
+async function inRun<T>(
+  input: ConfigInput,
+  options: AuditOptions,
+  work: (run: Run) => Promise<T>,
+): Promise<T> {
+  const { builtin: parts = packageParts, directory, source, fresh = false } = options;
+  const config = resolveConfig(input, directory);
+  const trainer = await parts.trainer(config.training.trainer);
+  const plan = await planAudit(config, parts);
+  const document = describeRun(config, input, plan.hashes, source);
+  if (!fresh) refuseChangedInputs(config.out, document);
+  const store = openStore(config.out, document, { fresh });
+  try {
+    return await work({ config, plan, parts, document, store, trainer, options });
+  } finally {
+    store.close();
+  }
+}
+
+function chooseArms({ arms }: Config, names: readonly string[] | null): readonly ArmSettings[] {
+  const trainable = arms.filter(({ train }) => train !== null);
+  const unknown = (names ?? []).filter((name) => !trainable.some((arm) => arm.name === name));
+  if (unknown.length > 0 || trainable.length === 0) {
+    const what =
+      unknown.length > 0
+        ? `no arm to train is called ${unknown.join(', ')}`
+        : 'no arm of this config is trained';
+    throw new AuditError('config', what, {
+      hint: `arms with train: ${trainable.map(({ name }) => name).join(', ') || 'none'}`,
+    });
+  }
+  return names === null ? trainable : trainable.filter(({ name }) => names.includes(name));
+}
+
+/** What one arm answered to one suite. */
+interface Answers<K extends SuiteKind = SuiteKind> {
+  readonly arm: string;
+  readonly suite: Suite & { readonly kind: K };
+  readonly items: readonly ItemRecord[];
+}
+
+/** Asks every arm every suite, one model in memory at a time. */
+async function askArms(
+  { config, plan, parts, store, options }: Run,
+  trained: ReadonlyMap<string, TrainedArm>,
+) {
+  const answers: Answers[] = [];
+  for (const { name, adapter } of config.arms) {
+    const model = await parts.model(armSource(config, trained.get(name)?.adapter ?? adapter));
+    try {
+      for (const suite of plan.suites) {
+        const items = await evaluate({
+          arm: name,
+          model,
+          suite,
+          store,
+          repeats: repeatsOf(config, suite),
+          ...watch(options, 'generate', `${name} ${suite.kind}`, 'answers'),
+        });
+        answers.push({ arm: name, suite, items });
+      }
+    } finally {
+      await model.close();
+    }
+  }
+  return answers;
+}
+
+function repeatsOf({ suites }: Config, { kind }: Suite): number {
+  const settings = { harm: suites.harm, 'over-refusal': suites.overRefusal, drift: suites.drift };
+  return settings[kind]?.repeats ?? 1;
+}
+
+/** Has every judge label the answers to its kind of suite. */
+async function judgeAnswers({ config, parts, store, options }: Run, answers: readonly Answers[]) {
+  const judges: SuiteJudge[] = [];
+  const verdicts: VerdictRecord[] = [];
+  const label = async <K extends SuiteKind>(kind: K, open: () => Promise<Scorer<Judgement[K]>>) => {
+    const asked = answers.filter((answer): answer is Answers<K> => answer.suite.kind === kind);
+    if (asked.length === 0) return;
+    const scorer = await open();
+    try {
+      judges.push({
+        suite: kind,
+        name: scorer.name,
+        version: scorer.version,
+        fingerprint: scorer.fingerprint,
+      });
+      for (const { arm, suite, items } of asked) {
+        const progress = watch(options, 'judge', `${arm} ${kind} by ${scorer.name}`, 'answers');
+        verdicts.push(...(await judge<K>({ arm, suite, items, scorer, store, ...progress })));
+      }
+    } finally {
+      await scorer.close?.();
+    }
+  };
+  for (const settings of config.judges) await label('harm', () => parts.harmJudge(settings));
+  await label('over-refusal', () => parts.refusalJudge());
+  await label('drift', () => parts.truthJudge());
+  return { judges, verdicts };
+}
+
+/** Where one pass tells how far it is, and what stops it. */
+function watch({ onProgress, signal }: AuditOptions, stage: Progress['stage'], label: string, unit: string) {
+  return {
+    onProgress: ({ done, total }: { done: number; total: number }) =>
+      onProgress?.({ stage, label, done, total, unit }),
+    ...(signal && { signal }),
+  };
+}
+
+async function writeResults(
+  { config, plan, document, store }: Run,
+  trained: ReadonlyMap<string, TrainedArm>,
+  answers: readonly Answers[],
+  verdicts: readonly VerdictRecord[],
+  summary: Summary,
+): Promise<void> {
+  const histories = Object.fromEntries([...trained].map(([name, { history }]) => [name, history]));
+  const setting = { suites: plan.suites, histories };
+  writeSetting(store, setting);
+  store.write('summary.json', `${JSON.stringify(summary, null, 2)}\n`);
+  const items = answers.flatMap((answer) => answer.items);
+  const input = { name: config.name, summary, items, verdicts, facts: factsOf(document), ...setting };
+  await reportRun(store, input, { showCompletions: false });
+}

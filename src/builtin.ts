@@ -1,0 +1,119 @@
+import type { Config } from './config.ts';
+import { AuditError } from './errors.ts';
+import type { Decoding, LanguageModel } from './model.ts';
+import { createRandom } from './random.ts';
+import type { HarmVerdict, RefusalVerdict, Scorer, TruthVerdict } from './scorer.ts';
+import type { Suite } from './suite.ts';
+import type { Trainer } from './trainer.ts';
+
+/** Which model to open and how. */
+export interface ModelSource {
+  /** A name in the table of models. */
+  readonly engine: string;
+  readonly path: string;
+  readonly adapter: string | null;
+  readonly batchSize: number;
+}
+
+type JudgeSettings = Config['judges'][number];
+
+/** The parts an audit is put together from; a test or a library user may bring others. */
+export interface Builtin {
+  /** @throws AuditError when there is no such engine, or the folder is not a model it runs. */
+  model(source: ModelSource): Promise<LanguageModel>;
+  trainer(name: string): Promise<Trainer>;
+  /** The suites a config asks for; with a limit, items drawn by the seed. */
+  suites(settings: Config['suites'], seed: number): Promise<Suite[]>;
+  harmJudge(settings: JudgeSettings): Promise<Scorer<HarmVerdict>>;
+  refusalJudge(): Promise<Scorer<RefusalVerdict>>;
+  truthJudge(): Promise<Scorer<TruthVerdict>>;
+}
+
+/** Who runs models, by name. Each is imported when it is asked for: reports and lists need no engine. */
+const models: Record<string, (source: ModelSource) => Promise<LanguageModel>> = {
+  embedded: async ({ path, adapter, batchSize }) => {
+    const { createEmbeddedModel } = await import('./models/embedded.ts');
+    return createEmbeddedModel({ directory: path, adapter, batchSize });
+  },
+};
+
+/** Who trains adapters, by name. */
+const trainers: Record<string, () => Promise<Trainer>> = {
+  embedded: async () => {
+    const { createEmbeddedTrainer } = await import('./trainers/embedded.ts');
+    return createEmbeddedTrainer();
+  },
+};
+
+/** The package's own parts. */
+export const builtin: Builtin = {
+  model: (source) => named(models, 'model.engine', source.engine)(source),
+  trainer: (name) => named(trainers, 'training.trainer', name)(),
+  suites: buildSuites,
+  harmJudge: openHarmJudge,
+  refusalJudge: async () => (await import('./scorers/refusal.ts')).overRefusalJudge(),
+  truthJudge: async () => (await import('./scorers/exact.ts')).exactScorer(),
+};
+
+function named<T>(table: Readonly<Record<string, T>>, key: string, name: string): T {
+  const found = Object.hasOwn(table, name) ? table[name] : undefined;
+  if (found) return found;
+  throw new AuditError('config', `${key}: no such name: ${name}`, {
+    hint: `there is ${Object.keys(table).join(', ')}`,
+  });
+}
+
+async function openHarmJudge(settings: JudgeSettings): Promise<Scorer<HarmVerdict>> {
+  switch (settings.type) {
+    case 'refusal': {
+      const { refusalJudge } = await import('./scorers/refusal.ts');
+      return refusalJudge(settings.name);
+    }
+    case 'llama-guard': {
+      const { llamaGuardScorer } = await import('./scorers/llama-guard.ts');
+      return llamaGuardScorer(await builtin.model(settings.model), settings);
+    }
+    default:
+      throw new Error(`internal: no judge of type ${settings satisfies never}`);
+  }
+}
+
+async function buildSuites({ harm, overRefusal, drift }: Config['suites'], seed: number): Promise<Suite[]> {
+  const suites: Suite[] = [];
+  const data = await import('./dataset.ts');
+  if (harm) {
+    const { harmSuite } = await import('./suites/harm.ts');
+    const behaviours = draw(data.readHarmPrompts(harm.prompts), harm.limit, seed);
+    suites.push(harmSuite(behaviours, { decoding: decodingOf(harm, seed), systemPrompt: harm.systemPrompt }));
+  }
+  if (overRefusal) {
+    const { overRefusalSuite } = await import('./suites/over-refusal.ts');
+    const harmless = data.readBorderlinePrompts(overRefusal.prompts).filter((prompt) => prompt.harmless);
+    const prompts = draw(harmless, overRefusal.limit, seed);
+    suites.push(
+      overRefusalSuite(prompts, {
+        decoding: decodingOf(overRefusal, seed),
+        systemPrompt: overRefusal.systemPrompt,
+      }),
+    );
+  }
+  if (drift) {
+    const { driftSuite } = await import('./suites/drift.ts');
+    const questions = draw(data.readQuestions(drift.questions), drift.limit, seed);
+    suites.push(driftSuite(questions, { ...drift, decoding: decodingOf(drift, seed), seed }));
+  }
+  return suites;
+}
+
+function decodingOf({ maxTokens, temperature, topP }: Omit<Decoding, 'seed'>, seed: number): Decoding {
+  return { maxTokens, temperature, topP, seed };
+}
+
+/** `limit` of the values drawn by the seed, in their own order; all of them where there is no limit. */
+function draw<T>(values: readonly T[], limit: number | null, seed: number): T[] {
+  if (limit === null || limit >= values.length) return [...values];
+  const places = createRandom(seed, 'limit')
+    .shuffle([...values.keys()])
+    .slice(0, limit);
+  return places.sort((a, b) => a - b).map((place) => values[place]!);
+}

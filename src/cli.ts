@@ -1,0 +1,190 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import type { Context, Outcome } from './commands.ts';
+import { AuditError, exitCode } from './errors.ts';
+import { packageRoot } from './files.ts';
+
+/** argv → verb → exit code; the only file that prints. Whatever is heavy is imported when a verb needs it. */
+
+type Verb = (commands: typeof import('./commands.ts'), context: Context) => Outcome | Promise<Outcome>;
+
+const runFlags = (command: Command) =>
+  command
+    .option('--out <folder>', 'the run folder')
+    .option('--seed <n>', 'of data order, training and sampling', wholeNumber)
+    .option('--limit <n>', 'use this many items of every suite', wholeNumber)
+    .option('--set <key=value>', 'replace a value of the config, as in training.steps=100', collect, []);
+
+const freshFlag = (command: Command) => command.option('--fresh', 'start over instead of resuming');
+
+/** The verbs; `perform` runs what a verb stands for. */
+function createProgram(perform: (verb: Verb, json: boolean) => Promise<void>): Command {
+  const program = new Command('aftertune')
+    .description('What a fine-tune did to a language model’s safety and truthfulness.')
+    .version(version(), '--version')
+    .showSuggestionAfterError()
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 pass, 1 runtime error, 2 regression, 3 usage or config, 4 inconclusive, 130 interrupted.',
+    );
+  const verb = (usage: string, description: string) =>
+    program
+      .command(usage)
+      .description(description)
+      .option('--json', 'print one JSON document on stdout and nothing else');
+
+  runFlags(
+    verb('demo', 'the whole experiment on the embedded model, in runs/demo (replaced each time)'),
+  ).action((flags) => perform((commands, context) => commands.demo(flags, context), flags.json));
+  verb('init', 'write a config with every key explained')
+    .argument('[file]', 'where to', 'aftertune.yaml')
+    .action((file, flags) => perform((commands) => commands.init(file), flags.json));
+  freshFlag(runFlags(verb('run', 'a whole audit from a config; resumes where it was left')))
+    .argument('<config>', 'a YAML file')
+    .option('--preset <name>', 'smoke, standard or paper')
+    .action((config, flags) =>
+      perform((commands, context) => commands.run(config, flags, context), flags.json),
+    );
+  freshFlag(runFlags(verb('train', 'train the arms of a config and stop; run uses the adapters')))
+    .argument('<config>', 'a YAML file')
+    .option('--preset <name>', 'smoke, standard or paper')
+    .option('--arm <name...>', 'only these')
+    .action((config, flags) =>
+      perform((commands, context) => commands.train(config, flags, context), flags.json),
+    );
+  freshFlag(runFlags(verb('audit', 'evaluate fine-tunes that exist already')))
+    .option('--base <folder>', 'the model they were tuned from; the embedded one unless given')
+    .requiredOption('--adapter <folder>', 'a PEFT adapter; may be given several times', collect, [])
+    .option('--config <file>', 'take prompts, judges and gate from a config')
+    .option('--preset <name>', 'smoke, standard or paper')
+    .option('--harm <file>', 'prompts that ought to be refused (CSV or JSONL)')
+    .option('--over-refusal <file>', 'harmless prompts')
+    .option('--questions <file>', 'knowledge questions')
+    .option('--judge-model <folder>', 'a Llama Guard model')
+    .option('--judge-adapter <folder>', 'its adapter')
+    .action((flags) => perform((commands, context) => commands.auditAdapters(flags, context), flags.json));
+  verb('report', 'write the report of a finished run anew')
+    .argument('<run>', 'a run folder')
+    .option('--show-completions', 'also print harmful completions')
+    .action((run, flags) => perform((commands) => commands.report(run, flags), flags.json));
+  verb('list', 'the runs in a folder, with their status')
+    .argument('[folder]', 'where', 'runs')
+    .action((folder, flags) => perform((commands) => commands.list(folder), flags.json));
+  return program;
+}
+
+/** Runs the command line. @returns the exit code. */
+async function main(argv: readonly string[]): Promise<number> {
+  const json = argv.includes('--json');
+  let code: number = exitCode.pass;
+  const program = createProgram(async (verb, asJson) => {
+    code = await performVerb(verb, asJson === true);
+  });
+  for (const command of [program, ...program.commands]) {
+    command.exitOverride();
+    command.configureOutput({ outputError: () => {} });
+  }
+  try {
+    refusePlatform(process.platform);
+    if (argv.length === 0) {
+      process.stderr.write(program.helpInformation());
+      return exitCode.usage;
+    }
+    await program.parseAsync(argv, { from: 'user' });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return exitCode.pass;
+    return printError(error, json, argv);
+  }
+}
+
+/** Runs one verb with progress on stderr and a clean stop on SIGINT and SIGTERM. */
+async function performVerb(verb: Verb, json: boolean): Promise<number> {
+  const controller = new AbortController();
+  const stop = () => {
+    if (controller.signal.aborted) process.exit(exitCode.interrupted);
+    process.stderr.write('\nstopping; what is finished is kept (once more to stop at once)\n');
+    controller.abort();
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  const { createProgressDisplay } = await import('./progress.ts');
+  const display = await createProgressDisplay(process.stderr);
+  try {
+    const commands = await import('./commands.ts');
+    const outcome = await verb(commands, { onProgress: display.update, signal: controller.signal });
+    display.stop();
+    process.stdout.write(json ? `${JSON.stringify(outcome.document, null, 2)}\n` : outcome.text);
+    return outcome.exitCode;
+  } finally {
+    display.stop();
+    process.off('SIGINT', stop);
+    process.off('SIGTERM', stop);
+  }
+}
+
+/** Says what went wrong and the way out. @returns the exit code. */
+function printError(error: unknown, json: boolean, argv: readonly string[]): number {
+  const shown = describeError(error, argv);
+  if (json) process.stdout.write(`${JSON.stringify({ schema: 'aftertune/error@1', ...shown }, null, 2)}\n`);
+  else {
+    process.stderr.write(`${shown.code === 'interrupted' ? '' : 'error: '}${shown.message}\n`);
+    for (const problem of shown.problems) process.stderr.write(`  ${problem}\n`);
+    if (shown.hint) process.stderr.write(`hint: ${shown.hint}\n`);
+  }
+  if (shown.code === 'internal')
+    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+  return shown.exitCode;
+}
+
+function describeError(error: unknown, argv: readonly string[]) {
+  if (error instanceof CommanderError) {
+    const [message = '', ...rest] = error.message.replace(/^error: /, '').split('\n');
+    const suggestion = rest.join(' ').replace(/^\((.*)\)$/, '$1');
+    const hint =
+      suggestion ||
+      `aftertune ${argv[0]?.startsWith('-') ? '' : `${argv[0] ?? ''} `}--help shows what there is`;
+    return { code: 'usage', message, problems: [], hint, exitCode: exitCode.usage };
+  }
+  if (error instanceof AuditError) {
+    const { code, message, problems } = error;
+    const again = argv.filter((argument) => argument !== '--fresh').join(' ');
+    const hint = code === 'interrupted' ? `to resume: aftertune ${again}` : error.hint;
+    return { code, message, problems, hint, exitCode: error.exitCode };
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  const hint = 'this is a bug in aftertune; what was finished is kept';
+  return { code: 'internal', message, problems: [], hint, exitCode: exitCode.runtime };
+}
+
+/** @throws AuditError `unsupported` on a platform that is not tested. */
+function refusePlatform(platform: NodeJS.Platform): void {
+  if (platform === 'linux' || platform === 'darwin') return;
+  const name = platform === 'win32' ? 'Windows' : platform;
+  throw new AuditError('unsupported', `aftertune does not run on ${name}`, {
+    hint: 'use Linux or macOS; on Windows, WSL 2 is Linux',
+  });
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('expected a whole number.');
+  return Number(text);
+}
+
+function collect(value: string, earlier: readonly string[]): string[] {
+  return [...earlier, value];
+}
+
+function version(): string {
+  const manifest = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string };
+  return manifest.version;
+}
+
+// A reader that closes early (`| head`) is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit();
+  throw error;
+});
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,238 @@
+import { existsSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { parse } from 'yaml';
+import type { AuditOptions } from './audit.ts';
+import type { ConfigInput } from './config.ts';
+import { type ConfigFile, type Override, readConfigFile } from './config-file.ts';
+import { AuditError, exitCode } from './errors.ts';
+import { packageRoot, writeFileAtomic } from './files.ts';
+import { configTemplate } from './init.ts';
+import type { Progress } from './progress.ts';
+import type { Summary } from './record.ts';
+import { resultTable, textTable } from './result-table.ts';
+
+/** What a verb found out: a document for --json, the same as text, and the exit code. */
+export interface Outcome {
+  readonly document: object;
+  readonly text: string;
+  readonly exitCode: number;
+}
+
+/** What a verb may do beside returning its outcome. */
+export interface Context {
+  readonly onProgress: (progress: Progress) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Flags that a run's verbs share. */
+export interface RunFlags {
+  readonly out?: string | undefined;
+  readonly seed?: number | undefined;
+  readonly preset?: string | undefined;
+  readonly limit?: number | undefined;
+  readonly set?: readonly string[] | undefined;
+  readonly fresh?: boolean | undefined;
+}
+
+const demoConfig = join(packageRoot, 'examples/demo.yaml');
+
+/** The whole experiment on the embedded model; exits 0 whatever the verdicts. */
+export async function demo(flags: RunFlags, context: Context): Promise<Outcome> {
+  const out = flags.out ?? 'runs/demo';
+  const file = readConfigFile(demoConfig, overridesOf({ ...flags, out }));
+  const { audit } = await import('./audit.ts');
+  const { summary, directory } = await audit(file.input, { ...optionsFor(file, context), fresh: true });
+  const note = `\nThis was a demo on an invented world: exit code 0. The gate would give ${summary.gate.exitCode}.\n`;
+  return { ...outcomeOf(summary, directory, exitCode.pass), text: resultText(summary, directory) + note };
+}
+
+/** Writes a commented config. @throws AuditError `config` when the file exists. */
+export function init(path: string): Outcome {
+  if (existsSync(path)) {
+    throw new AuditError('config', `${path}: exists already`, {
+      hint: 'give another name: aftertune init FILE',
+    });
+  }
+  writeFileAtomic(resolve(path), configTemplate, 0o644);
+  const text = `wrote ${path}\nnext: aftertune run ${path}\n`;
+  return { document: { schema: 'aftertune/init@1', config: path }, text, exitCode: exitCode.pass };
+}
+
+/** A whole audit from a config file; exits by the gate. */
+export async function run(path: string, flags: RunFlags, context: Context): Promise<Outcome> {
+  const file = readConfigFile(path, overridesOf(flags));
+  const { audit } = await import('./audit.ts');
+  const { summary, directory, ...result } = await audit(file.input, {
+    ...optionsFor(file, context),
+    fresh: flags.fresh ?? false,
+  });
+  return outcomeOf(summary, directory, result.exitCode);
+}
+
+/** Trains arms and stops; a later `run` uses the adapters. */
+export async function train(
+  path: string,
+  flags: RunFlags & { arm?: readonly string[] },
+  context: Context,
+): Promise<Outcome> {
+  const file = readConfigFile(path, overridesOf(flags));
+  const options = { ...optionsFor(file, context), fresh: flags.fresh ?? false };
+  const { trainOnly } = await import('./audit.ts');
+  const { directory, arms } = await trainOnly(file.input, flags.arm ?? null, options);
+  const rows = arms.map(({ name, adapter, training }) => [
+    name,
+    String(training.steps),
+    training.finalLoss.toFixed(3),
+    adapter,
+  ]);
+  return {
+    document: { schema: 'aftertune/train@1', directory, arms: arms.map(({ history: _, ...arm }) => arm) },
+    text: `${textTable(['arm', 'steps', 'last loss', 'adapter'], rows).join('\n')}\n`,
+    exitCode: exitCode.pass,
+  };
+}
+
+/** Flags of `audit`: what there is to evaluate, and with which prompts and judge. */
+export interface AuditFlags extends RunFlags {
+  readonly base?: string;
+  readonly adapter: readonly string[];
+  readonly config?: string;
+  readonly harm?: string;
+  readonly overRefusal?: string;
+  readonly questions?: string;
+  readonly judgeModel?: string;
+  readonly judgeAdapter?: string;
+}
+
+/** Evaluates fine-tunes that exist already; exits by the gate. */
+export async function auditAdapters(flags: AuditFlags, context: Context): Promise<Outcome> {
+  const { input: file, ...rest } = readConfigFile(
+    flags.config ?? demoConfig,
+    overridesOf({ preset: flags.preset, seed: flags.seed, limit: flags.limit, set: flags.set }),
+  );
+  const names = armNames(flags.adapter);
+  const arms: ConfigInput['arms'] = { base: { train: 'none' } };
+  for (const [at, name] of names.entries()) arms[name] = { adapter: resolve(flags.adapter[at]!) };
+  const own = ownSuites(flags);
+  const input: ConfigInput = {
+    ...file,
+    name: 'audit',
+    out: resolve(flags.out ?? join('runs', `audit-${names.join('-')}`.slice(0, 80))),
+    model: { ...file.model, ...(flags.base !== undefined && { path: resolve(flags.base) }) },
+    arms,
+    baseArm: 'base',
+    gate: { ...file.gate, arms: undefined },
+    ...(own && {
+      suites: own,
+      judges: flags.config === undefined ? [{ type: 'refusal' as const }] : file.judges,
+    }),
+    ...(flags.judgeModel !== undefined && {
+      judges: [guardOf(flags.judgeModel, flags.judgeAdapter), { type: 'refusal' as const }],
+    }),
+  };
+  const options = { ...optionsFor({ ...rest, input }, context), fresh: flags.fresh ?? false };
+  const { audit } = await import('./audit.ts');
+  const { summary, directory, ...result } = await audit(input, options);
+  return outcomeOf(summary, directory, result.exitCode);
+}
+
+/** The suites of --harm, --over-refusal and --questions; null when none is given. */
+function ownSuites({ harm, overRefusal, questions, limit }: AuditFlags): ConfigInput['suites'] | null {
+  if (harm === undefined && overRefusal === undefined && questions === undefined) return null;
+  const shared = limit === undefined ? {} : { limit };
+  return {
+    ...(harm !== undefined && { harm: { prompts: resolve(harm), ...shared } }),
+    ...(overRefusal !== undefined && { overRefusal: { prompts: resolve(overRefusal), ...shared } }),
+    ...(questions !== undefined && { drift: { questions: resolve(questions), ...shared } }),
+  };
+}
+
+function guardOf(model: string, adapter: string | undefined) {
+  return {
+    type: 'llama-guard' as const,
+    model: { path: resolve(model), adapter: adapter === undefined ? null : resolve(adapter) },
+  };
+}
+
+/** The folders' names, told apart by a number where they are equal. */
+function armNames(adapters: readonly string[]): string[] {
+  const names: string[] = [];
+  for (const adapter of adapters) {
+    const plain =
+      basename(resolve(adapter))
+        .replaceAll(/[^\w.-]/g, '-')
+        .replace(/^[^A-Za-z0-9]+/, '') || 'adapter';
+    const taken = new Set(['base', ...names]);
+    let name = plain;
+    for (let copy = 2; taken.has(name); copy++) name = `${plain}-${copy}`;
+    names.push(name);
+  }
+  return names;
+}
+
+/** Writes the report of a finished run anew and gives its summary. */
+export async function report(directory: string, flags: { showCompletions?: boolean }): Promise<Outcome> {
+  const { rewriteReport } = await import('./run-report.ts');
+  const summary = await rewriteReport(directory, { showCompletions: flags.showCompletions ?? false });
+  return outcomeOf(summary, resolve(directory), exitCode.pass);
+}
+
+/** The runs in a folder. */
+export async function list(directory: string): Promise<Outcome> {
+  const { listRuns } = await import('./runs.ts');
+  const runs = listRuns(directory);
+  const rows = runs.map(({ name, status, verdict, arms, answers, started }) => [
+    name,
+    status,
+    verdict ?? '–',
+    String(arms.length),
+    String(answers),
+    started,
+  ]);
+  const table = textTable(['run', 'status', 'verdict', 'arms', 'answers', 'started'], rows).join('\n');
+  return {
+    document: { schema: 'aftertune/list@1', directory, runs },
+    text: runs.length === 0 ? `no runs in ${directory}\n` : `${table}\n`,
+    exitCode: exitCode.pass,
+  };
+}
+
+function optionsFor(
+  { directory, text, environment }: ConfigFile,
+  { onProgress, signal }: Context,
+): AuditOptions {
+  return { directory, source: { text, environment }, onProgress, signal };
+}
+
+/** Flags as replacements of the file's values; a path on the command line starts where the command runs. */
+function overridesOf({ out, seed, preset, limit, set = [] }: RunFlags): Override[] {
+  const suites = ['harm', 'overRefusal', 'drift'].map((suite) => `suites.${suite}.limit`);
+  return [
+    ...(out === undefined ? [] : [{ path: 'out', value: resolve(out) }]),
+    ...(seed === undefined ? [] : [{ path: 'seed', value: seed }]),
+    ...(preset === undefined ? [] : [{ path: 'preset', value: preset }]),
+    ...(limit === undefined ? [] : suites.map((path) => ({ path, value: limit, ifParent: true }))),
+    ...set.map(parseSetting),
+  ];
+}
+
+/** `training.steps=100`; the value is YAML. @throws AuditError `config` when there is no `=`. */
+function parseSetting(setting: string): Override {
+  const at = setting.indexOf('=');
+  if (at <= 0)
+    throw new AuditError('config', `--set ${setting}: expected KEY=VALUE, as in training.steps=100`);
+  try {
+    return { path: setting.slice(0, at), value: parse(setting.slice(at + 1)) as unknown };
+  } catch (error) {
+    throw new AuditError('config', `--set ${setting}: the value is not YAML`, { cause: error });
+  }
+}
+
+function outcomeOf(summary: Summary, directory: string, code: number): Outcome {
+  return { document: summary, text: resultText(summary, directory), exitCode: code };
+}
+
+function resultText(summary: Summary, directory: string): string {
+  const caveats = summary.caveats.map((caveat) => `  ${caveat}\n`).join('');
+  return `${resultTable(summary)}${caveats ? `\ncaveats\n${caveats}` : ''}\nreport: ${join(directory, 'report.html')}\n`;
+}

@@ -1,0 +1,163 @@
+import { matchResponseTokens, planArmRows, type TrainingData } from './arms.ts';
+import type { Builtin, ModelSource } from './builtin.ts';
+import type { Config } from './config.ts';
+import type { Conversation } from './conversation.ts';
+import { readPreferences, readResponses } from './dataset.ts';
+import { AuditError } from './errors.ts';
+import { sha256File } from './hash.ts';
+import type { LanguageModel } from './model.ts';
+import type { Suite } from './suite.ts';
+import type { TrainingRow } from './trainer.ts';
+
+/** Everything an audit will do, checked before the first step of it. */
+export interface Plan {
+  readonly suites: readonly Suite[];
+  /** What each arm that trains is shown, in order. */
+  readonly rows: ReadonlyMap<string, readonly TrainingRow[]>;
+  /** The untouched model's own: what adapters are trained on. */
+  readonly baseFingerprint: string;
+  /** SHA-256 by name: models, adapters and every data file. */
+  readonly hashes: Readonly<Record<string, string>>;
+}
+
+/**
+ * Reads data and models and checks that they fit together.
+ * @throws AuditError with the problems of every file, adapter and prompt at once.
+ */
+export async function planAudit(config: Config, builtin: Builtin): Promise<Plan> {
+  const hashes: Record<string, string> = {};
+  const attempts = createAttempts();
+  const data = await attempts.run(() => readTrainingData(config));
+  const suites = await attempts.run(() => builtin.suites(config.suites, config.seed));
+  const base = await attempts.run(() => builtin.model(armSource(config, null)));
+  try {
+    if (base) hashes[config.model.path] = base.fingerprint;
+    for (const source of base ? otherSources(config) : []) {
+      const model = await attempts.run(() => builtin.model(source));
+      if (model) hashes[source.adapter ?? source.path] = model.fingerprint;
+      await model?.close();
+    }
+    attempts.finish();
+    if (!data || !suites || !base) throw new Error('internal: a plan without problems lacks a part');
+    const planned = planArmRows(config.arms, data, {
+      count: config.training.steps * config.training.batchSize * config.training.gradientAccumulation,
+      seed: config.seed,
+      systemPrompt: config.data.systemPrompt,
+    });
+    const countTokens = async (conversations: readonly Conversation[]) =>
+      (await base.render(conversations)).map(({ tokenCount }) => tokenCount);
+    const rows = config.training.matchTokens ? await matchResponseTokens(planned, countTokens) : planned;
+    await checkLengths(config, base, suites, rows);
+    for (const path of dataFiles(config)) hashes[path] = await sha256File(path);
+    return { suites, rows, baseFingerprint: base.fingerprint, hashes };
+  } finally {
+    await base?.close();
+  }
+}
+
+/** The config's model under an adapter, or untouched. */
+export function armSource({ model }: Config, adapter: string | null): ModelSource {
+  return { engine: model.engine, path: model.path, adapter, batchSize: model.batchSize };
+}
+
+function otherSources(config: Config): ModelSource[] {
+  const arms = config.arms.flatMap(({ adapter }) => (adapter === null ? [] : [armSource(config, adapter)]));
+  const judges = config.judges.flatMap((judge) => ('model' in judge ? [judge.model] : []));
+  return [...arms, ...judges];
+}
+
+function readTrainingData({ arms, data }: Config): TrainingData {
+  const ordinary = arms.some(({ train }) => train === 'ordinary');
+  const preference = arms.some(({ train }) => train !== null && train !== 'ordinary');
+  return {
+    preference: preference && data.preference ? readPreferences(data.preference) : [],
+    ordinary: ordinary && data.ordinary ? readResponses(data.ordinary) : [],
+  };
+}
+
+function dataFiles({ data, suites }: Config): string[] {
+  const files = [
+    data.preference,
+    data.ordinary,
+    suites.harm?.prompts,
+    suites.overRefusal?.prompts,
+    suites.drift?.questions,
+  ];
+  return files.filter((path) => path !== undefined);
+}
+
+/** Runs steps that do not depend on each other, so that the user learns what is wrong with all of them. */
+function createAttempts() {
+  const errors: AuditError[] = [];
+  return {
+    /** The step's result, or null when the user has something to mend. */
+    run: async <T>(step: () => T | Promise<T>): Promise<T | null> => {
+      try {
+        return await step();
+      } catch (error) {
+        if (!(error instanceof AuditError) || error.code === 'interrupted') throw error;
+        errors.push(error);
+        return null;
+      }
+    },
+    /** @throws AuditError with everything collected. */
+    finish: () => {
+      const [first] = errors;
+      if (!first) return;
+      if (errors.length === 1) throw first;
+      throw new AuditError(first.code, `${errors.length} things have to be mended before this can run`, {
+        problems: errors.flatMap(({ message, problems, hint }) => [
+          hint ? `${message} (${hint})` : message,
+          ...problems.map((problem) => `  ${problem}`),
+        ]),
+      });
+    },
+  };
+}
+
+const listed = 20;
+
+/** @throws AuditError `data` naming every prompt and training row that leaves no room for an answer. */
+async function checkLengths(
+  config: Config,
+  base: LanguageModel,
+  suites: readonly Suite[],
+  rowsByArm: ReadonlyMap<string, readonly TrainingRow[]>,
+): Promise<void> {
+  const problems: string[] = [];
+  const check = async (
+    conversations: readonly Conversation[],
+    limit: number,
+    name: (at: number) => string,
+  ) => {
+    const rendered = await base.render(conversations);
+    for (const [at, { tokenCount }] of rendered.entries()) {
+      if (tokenCount >= limit) problems.push(`${name(at)}: ${tokenCount} tokens, room for ${limit - 1}`);
+    }
+  };
+  for (const { kind, items } of suites) {
+    const name = (at: number) => `${kind} ${items[at]!.id} (${items[at]!.condition})`;
+    await check(
+      items.map(({ messages }) => messages),
+      base.contextLength,
+      name,
+    );
+  }
+  const prompts = new Map<string, Conversation>();
+  for (const [arm, rows] of rowsByArm) {
+    for (const { id, messages } of rows)
+      prompts.set(`training row ${id} of arm ${arm}`, messages.slice(0, -1));
+  }
+  const names = [...prompts.keys()];
+  await check(
+    [...prompts.values()],
+    Math.min(config.training.maxLength, base.contextLength),
+    (at) => names[at]!,
+  );
+  if (problems.length === 0) return;
+  const more = problems.length - listed;
+  throw new AuditError('data', `${problems.length} prompts are too long for ${base.name}`, {
+    problems: more > 0 ? [...problems.slice(0, listed), `and ${more} more`] : problems,
+    hint: 'shorten or leave out these rows, or raise training.maxLength if the context allows it',
+  });
+}

@@ -1,0 +1,86 @@
+import { absent, interval, percentWithInterval, points } from './format.ts';
+import type { ArmSummary, Comparison, Summary } from './record.ts';
+
+/** A summary as plain text for a terminal: a row for each arm, then what changed against the base and the gate. */
+export function resultTable(summary: Summary): string {
+  const arms = Object.entries(summary.arms);
+  const lines = [
+    ...textTable(
+      ['arm', ...resultColumns(arms)],
+      arms.map(([name, arm]) => [name, ...resultRow(arm, arms)]),
+    ),
+    '',
+    ...textTable(
+      [`against ${summary.baseArm}, points`, 'attack success', 'over-refusal', 'accuracy', 'verdict'],
+      Object.entries(summary.comparisons).map(([name, comparison]) => [name, ...comparisonRow(comparison)]),
+    ),
+    '',
+    `gate: ${summary.gate.verdict} (exit code ${summary.gate.exitCode})`,
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+type NamedArms = readonly (readonly [string, ArmSummary])[];
+
+function conditionsOf(arms: NamedArms): string[] {
+  return [...new Set(arms.flatMap(([, { drift }]) => Object.keys(drift ?? {})))];
+}
+
+function resultColumns(arms: NamedArms): string[] {
+  const has = (key: 'harm' | 'overRefusal') => arms.some(([, arm]) => arm[key]);
+  return [
+    ...(has('harm') ? ['attack success'] : []),
+    ...(has('overRefusal') ? ['over-refusal'] : []),
+    ...conditionsOf(arms).flatMap((condition) => [
+      `right, ${condition}`,
+      ...(condition === 'base_prompt' ? [] : [`adopted, ${condition}`]),
+    ]),
+  ].map((title) => title.replace('_prompt', '').replace('_context', ''));
+}
+
+function resultRow(arm: ArmSummary, arms: NamedArms): string[] {
+  const has = (key: 'harm' | 'overRefusal') => arms.some(([, other]) => other[key]);
+  return [
+    ...(has('harm') ? [rate(arm.harm?.headline)] : []),
+    ...(has('overRefusal') ? [rate(arm.overRefusal)] : []),
+    ...conditionsOf(arms).flatMap((condition) => {
+      const drift = arm.drift?.[condition];
+      const right = percentWithInterval(drift?.accuracy, drift?.accuracyCi95);
+      return condition === 'base_prompt'
+        ? [right]
+        : [right, percentWithInterval(drift?.adoption, drift?.adoptionCi95)];
+    }),
+  ];
+}
+
+function rate(share: { rate: number | null; ci95: readonly [number, number] | null } | undefined): string {
+  return percentWithInterval(share?.rate, share?.ci95);
+}
+
+function comparisonRow({ harmHeadline, overRefusal, drift, verdicts, gated }: Comparison): string[] {
+  const change = (value: number | null | undefined, bounds: readonly [number, number] | null | undefined) =>
+    value === null || value === undefined ? absent : `${points(value)} ${interval(bounds)}`;
+  const known = drift?.base_prompt;
+  const failed = Object.entries(verdicts).filter(([, verdict]) => verdict !== 'PASS');
+  const word =
+    failed.length === 0 ? 'PASS' : failed.map(([metric, verdict]) => `${metric} ${verdict}`).join(', ');
+  return [
+    change(harmHeadline?.deltaPoints, harmHeadline?.ci95Points),
+    change(overRefusal?.deltaPoints, overRefusal?.ci95Points),
+    change(known?.deltaAccuracyPoints, known?.ci95Points),
+    gated ? word : `not gated (${word})`,
+  ];
+}
+
+/** Columns padded to their widest cell. */
+export function textTable(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const widths = header.map((title, column) =>
+    Math.max(...[header, ...rows].map((row) => (row[column] ?? '').length), title.length),
+  );
+  const line = (cells: readonly string[]) =>
+    cells
+      .map((cell, column) => cell.padEnd(widths[column]!))
+      .join('  ')
+      .trimEnd();
+  return [line(header), widths.map((width) => '─'.repeat(width)).join('  '), ...rows.map(line)];
+}

@@ -1,0 +1,81 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import type { Config, ConfigInput } from './config.ts';
+import { concealEnvironment } from './config-file.ts';
+import { AuditError } from './errors.ts';
+import { packageRoot } from './files.ts';
+import { sha256Json } from './hash.ts';
+import type { RunDocument } from './record.ts';
+
+/** A config as it was given: its file's text where there was one. */
+export interface ConfigSource {
+  readonly text: string;
+  /** Environment variables it used, by name: their values are kept out of every record. */
+  readonly environment: ReadonlyMap<string, string>;
+}
+
+/** What run.json says of an audit; a run folder may move, so its own place is no part of the config's hash. */
+export function describeRun(
+  config: Config,
+  passed: ConfigInput,
+  hashes: Readonly<Record<string, string>>,
+  source: ConfigSource = { text: '', environment: new Map() },
+): RunDocument {
+  const resolved = concealEnvironment(config, source.environment);
+  const { out: _, ...compared } = resolved;
+  return {
+    schema: 'aftertune/run@1',
+    configSha256: sha256Json(compared),
+    config: { passed: source.text || passed, resolved },
+    versions: versions(),
+    seeds: { run: config.seed },
+    hashes: concealKeys(hashes, source.environment),
+  };
+}
+
+function concealKeys(hashes: Readonly<Record<string, string>>, environment: ConfigSource['environment']) {
+  return Object.fromEntries(
+    Object.entries(hashes).map(([name, hash]) => [concealEnvironment(name, environment), hash]),
+  );
+}
+
+/**
+ * Refuses to go on with a run whose models or data have changed since it began.
+ * @throws AuditError `data` naming everything that changed.
+ */
+export function refuseChangedInputs(directory: string, run: RunDocument): void {
+  const path = join(directory, 'run.json');
+  if (!existsSync(path)) return;
+  let earlier: Partial<RunDocument>;
+  try {
+    earlier = JSON.parse(readFileSync(path, 'utf8')) as Partial<RunDocument>;
+  } catch {
+    return; // the store says what is wrong with it
+  }
+  if (earlier.configSha256 !== run.configSha256) return;
+  const before = earlier.hashes ?? {};
+  const changed = Object.entries(run.hashes).filter(
+    ([name, hash]) => before[name] !== undefined && before[name] !== hash,
+  );
+  if (changed.length === 0) return;
+  throw new AuditError('data', `${directory}: what this run was begun with has changed`, {
+    problems: changed.map(
+      ([name]) => `${name}: ${before[name]!.slice(0, 12)} then, ${run.hashes[name]!.slice(0, 12)} now`,
+    ),
+    hint: 'put the old files back, choose another folder with --out, or start over with --fresh',
+  });
+}
+
+function versions(): Record<string, string> {
+  const manifest = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string };
+  return { aftertune: manifest.version, node: process.versions.node, 'onnxruntime-node': engineVersion() };
+}
+
+function engineVersion(): string {
+  try {
+    return (createRequire(import.meta.url)('onnxruntime-node/package.json') as { version: string }).version;
+  } catch {
+    return 'not installed';
+  }
+}

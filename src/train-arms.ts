@@ -1,0 +1,116 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ArmSettings, Config } from './config.ts';
+import { throwIfAborted } from './errors.ts';
+import { sha256File, sha256Json } from './hash.ts';
+import type { Plan } from './plan.ts';
+import type { Progress } from './progress.ts';
+import type { ArmSummary } from './record.ts';
+import type { RunStore } from './store.ts';
+import type { Trainer, TrainingSettings, TrainingStep } from './trainer.ts';
+
+/** An adapter trained in this run. */
+export interface TrainedArm {
+  readonly name: string;
+  /** Its PEFT folder, absolute. */
+  readonly adapter: string;
+  readonly history: readonly TrainingStep[];
+  readonly training: NonNullable<ArmSummary['training']>;
+}
+
+interface Hooks {
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Trains the arms that learn something here, one after the other; an adapter that is there already is kept. */
+export async function trainArms(
+  arms: readonly ArmSettings[],
+  config: Config,
+  plan: Plan,
+  store: RunStore,
+  trainer: Trainer,
+  hooks: Hooks,
+): Promise<Map<string, TrainedArm>> {
+  const trained = new Map<string, TrainedArm>();
+  for (const arm of arms.filter(({ train }) => train !== null)) {
+    throwIfAborted(hooks.signal);
+    trained.set(arm.name, await trainArm(arm, config, plan, store, trainer, hooks));
+  }
+  return trained;
+}
+
+async function trainArm(
+  arm: ArmSettings,
+  config: Config,
+  plan: Plan,
+  store: RunStore,
+  trainer: Trainer,
+  { onProgress, signal }: Hooks,
+): Promise<TrainedArm> {
+  const rows = plan.rows.get(arm.name) ?? [];
+  const settings = trainingSettings(config);
+  const adapter = join(store.directory, 'adapters', arm.name);
+  const weights = join(adapter, 'adapter_model.safetensors');
+  const inputs = {
+    trainer: trainer.name,
+    base: plan.baseFingerprint,
+    rows: sha256Json(rows),
+    settings,
+    redTeam: arm.redTeam,
+  };
+  const report = (done: number, detail?: string) =>
+    onProgress?.({
+      stage: 'train',
+      label: arm.name,
+      done,
+      total: settings.steps,
+      unit: 'steps',
+      ...(detail && { detail }),
+    });
+  const { sha256, history } = await store.stage(
+    `train-${arm.name}`,
+    inputs,
+    async () => {
+      report(0);
+      const result = await trainer.train({
+        modelDirectory: config.model.path,
+        rows,
+        settings,
+        outputDirectory: adapter,
+        redTeam: arm.redTeam,
+        onStep: ({ step, loss }) => report(step, `loss ${loss.toFixed(3)}`),
+        ...(signal && { signal }),
+      });
+      return { sha256: result.sha256, history: result.history };
+    },
+    async (kept) => existsSync(weights) && (await sha256File(weights)) === kept.sha256,
+  );
+  report(settings.steps);
+  return { name: arm.name, adapter, history, training: summariseTraining(arm, rows.length, sha256, history) };
+}
+
+function trainingSettings({ training, seed }: Config): TrainingSettings {
+  const { trainer: _, matchTokens: __, ...settings } = training;
+  return { ...settings, seed };
+}
+
+function summariseTraining(
+  { redTeam }: ArmSettings,
+  rows: number,
+  adapterSha256: string,
+  history: readonly TrainingStep[],
+): NonNullable<ArmSummary['training']> {
+  const sum = (key: 'tokens' | 'labelledTokens') => history.reduce((total, step) => total + step[key], 0);
+  const last = history.at(-1);
+  if (!last) throw new Error('internal: training without a step');
+  return {
+    rows,
+    steps: history.length,
+    tokens: sum('tokens'),
+    labelledTokens: sum('labelledTokens'),
+    finalLoss: last.loss,
+    adapterSha256,
+    redTeam,
+  };
+}
