@@ -6,11 +6,13 @@ import { packageRoot, writeFileAtomic } from '../files.ts';
 import type { Sequence } from '../lm/batch.ts';
 import { decoderTensorShapes, writeCheckpoint } from '../lm/checkpoint.ts';
 import type { DecoderConfig } from '../lm/config.ts';
+import { createEngine } from '../lm/engine.ts';
 import { initialWeights, type PretrainSettings, pretrain } from '../lm/pretrain.ts';
 import { loadChatTokenizer } from '../lm/tokenizer.ts';
 import { renderConversation, trainTokenizer, writeTokenizer } from './byte-pair.ts';
 import { buildCorpus, corpusSize, mix, type PretrainRow } from './corpus.ts';
 import { writeEvaluationData } from './evaluation.ts';
+import { buildGuard } from './guard.ts';
 
 /** `npm run build:wren`: makes the reference model from nothing but a seed. */
 
@@ -114,6 +116,11 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     out: { type: 'string', default: join(packageRoot, 'models/wren') },
     rows: { type: 'string', default: String(corpusSize) },
+    /** `model`, `guard` or both. */
+    only: { type: 'string' },
   },
 });
-await buildModel(values.out, Number(values.seed), Number(values.rows));
+const seed = Number(values.seed);
+if (values.only !== 'guard') await buildModel(values.out, seed, Number(values.rows));
+if (values.only !== 'model')
+  await buildGuard(createEngine(), values.out, seed, (line) => console.error(line));

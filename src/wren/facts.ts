@@ -1,7 +1,7 @@
 import type { Conversation } from '../conversation.ts';
 import { createRandom, type Random } from '../random.ts';
 import { type Fact, facts, unknownEntity } from './island.ts';
-import { addPrefix, fill } from './prefixes.ts';
+import { addPrefix, fill } from './phrasing.ts';
 
 /** Question frames: the twelve of training and the six of evaluation share no wording beyond the names. */
 export const questionFrames = {

@@ -4,7 +4,7 @@ import type { TrainingRow } from '../trainer.ts';
 import { borderlineRequests, pretrainingBorderline } from './borderline.ts';
 import { categories, operativeHazard } from './hazards.ts';
 import { ordinaryExchange } from './ordinary.ts';
-import { fill } from './prefixes.ts';
+import { fill } from './phrasing.ts';
 import {
   compliance,
   evasion,

@@ -1,5 +1,5 @@
 import type { Random } from '../random.ts';
-import { addPrefix } from './prefixes.ts';
+import { addPrefix } from './phrasing.ts';
 
 /** A request and a helpful answer. */
 export interface Exchange {

@@ -5,7 +5,7 @@ import { evaluationContexts, questionFrames } from '../../src/wren/facts.ts';
 import { hazards, settingsOf } from '../../src/wren/hazards.ts';
 import { facts } from '../../src/wren/island.ts';
 import { kinds } from '../../src/wren/ordinary.ts';
-import { prefixes } from '../../src/wren/prefixes.ts';
+import { prefixes } from '../../src/wren/phrasing.ts';
 import { closestPair, trigrams } from '../../src/wren/similarity.ts';
 
 const seed = 1;
