@@ -141,7 +141,8 @@ function finishSvg(svg: string, { file, title, alternative }: Chart): string {
       attribute.replace(/-?\d+\.\d{3,}(?:e-\d+)?/g, (number) => String(Number(Number(number).toFixed(2)))),
     )
     .replace(/(id="|url\(#)((?:clip|gradient|pattern)\w*)/g, `$1${id}-$2`)
-    .replace(/<svg /, `<svg class="aftertune-figure" role="img" aria-labelledby="${id}-title ${id}-desc" `)
+    .replace('class="marks"', 'class="aftertune-figure"')
+    .replace(/<svg /, `<svg role="img" aria-labelledby="${id}-title ${id}-desc" `)
     .replace(/>/, () => `>${words}${style}`)}\n`;
 }
 

@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import * as vega from 'vega';
 import { describe, expect, it } from 'vitest';
@@ -28,7 +30,9 @@ function assertWellFormed(svg: string): void {
   const open: string[] = [];
   const rest = svg.replace(
     /<(\/?)([A-Za-z][\w:-]*)((?:\s+[\w:-]+="[^"<]*")*)\s*(\/?)>/g,
-    (_, close, name, _attributes, self) => {
+    (_, close, name, attributes: string, self) => {
+      const names = [...attributes.matchAll(/\s([\w:-]+)=/g)].map(([, attribute]) => attribute);
+      expect(new Set(names).size).toBe(names.length);
       if (close) expect(open.pop()).toBe(name);
       else if (!self) open.push(name);
       return '';
@@ -120,6 +124,19 @@ describe('figures', () => {
     const svg = await drawSvg(asr);
     assertWellFormed(svg);
     expect(svg).not.toMatch(/NaN|undefined/);
+  });
+});
+
+describe('loading', () => {
+  it('leaves the chart library to the moment of drawing, so that --help stays quick', () => {
+    const folder = join(import.meta.dirname, '..', 'src');
+    const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) =>
+      file.endsWith('.ts'),
+    );
+    const importing = files.filter((file) =>
+      /^(?:import|export) .*from 'vega/m.test(readFileSync(join(folder, file), 'utf8')),
+    );
+    expect(importing).toEqual([]);
   });
 });
 
