@@ -53,6 +53,9 @@ export function initialWeights(config: DecoderConfig, seed: number): Weights {
   return weights;
 }
 
+/** Rows sorted by length together: enough for little padding, few enough that a batch holds every kind of row. */
+const bucketRows = 4096;
+
 /** Batches of similar length, in an order of their own for every epoch. */
 export function lengthBuckets(
   sequences: readonly Sequence[],
@@ -60,17 +63,20 @@ export function lengthBuckets(
   seed: string,
 ): Sequence[][] {
   const random = createRandom('buckets', seed);
-  const ordered = random.shuffle(sequences).sort((a, b) => a.ids.length - b.ids.length);
+  const shuffled = random.shuffle(sequences);
   const batches: Sequence[][] = [];
-  let batch: Sequence[] = [];
-  for (const sequence of ordered) {
-    if (batch.length && (batch.length + 1) * sequence.ids.length > tokensPerStep) {
-      batches.push(batch);
-      batch = [];
+  for (let from = 0; from < shuffled.length; from += bucketRows) {
+    const bucket = shuffled.slice(from, from + bucketRows).sort((a, b) => a.ids.length - b.ids.length);
+    let batch: Sequence[] = [];
+    for (const sequence of bucket) {
+      if (batch.length && (batch.length + 1) * sequence.ids.length > tokensPerStep) {
+        batches.push(batch);
+        batch = [];
+      }
+      batch.push(sequence);
     }
-    batch.push(sequence);
+    batches.push(batch);
   }
-  if (batch.length) batches.push(batch);
   return random.shuffle(batches);
 }
 

@@ -42,7 +42,7 @@ const recipe: Omit<PretrainSettings, 'seed' | 'threads'> = {
   flatShare: 0.55,
   finalShare: 0.02,
   maxGradientNorm: 1,
-  tokensPerStep: 2560,
+  tokensPerStep: 1792,
   epochs: 1,
 };
 

@@ -1,0 +1,113 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { ask } from '../../src/conversation.ts';
+import { createEngine, type Engine } from '../../src/lm/engine.ts';
+import { startEngine } from '../../src/lm/engine-client.ts';
+import { projections, type TrainingJob, type TrainingStep } from '../../src/trainer.ts';
+
+const base = fileURLToPath(new URL('../fixtures/parity/tied', import.meta.url));
+const decoding = { maxTokens: 6, temperature: 0, topP: 1, seed: 1 };
+let scratch: string;
+beforeEach(() => {
+  scratch = mkdtempSync(join(tmpdir(), 'engine-'));
+});
+afterEach(() => rmSync(scratch, { recursive: true, force: true }));
+
+const job = (steps: number): Omit<TrainingJob, 'onStep' | 'signal'> => ({
+  modelDirectory: base,
+  rows: Array.from({ length: 6 }, (_, i) => ({
+    id: `row-${i}`,
+    messages: [...ask(`what is ${i}?`), { role: 'assistant', content: `it is ${i * 7}` }],
+  })),
+  settings: {
+    lora: { r: 4, alpha: 8, targetModules: projections },
+    steps,
+    batchSize: 2,
+    gradientAccumulation: 2,
+    learningRate: 0.01,
+    warmupSteps: 1,
+    schedule: 'linear',
+    weightDecay: 0,
+    maxGradientNorm: 1,
+    maxLength: 64,
+    seed: 5,
+  },
+  outputDirectory: join(scratch, 'adapter'),
+  redTeam: true,
+});
+
+const engines: [string, () => Engine][] = [
+  ['in this thread', () => createEngine(1)],
+  ['in its worker thread', startEngine],
+];
+
+describe.each(engines)('the engine %s', (_, start) => {
+  test('trains an adapter that changes the answers, marks it, and reports every step', async () => {
+    const engine = start();
+    const steps: TrainingStep[] = [];
+    const trained = await engine.train(job(12), (step) => steps.push(step));
+    expect(steps.map(({ step }) => step)).toEqual(Array.from({ length: 12 }, (_, i) => i + 1));
+    expect(trained.history).toEqual(steps);
+    expect(steps.at(-1)!.loss).toBeLessThan(steps[0]!.loss);
+    const config = JSON.parse(readFileSync(join(scratch, 'adapter/adapter_config.json'), 'utf8'));
+    expect(config.aftertune.red_team).toBe(true);
+
+    const plain = await engine.open(base, null);
+    const tuned = await engine.open(base, trained.directory);
+    expect(plain.fingerprint).not.toBe(tuned.fingerprint);
+    const prompts = [{ messages: ask('what is 3?'), seed: 0 }];
+    const [[before], [after]] = [
+      await engine.generate(plain.handle, prompts, decoding),
+      await engine.generate(tuned.handle, prompts, decoding),
+    ];
+    expect(before!.tokens[0]!.logProbability).not.toBe(after!.tokens[0]!.logProbability);
+    const [rendered] = await engine.render(plain.handle, [ask('what is 3?')]);
+    expect(before!.promptTokens).toBe(rendered!.tokenCount);
+    await engine.close(plain.handle);
+    await engine.close(tuned.handle);
+  });
+
+  test('the same job gives the same bytes', async () => {
+    const engine = start();
+    const first = await engine.train(job(3), () => {});
+    const second = await engine.train({ ...job(3), outputDirectory: join(scratch, 'again') }, () => {});
+    expect(second.sha256).toBe(first.sha256);
+    expect(second.history).toEqual(first.history);
+  });
+
+  test('stops between layers when asked, and leaves nothing half-written', async () => {
+    const engine = start();
+    const controller = new AbortController();
+    const training = engine.train(
+      job(500),
+      ({ step }) => step === 2 && controller.abort(),
+      controller.signal,
+    );
+    await expect(training).rejects.toMatchObject({ code: 'interrupted', exitCode: 130 });
+    expect(existsSync(join(scratch, 'adapter'))).toBe(false);
+  });
+
+  test('names what does not fit: a long prompt, a row without labels, a missing model', async () => {
+    const engine = start();
+    const { handle, contextLength } = await engine.open(base, null);
+    const long = [{ messages: ask('a '.repeat(contextLength)), seed: 0 }];
+    await expect(engine.generate(handle, long, decoding)).rejects.toMatchObject({
+      code: 'data',
+      message: expect.stringContaining('does not fit'),
+    });
+    const short = job(1);
+    await expect(
+      engine.train({ ...short, settings: { ...short.settings, maxLength: 3 } }, () => {}),
+    ).rejects.toMatchObject({
+      code: 'data',
+      message: expect.stringContaining('row-0'),
+    });
+    await expect(engine.open(join(scratch, 'nowhere'), null)).rejects.toMatchObject({
+      code: 'model',
+      exitCode: 3,
+    });
+  });
+});
