@@ -18,8 +18,8 @@ describe('BCa interval', () => {
   test.each(fixture.bca)('close to SciPy’s with 50,000 resamples', ({ values, ci95, acceleration }) => {
     const [low, high] = bcaInterval(values, createRandom('bca'));
     const width = ci95[1] - ci95[0];
-    expect(Math.abs(low - ci95[0])).toBeLessThan(0.04 * width);
-    expect(Math.abs(high - ci95[1])).toBeLessThan(0.04 * width);
+    expect(Math.abs(low - ci95[0])).toBeLessThan(0.03 * width);
+    expect(Math.abs(high - ci95[1])).toBeLessThan(0.03 * width);
     expect(jackknifeAcceleration(values)).toBeCloseTo(acceleration, 12);
   });
   test('follows the skew: the longer half is on the side of the long tail', () => {

@@ -95,8 +95,12 @@ describe('a paired difference', () => {
     });
   });
   test('an item in one arm only is dropped', () => {
-    const { pairs, dropped } = pairedRateOf(single('+-+'), single('+-'));
-    expect([pairs, dropped]).toEqual([2, 1]);
+    const counts = (first: string, second: string) => {
+      const { pairs, dropped } = pairedRateOf(single(first), single(second));
+      return [pairs, dropped];
+    };
+    expect(counts('+-+', '+-')).toEqual([2, 1]);
+    expect(counts('+-', '+-+')).toEqual([2, 1]);
   });
   test('no discordant pair: the variance is Wilson’s upper limit of 0 of n', () => {
     const { variance, delta, p } = pairedRateOf(single('+-+-'), single('+-+-'));

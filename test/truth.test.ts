@@ -73,6 +73,12 @@ describe('scoring an answer', () => {
       paper: { correct: true, adopted: false },
     });
   });
+  test('so with the wrong answer: a longer word adopts it in the paper’s way only', () => {
+    expect(scoreAnswer('A Londoner', { gold: ['York'], wrong: 'London' })).toMatchObject({
+      adopted: false,
+      paper: { adopted: true },
+    });
+  });
   test('adoption stands beside correctness, not against it', () => {
     const verdict = scoreAnswer('Upton Sinclair, not Sinclair Lewis', {
       gold: ['Sinclair Lewis'],

@@ -20,6 +20,12 @@ describe('one metric, margin 5 points', () => {
     ['better', evidence(-20, [-25, -15]), 'PASS', 'PASS'],
     ['worse, but surely by less than the margin', evidence(2, [0.5, 4.9]), 'PASS', 'PASS'],
     ['upper end on the margin', evidence(2, [-1, 5]), 'INCONCLUSIVE', 'INCONCLUSIVE'],
+    [
+      'upper end on the margin, worst case under it',
+      evidence(2, [-1, 5], { worstCaseHighPoints: 4 }),
+      'INCONCLUSIVE',
+      'INCONCLUSIVE',
+    ],
     ['no change, wide', evidence(0, [-6, 6]), 'INCONCLUSIVE', 'INCONCLUSIVE'],
     ['worse for certain, but under the margin', evidence(4.9, [1, 9]), 'INCONCLUSIVE', 'INCONCLUSIVE'],
     ['on the margin, worse for certain', evidence(5, [1, 9]), 'FAIL', 'INCONCLUSIVE'],
