@@ -33,7 +33,9 @@ function run(label, command, args, environment = {}) {
     shell: process.platform === 'win32',
   });
   if (result.status !== 0) {
-    process.stderr.write(`failed\n${result.stdout ?? ''}${result.stderr ?? ''}${result.error?.message ?? ''}\n`);
+    process.stderr.write(
+      `failed\n${result.stdout ?? ''}${result.stderr ?? ''}${result.error?.message ?? ''}\n`,
+    );
     process.exit(1);
   }
   process.stderr.write(`${((Date.now() - started) / 1000).toFixed(1)} s\n`);
@@ -44,14 +46,24 @@ const wanted = Math.max(modifiedMs(join(root, 'package-lock.json')), 1);
 // npm's own marker carries the lock file's content, so a fresh clone (all files new) still counts as stale.
 if (installed < wanted) {
   // The engine's post-install step would download CUDA libraries; the CPU engine is in the package itself.
-  run('installing dependencies', 'npm', ['ci', '--no-audit', '--no-fund'], { ONNXRUNTIME_NODE_INSTALL: 'skip' });
+  run('installing dependencies', 'npm', ['ci', '--no-audit', '--no-fund'], {
+    ONNXRUNTIME_NODE_INSTALL: 'skip',
+  });
 }
 if (!flags.has('--install')) {
   const stamp = join(root, 'dist/.built');
-  const sources = Math.max(newestMs(join(root, 'src')), modifiedMs(join(root, 'tsconfig.build.json')), modifiedMs(join(root, 'tsconfig.json')));
+  const sources = Math.max(
+    newestMs(join(root, 'src')),
+    modifiedMs(join(root, 'tsconfig.build.json')),
+    modifiedMs(join(root, 'tsconfig.json')),
+  );
   if (flags.has('--build') || modifiedMs(stamp) < sources) {
     rmSync(join(root, 'dist'), { recursive: true, force: true });
-    run('compiling', process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json']);
+    run('compiling', process.execPath, [
+      join(root, 'node_modules/typescript/bin/tsc'),
+      '-p',
+      'tsconfig.build.json',
+    ]);
     if (existsSync(join(root, 'dist/cli.js'))) chmodSync(join(root, 'dist/cli.js'), 0o755);
     writeFileSync(stamp, '');
   }

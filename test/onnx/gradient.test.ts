@@ -184,7 +184,7 @@ async function compare({ name, shapes, offset = 0, build }: Case): Promise<numbe
     ),
     shape,
   });
-  const tensors = {
+  const tensors: Record<string, { data: Float32Array | BigInt64Array; shape: readonly number[] }> = {
     ...fixed,
     ...Object.fromEntries(shapes.map((shape, index) => [`x${index}`, fill(shape, offset)])),
     c: fill(y.shape as number[], 0),
@@ -201,7 +201,7 @@ async function compare({ name, shapes, offset = 0, build }: Case): Promise<numbe
   let error = 0;
   let size = 0;
   for (const index of shapes.keys()) {
-    const { data } = tensors[`x${index}`] as { data: Float32Array };
+    const data = tensors[`x${index}`]!.data as Float32Array;
     for (let i = 0; i < data.length; i++) {
       const [center, step] = [data[i]!, 1e-2];
       data[i] = center + step;
