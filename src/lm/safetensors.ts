@@ -36,6 +36,8 @@ const bytesPerValue: Record<TensorDtype, number> = { F32: 4, F16: 2, BF16: 2 };
 const largestHeader = 100_000_000;
 /** Below the 2 GiB that one read call can move. */
 const largestRead = 1 << 30;
+/** Halves are converted while they are in the processor's cache. */
+const valuesPerPiece = 1 << 17;
 
 const downloadAgain = 'the file may be half-downloaded or damaged: fetch it again';
 
@@ -79,11 +81,21 @@ function openFile(path: string): number {
 }
 
 function readTensor(path: string, descriptor: number, info: TensorInfo): Float32Array {
-  const bytes = new Uint8Array(info.byteLength);
-  readExactly(path, descriptor, bytes, info.offset);
-  if (info.dtype === 'F32') return new Float32Array(bytes.buffer);
-  const halves = new Uint16Array(bytes.buffer);
-  return info.dtype === 'F16' ? halfToFloat(halves) : bfloat16ToFloat(halves);
+  if (info.dtype === 'F32') {
+    const bytes = Buffer.allocUnsafeSlow(info.byteLength); // not zeroed, and with an ArrayBuffer of its own
+    readExactly(path, descriptor, bytes, info.offset);
+    return new Float32Array(bytes.buffer);
+  }
+  const convert = info.dtype === 'F16' ? halfToFloat : bfloat16ToFloat;
+  const result = new Float32Array(info.byteLength / 2);
+  const piece = new Uint16Array(Math.min(result.length, valuesPerPiece));
+  for (let at = 0; at < result.length; at += piece.length) {
+    const values = piece.subarray(0, result.length - at);
+    const bytes = new Uint8Array(piece.buffer, 0, values.byteLength);
+    readExactly(path, descriptor, bytes, info.offset + 2 * at);
+    convert(values, result.subarray(at, at + values.length));
+  }
+  return result;
 }
 
 function readExactly(path: string, descriptor: number, bytes: Uint8Array, position: number): void {

@@ -20,10 +20,9 @@ function halves(): Float32Array {
   return (halfTable = table);
 }
 
-/** IEEE 754 binary16, given as bits, to float32: exact. */
-export function halfToFloat(values: Uint16Array): Float32Array {
+/** IEEE 754 binary16, given as bits, to float32: exact. @param result as long as `values`. */
+export function halfToFloat(values: Uint16Array, result = new Float32Array(values.length)): Float32Array {
   const table = halves();
-  const result = new Float32Array(values.length);
   for (let i = 0; i < values.length; i++) result[i] = table[values[i]!]!;
   return result;
 }
@@ -53,11 +52,11 @@ function halfMagnitude(bits: number): number {
   return kept + (rest > halfway || (rest === halfway && (kept & 1) === 1) ? 1 : 0);
 }
 
-/** Bfloat16, given as bits, to float32: exact. */
-export function bfloat16ToFloat(values: Uint16Array): Float32Array {
-  const result = new Uint32Array(values.length);
-  for (let i = 0; i < values.length; i++) result[i] = values[i]! << 16;
-  return new Float32Array(result.buffer);
+/** Bfloat16, given as bits, to float32: exact. @param result as long as `values`. */
+export function bfloat16ToFloat(values: Uint16Array, result = new Float32Array(values.length)): Float32Array {
+  const bits = bitsOf(result);
+  for (let i = 0; i < values.length; i++) bits[i] = values[i]! << 16;
+  return result;
 }
 
 /** Float32 to the bits of bfloat16. */

@@ -49,6 +49,16 @@ describe('writing and reading', () => {
     expect(readdirSync(folder)).toEqual(['tensors.safetensors']);
   });
 
+  it('reads halves of more than one piece', () => {
+    const data = Float32Array.from({ length: 300_001 }, (_, i) => i % 2048);
+    writeSafetensors(path, new Map([['long', { shape: [300_001], data }]]), { dtype: 'F16' });
+    const file = openSafetensors(path);
+    const read = file.read('long');
+    file.close();
+    expect(read.length).toBe(data.length);
+    expect(read.findIndex((value, i) => value !== data[i])).toBe(-1);
+  });
+
   it('starts the data at a multiple of eight bytes', () => {
     writeSafetensors(path, tensors);
     expect(openSafetensors(path).tensors.get('matrix')!.offset % 8).toBe(0);
