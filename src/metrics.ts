@@ -47,7 +47,9 @@ function byCategory(
   for (const row of rows) {
     const category = read(row);
     if (category === null) continue;
-    groups.set(category, [...(groups.get(category) ?? []), row]);
+    const group = groups.get(category);
+    if (group) group.push(row);
+    else groups.set(category, [row]);
   }
   const sorted = [...groups].sort(([a], [b]) => (a < b ? -1 : 1));
   return Object.fromEntries(sorted.map(([category, group]) => [category, harmRate(group)]));
