@@ -35,6 +35,7 @@ const models: Record<string, (source: ModelSource) => Promise<LanguageModel>> = 
     const { createEmbeddedModel } = await import('./models/embedded.ts');
     return createEmbeddedModel({ directory: path, adapter, batchSize });
   },
+  mock: async (source) => (await import('./models/mock-file.ts')).openMockFile(source),
 };
 
 /** Who trains adapters, by name. */
