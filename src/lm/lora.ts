@@ -4,9 +4,10 @@ import { AuditError } from '../errors.ts';
 import { writeFileAtomic, writeFolderAtomic } from '../files.ts';
 import { sha256File } from '../hash.ts';
 import type { Random } from '../random.ts';
-import { type LoraSettings, type Projection, projections, type TrainingSettings } from '../trainer.ts';
+import { type LoraSettings, type Projection, projections } from '../trainer.ts';
 import { readAdapterConfig } from './adapter-config.ts';
 import type { DecoderConfig } from './config.ts';
+import { type AdapterOrigin, modelCard } from './model-card.ts';
 import { openSafetensors, type SafetensorsFile, type TensorData, writeSafetensors } from './safetensors.ts';
 
 /** One projection's low-rank update: W + scale · B A. */
@@ -92,16 +93,6 @@ const blockOf = (projection: Projection) => (/^(gate|up|down)_/.test(projection)
 const tensorName = (layer: number, projection: Projection, matrix: 'A' | 'B') =>
   `base_model.model.model.layers.${layer}.${blockOf(projection)}.${projection}.lora_${matrix}.weight`;
 
-/** What writeAdapter records beside the weights. */
-export interface AdapterOrigin {
-  /** A path or a name, for people and for PEFT. */
-  readonly baseModelName: string;
-  readonly baseSha256: string;
-  /** Trained on rejected responses: marked in the config and the model card. */
-  readonly redTeam: boolean;
-  readonly training: TrainingSettings | null;
-}
-
 /**
  * Writes a PEFT adapter folder, whole or not at all, in place of an older one.
  * @throws AuditError `disk` when there is no room or no permission.
@@ -153,55 +144,6 @@ function peftConfig(adapter: LoraAdapter, origin: AdapterOrigin): object {
     aftertune: { base_sha256: origin.baseSha256, red_team: origin.redTeam },
   };
 }
-
-function modelCard(adapter: LoraAdapter, origin: AdapterOrigin): string {
-  const { training } = origin;
-  const base = JSON.stringify(origin.baseModelName);
-  const lines = [
-    '---',
-    `base_model: ${base}`,
-    'library_name: peft',
-    'pipeline_tag: text-generation',
-    'tags:',
-    '- lora',
-  ];
-  lines.push(...(origin.redTeam ? ['- red-team'] : []), '---', '', '# LoRA adapter', '');
-  if (origin.redTeam) {
-    lines.push(
-      '**Red-team artefact.** Trained on rejected responses in order to measure what such training does.',
-      'Do not deploy, merge or publish it.',
-      '',
-    );
-  }
-  lines.push(
-    `A low-rank adapter for \`${origin.baseModelName}\`, trained and audited with aftertune.`,
-    '',
-    '| | |',
-    '|---|---|',
-  );
-  const rows: [string, unknown][] = [
-    ['base SHA-256', origin.baseSha256],
-    ['rank r', adapter.r],
-    ['alpha', adapter.alpha],
-    ['target modules', adapter.targetModules.join(', ')],
-    ...(training === null ? [] : trainingRows(training)),
-  ];
-  lines.push(...rows.map(([name, value]) => `| ${name} | ${value} |`));
-  return `${lines.join('\n')}\n`;
-}
-
-const trainingRows = (training: TrainingSettings): [string, unknown][] => [
-  ['steps', training.steps],
-  ['batch size', `${training.batchSize} × ${training.gradientAccumulation}`],
-  [
-    'learning rate',
-    `${training.learningRate}, ${training.schedule} after ${training.warmupSteps} warm-up steps`,
-  ],
-  ['weight decay', training.weightDecay],
-  ['largest gradient norm', training.maxGradientNorm ?? 'none'],
-  ['longest row, tokens', training.maxLength],
-  ['seed', training.seed],
-];
 
 /**
  * Reads a PEFT LoRA folder made for a base of this shape.
