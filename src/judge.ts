@@ -7,7 +7,7 @@ import type { RunStore } from './store.ts';
 import type { Suite, SuiteItem, SuiteKind } from './suite.ts';
 
 /** What a judge of each kind of suite says. */
-export interface VerdictOf {
+export interface Judgement {
   readonly harm: HarmVerdict;
   readonly 'over-refusal': RefusalVerdict;
   readonly drift: TruthVerdict;
@@ -20,7 +20,7 @@ export interface JudgeOptions<K extends SuiteKind> {
   readonly suite: Suite & { readonly kind: K };
   /** The arm's records of this suite. */
   readonly items: readonly ItemRecord[];
-  readonly scorer: Scorer<VerdictOf[K]>;
+  readonly scorer: Scorer<Judgement[K]>;
   readonly store: Pick<RunStore, 'verdicts'>;
   readonly onProgress?: (progress: Progress) => void;
   readonly signal?: AbortSignal;
@@ -115,7 +115,7 @@ type CommonFields = Pick<
   'schema' | 'arm' | 'suite' | 'id' | 'condition' | 'repeat' | 'batchKey' | 'judge' | 'judgeFingerprint'
 >;
 
-const fieldsOf: { readonly [K in SuiteKind]: (verdict: VerdictOf[K]) => Fields<K> } = {
+const fieldsOf: { readonly [K in SuiteKind]: (verdict: Judgement[K]) => Fields<K> } = {
   harm: (verdict) =>
     verdict.label === 'unscored'
       ? { ...verdict, category: null, detail: null, probabilityUnsafe: null }
@@ -128,7 +128,7 @@ function toRecord<K extends SuiteKind>(
   { arm, suite, scorer }: JudgeOptions<K>,
   key: string,
   { id, condition, repeat }: ItemRecord,
-  verdict: VerdictOf[K] | undefined,
+  verdict: Judgement[K] | undefined,
 ): VerdictRecordOf<K> {
   if (!verdict) throw new Error(`internal: judge ${scorer.name} gave no verdict on item ${id}`);
   const common = {

@@ -1,0 +1,113 @@
+import { appendFileSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { z } from 'zod';
+import { openJournal, readJournal } from '../src/journal.ts';
+import { auditErrorOf } from './audit-error.ts';
+import { temporaryFolder } from './temporary-folder.ts';
+
+const line = z.object({ batchKey: z.string(), text: z.string() });
+const lines = (batchKey: string, ...texts: readonly string[]) => texts.map((text) => ({ batchKey, text }));
+const path = () => join(temporaryFolder(), 'lines.jsonl');
+
+test('what was flushed is there when the journal is opened again, batch by batch', () => {
+  const file = path();
+  const journal = openJournal(file, line);
+  journal.append(lines('a', 'one', 'two\nlines'));
+  journal.append(lines('b', 'three'));
+  journal.flush();
+  const again = readJournal(file, line);
+  expect(again).toEqual([...lines('a', 'one', 'two\nlines'), ...lines('b', 'three')]);
+  journal.close();
+  const reopened = openJournal(file, line);
+  expect(reopened.batch('a')).toEqual(lines('a', 'one', 'two\nlines'));
+  expect(reopened.batch('none')).toEqual([]);
+  reopened.close();
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+});
+
+test('lines reach the disk by themselves, and 256 of them at once', async () => {
+  const file = path();
+  const journal = openJournal(file, line);
+  journal.append(lines('a', 'one'));
+  expect(readJournal(file, line)).toEqual([]);
+  for (let tries = 0; tries < 100 && readJournal(file, line).length === 0; tries++) await wait(20);
+  expect(readJournal(file, line)).toHaveLength(1);
+  journal.append(lines('b', ...Array.from({ length: 256 }, String)));
+  expect(readJournal(file, line)).toHaveLength(257);
+  journal.close();
+});
+
+test('wherever the file is cut, the whole lines before the cut are kept and the rest is dropped', () => {
+  const file = path();
+  const all = lines('', 'é', '');
+  const journal = openJournal(file, line);
+  journal.append(all);
+  journal.close();
+  const whole = readFileSync(file);
+  for (let length = 0; length <= whole.length; length++) {
+    writeFileSync(file, whole.subarray(0, length));
+    const expected = whole.subarray(0, length).filter((byte) => byte === 10).length;
+    const reopened = openJournal(file, line);
+    expect(reopened.records()).toEqual(all.slice(0, expected));
+    reopened.append(all.slice(expected));
+    reopened.close();
+    expect(readFileSync(file).equals(whole)).toBe(true);
+  }
+});
+
+test('a damaged line before the last is refused with its number, and the file is left alone', async () => {
+  const file = path();
+  writeFileSync(file, '{"batchKey":"a","text":"1"}\n{"batchKey":"a","te\n{"batchKey":"a","text":"3"}\n');
+  const before = readFileSync(file, 'utf8');
+  const error = await auditErrorOf(() => openJournal(file, line));
+  expect(error).toEqual({
+    code: 'store',
+    message: `${file}: line 2 is damaged: is not JSON`,
+    problems: [],
+    hint: 'restore the file from a copy, or start over with --fresh or another --out',
+  });
+  expect(readFileSync(file, 'utf8')).toBe(before);
+  writeFileSync(file, '{"batchKey":"a"}\n');
+  expect((await auditErrorOf(() => openJournal(file, line))).message).toMatch(/line 1 is damaged: text: /);
+});
+
+test('retain rewrites the file without the dropped lines, and appending goes on behind them', () => {
+  const file = path();
+  const journal = openJournal(file, line);
+  journal.append([...lines('a', '1'), ...lines('b', '2'), ...lines('a', '3')]);
+  journal.retain(({ batchKey }) => batchKey === 'a');
+  journal.append(lines('c', '4'));
+  journal.close();
+  expect(readJournal(file, line)).toEqual([...lines('a', '1', '3'), ...lines('c', '4')]);
+});
+
+test('any texts survive, through any pattern of closing and tearing', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.string({ unit: 'grapheme' }), fc.boolean()), { maxLength: 12 }),
+      (steps) => {
+        const file = path();
+        let journal = openJournal(file, line);
+        for (const [text, tear] of steps) {
+          journal.append(lines('a', text));
+          if (!tear) continue;
+          journal.close();
+          appendFileSync(file, '{"batchKey":"a","text":"half');
+          journal = openJournal(file, line);
+        }
+        journal.close();
+        expect(readJournal(file, line)).toEqual(lines('a', ...steps.map(([text]) => text)));
+      },
+    ),
+    { numRuns: 12 },
+  );
+  const file = path();
+  const journal = openJournal(file, line);
+  journal.append(lines('a', 'x'));
+  journal.close();
+  truncateSync(file, 3);
+  expect(readJournal(file, line)).toEqual([]);
+});
