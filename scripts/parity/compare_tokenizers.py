@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Compares the token ids of @huggingface/tokenizers, which aftertune uses, with transformers on 200 varied strings.
+"""Compares the token ids and texts of aftertune's tokenizer with transformers' on 200 varied strings.
 
     python scripts/parity/compare_tokenizers.py MODEL_DIR
 
-Needs transformers, and Node with this repository's node_modules. Exits 1 when any string differs.
+Needs transformers, and this repository built (npm run build). Exits 1 when any string differs.
 """
 
 import json
@@ -18,14 +18,10 @@ from transformers import AutoTokenizer  # noqa: E402
 
 ENCODE = """
 import { readFileSync } from 'node:fs';
-import { Tokenizer } from '@huggingface/tokenizers';
-const read = (name) => JSON.parse(readFileSync(`${process.argv[1]}/${name}`, 'utf8'));
-const tokenizer = new Tokenizer(read('tokenizer.json'), read('tokenizer_config.json'));
-const strings = JSON.parse(readFileSync(0, 'utf8'));
-const ids = strings.map((text) => tokenizer.encode(text, { add_special_tokens: false }).ids);
-const decode = (row) => tokenizer.decode(row, { skip_special_tokens: false, clean_up_tokenization_spaces: false });
-const texts = ids.map((row) => (row.length ? decode(row) : ''));
-process.stdout.write(JSON.stringify({ ids, texts }));
+import { loadChatTokenizer } from './dist/lm/tokenizer.js';
+const tokenizer = loadChatTokenizer(process.argv[1]);
+const ids = JSON.parse(readFileSync(0, 'utf8')).map((text) => tokenizer.encode(text));
+process.stdout.write(JSON.stringify({ ids, texts: ids.map((row) => tokenizer.decode(row)) }));
 """
 FIXED = [
     "", " ", "  ", "\n", "\n\n", "\t", " \n ", "Hello", " Hello", "Hello, world!", "don't can't I'll we've they're",
@@ -54,7 +50,7 @@ def main() -> None:
     strings = varied_strings(200)
     tokenizer = AutoTokenizer.from_pretrained(directory)
     expected = [tokenizer.encode(text, add_special_tokens=False) for text in strings]
-    expected_texts = [tokenizer.decode(ids, clean_up_tokenization_spaces=False) for ids in expected]
+    expected_texts = [tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False) for ids in expected]
     result = subprocess.run(
         ["node", "--input-type=module", "-e", ENCODE, str(directory)],
         input=json.dumps(strings), stdout=subprocess.PIPE, text=True, check=True, cwd=Path(__file__).parents[2],
@@ -63,9 +59,9 @@ def main() -> None:
     differing = [i for i, ids in enumerate(expected) if ids != got["ids"][i]]
     differing_texts = [i for i, text in enumerate(expected_texts) if text != got["texts"][i]]
     for i in differing:
-        print(f"ids of {strings[i]!r}: transformers {expected[i]}, @huggingface/tokenizers {got['ids'][i]}")
+        print(f"ids of {strings[i]!r}: transformers {expected[i]}, aftertune {got['ids'][i]}")
     for i in differing_texts:
-        print(f"text of {strings[i]!r}: transformers {expected_texts[i]!r}, @huggingface/tokenizers {got['texts'][i]!r}")
+        print(f"text of {strings[i]!r}: transformers {expected_texts[i]!r}, aftertune {got['texts'][i]!r}")
     print(f"{len(strings)} strings, {sum(map(len, expected))} tokens: {len(differing)} differ in ids, {len(differing_texts)} in decoded text")
     raise SystemExit(1 if differing or differing_texts else 0)
 

@@ -85,13 +85,28 @@ function loadTokenizer(directory: string, settings: object): Tokenizer {
     throw new AuditError('model', `${path}: no such file`, { hint });
   }
   try {
-    return new Tokenizer(json, settings);
+    return new Tokenizer({ ...json, pre_tokenizer: withUnicodeDigits(json.pre_tokenizer) }, settings);
   } catch (error) {
     throw new AuditError('model', `${path}: cannot be used: ${(error as Error).message}`, {
       hint: 'fetch the file again, or save the tokenizer with a current transformers',
       cause: error,
     });
   }
+}
+
+/** The reference splits `Digits` at every Unicode number (½, ٣), @huggingface/tokenizers only at 0–9: the same rule as a pattern. */
+function withUnicodeDigits(entry: unknown): unknown {
+  if (entry === null || typeof entry !== 'object') return entry;
+  const { type, pretokenizers, individual_digits: individual } = entry as Record<string, unknown>;
+  if (type === 'Sequence' && Array.isArray(pretokenizers))
+    return { ...entry, pretokenizers: pretokenizers.map(withUnicodeDigits) };
+  if (type !== 'Digits') return entry;
+  return {
+    type: 'Split',
+    pattern: { Regex: individual === true ? '\\p{N}' : '\\p{N}+' },
+    behavior: 'Isolated',
+    invert: false,
+  };
 }
 
 /** The named special tokens: of tokenizer_config.json, else of special_tokens_map.json (older exports). */
