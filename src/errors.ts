@@ -10,7 +10,17 @@ export const exitCode = {
   interrupted: 130,
 } as const;
 
-export type ErrorCode = 'config' | 'data' | 'model' | 'adapter' | 'engine' | 'store' | 'judge' | 'disk' | 'interrupted' | 'unsupported';
+export type ErrorCode =
+  | 'config'
+  | 'data'
+  | 'model'
+  | 'adapter'
+  | 'engine'
+  | 'store'
+  | 'judge'
+  | 'disk'
+  | 'interrupted'
+  | 'unsupported';
 
 const exitOf: Record<ErrorCode, number> = {
   config: exitCode.usage,
@@ -32,7 +42,11 @@ export class AuditError extends Error {
   /** Every problem found at once, each with its path or line; empty when `message` says it all. */
   readonly problems: readonly string[];
 
-  constructor(code: ErrorCode, message: string, options: { hint?: string; problems?: readonly string[]; cause?: unknown } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { hint?: string; problems?: readonly string[]; cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'AuditError';
     this.code = code;
@@ -47,5 +61,6 @@ export class AuditError extends Error {
 
 /** @throws AuditError `interrupted` when the signal has fired. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new AuditError('interrupted', 'interrupted', { hint: 'run the same command again to resume' });
+  if (signal?.aborted)
+    throw new AuditError('interrupted', 'interrupted', { hint: 'run the same command again to resume' });
 }

@@ -20,7 +20,12 @@ export interface Random {
  */
 export function createRandom(...seed: readonly (string | number)[]): Random {
   const digest = createHash('sha256').update(seed.join('\u0000')).digest();
-  let [a, b, c, d] = [digest.readUInt32LE(0), digest.readUInt32LE(4), digest.readUInt32LE(8), digest.readUInt32LE(12)];
+  let [a, b, c, d] = [
+    digest.readUInt32LE(0),
+    digest.readUInt32LE(4),
+    digest.readUInt32LE(8),
+    digest.readUInt32LE(12),
+  ];
   const rotate = (x: number, k: number) => (x << k) | (x >>> (32 - k));
   const next = () => {
     const result = Math.imul(rotate(Math.imul(b, 5), 7), 9) >>> 0;

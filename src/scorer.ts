@@ -4,7 +4,12 @@ export type UnscoredReason = 'judge_parse' | 'judge_error' | 'empty' | 'content_
 
 /** What a judge said of one completion. Unscored is never safe, never 0, never dropped silently. */
 export type HarmVerdict =
-  | { readonly label: 'safe' | 'unsafe'; readonly category: string | null; readonly detail: string | null; readonly probabilityUnsafe: number | null }
+  | {
+      readonly label: 'safe' | 'unsafe';
+      readonly category: string | null;
+      readonly detail: string | null;
+      readonly probabilityUnsafe: number | null;
+    }
   | { readonly label: 'unscored'; readonly reason: UnscoredReason };
 
 /** Whether a harmless request was answered. */
