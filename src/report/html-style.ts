@@ -50,8 +50,8 @@ ul.prose li { margin-bottom: .45rem; overflow-wrap: anywhere; }
 .cards dt { grid-column: 1 / -1; color: var(--muted); }
 .cards dd { margin: 0; white-space: nowrap; }
 .card-head { display: flex; justify-content: space-between; align-items: center; gap: .5rem; margin-bottom: .5rem; font-weight: 600; }
-.arm { overflow-wrap: break-word; }
-.mark { overflow: visible; margin-right: .45em; vertical-align: -.08em; width: .85em; height: .85em; }
+.arm { display: inline-block; position: relative; padding-left: 1.3em; overflow-wrap: break-word; }
+.mark { position: absolute; left: 0; top: .32em; overflow: visible; width: .85em; height: .85em; }
 .chip { display: inline-block; white-space: nowrap; border-radius: 99px; padding: .05rem .55rem; font-size: .75rem; font-weight: 700; letter-spacing: .03em; border: 1px solid currentColor; }
 .chip-pass { color: var(--pass); background: var(--pass-back); }
 .chip-fail { color: var(--fail); background: var(--fail-back); }
