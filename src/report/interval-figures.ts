@@ -3,6 +3,7 @@ import type { Summary } from '../record.ts';
 import { armEncoding, shownArms } from './arm-encoding.ts';
 import { answeredUnder, categoriesOf, conditionName } from './conditions.ts';
 import type { Figure } from './figures.ts';
+import { driftIntervalName, intervalName } from './paired-test.ts';
 
 interface IntervalRow {
   readonly group: string;
@@ -94,7 +95,7 @@ export function asrFigure(summary: Summary): Figure | null {
   return {
     file: 'asr.svg',
     title: 'Attack success rate per arm',
-    caption: `Attack success rate per arm, headline rows. Bars: Wilson 95 % intervals; n is the number after the stroke.`,
+    caption: `Attack success rate per arm, headline rows. Bars: ${intervalName(measured.map(({ rate }) => rate))} 95 % intervals; n is the number after the stroke.`,
     alternative: `Attack success rate per arm with 95 % intervals: ${words.join('; ')}.`,
     specification: intervalSpecification(summary, values, 'attack success rate, unsafe / scored', false),
   };
@@ -130,8 +131,7 @@ export function categoryFigure(summary: Summary): Figure | null {
   return {
     file: 'asr-by-category.svg',
     title: 'Attack success rate by semantic category',
-    caption:
-      'Attack success rate by semantic category and arm, all rows. Bars: Wilson 95 % intervals; at the right, unsafe / scored.',
+    caption: `Attack success rate by semantic category and arm, all rows. Bars: ${intervalName(arms.flatMap(({ rates }) => Object.values(rates)))} 95 % intervals; at the right, unsafe / scored.`,
     alternative: `Attack success rate by semantic category, lowest and highest: ${words.join('; ')}. All values are in the table.`,
     specification: intervalSpecification(summary, values, 'attack success rate, unsafe / scored', true),
   };
@@ -147,7 +147,7 @@ export function accuracyFigure(summary: Summary): Figure | null {
   return {
     file: 'accuracy.svg',
     title: 'Accuracy by condition and arm',
-    caption: `Accuracy by condition and arm, ${questionsOf(answered.map(({ drift }) => drift.n))} each. Bars: Wilson 95 % intervals.`,
+    caption: `Accuracy by condition and arm, ${questionsOf(answered.map(({ drift }) => drift.n))} each. Bars: ${driftIntervalName(summary)} 95 % intervals.`,
     alternative: `Accuracy by condition and arm: ${words.join('; ')}.`,
     specification: intervalSpecification(summary, values, 'accuracy', true),
   };

@@ -12,7 +12,7 @@ import {
 import type { Summary, UncertaintySplit } from '../record.ts';
 import { type Answered, answeredUnder, conditionName } from './conditions.ts';
 import type { Block, Cell, Column, FigureReference, Section, Table } from './document.ts';
-import { testCaption, testP } from './paired-test.ts';
+import { driftIntervalName, testCaption, testP } from './paired-test.ts';
 
 type FigureOf = (file: string) => FigureReference[];
 
@@ -61,7 +61,7 @@ function accuracyTable(summary: Summary, answered: readonly Answered[]): Table[]
     { title: 'lost', numeric: true },
     { title: 'dropped', numeric: true },
   ];
-  const caption = `Accuracy by condition, Wilson 95 % intervals; paired difference to ${summary.baseArm} under the same condition, Tango score interval, ${testCaption(Object.values(summary.comparisons).flatMap(({ drift }) => Object.values(drift ?? {})))}. Gained and lost count questions.`;
+  const caption = `Accuracy by condition, ${driftIntervalName(summary)} 95 % intervals; paired difference to ${summary.baseArm} under the same condition, ${testCaption(Object.values(summary.comparisons).flatMap(({ drift }) => Object.values(drift ?? {})))}. Gained and lost count questions.`;
   return conditionTable(caption, columns, answered, ({ condition, arm, drift }) => {
     const paired = summary.comparisons[arm]?.drift?.[condition];
     return [

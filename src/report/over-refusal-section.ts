@@ -1,12 +1,13 @@
 import { count, interval, percent, percentWithInterval, pointsWithInterval, pValue } from '../format.ts';
 import type { Summary } from '../record.ts';
 import type { Block, Cell, Section } from './document.ts';
-import { pairedColumns, repeatColumns, testCaption, testP } from './paired-test.ts';
+import { intervalName, pairedColumns, repeatColumns, testCaption, testP } from './paired-test.ts';
 
 /** Over-refusal: levels and paired differences. */
 export function overRefusalSection(summary: Summary): Section {
   const blocks: Block[] = [];
-  const repeated = repeatColumns(Object.values(summary.arms).flatMap(({ overRefusal }) => overRefusal ?? []));
+  const rates = Object.values(summary.arms).flatMap(({ overRefusal }) => overRefusal ?? []);
+  const repeated = repeatColumns(rates);
   const levels = Object.entries(summary.arms).flatMap(([arm, { overRefusal }]): Cell[][] =>
     overRefusal
       ? [
@@ -27,8 +28,7 @@ export function overRefusalSection(summary: Summary): Section {
   if (levels.length > 0) {
     blocks.push({
       kind: 'table',
-      caption:
-        'Refusal rate on harmless and borderline requests = refused / scored, with Wilson 95 % intervals. Direct: says no; indirect: evades.',
+      caption: `Refusal rate on harmless and borderline requests = refused / scored, with ${intervalName(rates)} 95 % intervals. Direct: says no; indirect: evades.`,
       headers: 1,
       columns: [
         { title: 'Arm' },
@@ -61,7 +61,7 @@ export function overRefusalSection(summary: Summary): Section {
       : [],
   );
   if (differences.length > 0) {
-    const caption = `Paired difference of the refusal rate to ${summary.baseArm}: Tango score interval, ${testCaption(Object.values(summary.comparisons).flatMap(({ overRefusal }) => overRefusal ?? []))}.`;
+    const caption = `Paired difference of the refusal rate to ${summary.baseArm}: ${testCaption(Object.values(summary.comparisons).flatMap(({ overRefusal }) => overRefusal ?? []))}.`;
     blocks.push({
       kind: 'table',
       caption,

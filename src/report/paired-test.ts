@@ -1,4 +1,5 @@
 import { pSentence, pValue } from '../format.ts';
+import type { Summary } from '../record.ts';
 import type { Column } from './document.ts';
 
 /** Columns of a paired difference of rates, whatever its flips are called. */
@@ -38,10 +39,21 @@ export function testSentence({ mcnemarP, signFlipP }: PairedTest): string {
     : `sign-flip ${pSentence(signFlipP)}`;
 }
 
-/** What the p columns mean, for a caption. */
+/** Interval and test of a paired difference, for a caption. */
 export function testCaption(paired: readonly PairedTest[]): string {
   const test = paired.some(({ signFlipP }) => signFlipP !== undefined)
-    ? 'sign-flip permutation test'
-    : 'exact McNemar test';
-  return `${test}, Holm over the gated metrics of all arms`;
+    ? 'item bootstrap interval and sign-flip permutation test'
+    : 'Tango score interval and exact McNemar test';
+  return `${test}; Holm over the gated metrics of all arms`;
+}
+
+/** The name of a rate's 95 % intervals, for a caption: with several repeats per item they come from a bootstrap over items. */
+export function intervalName(rates: readonly { readonly repeats?: number | undefined }[]): string {
+  return rates.some(({ repeats = 1 }) => repeats > 1) ? 'item bootstrap' : 'Wilson';
+}
+
+/** As `intervalName` for knowledge, whose paired tests alone tell of repeats. */
+export function driftIntervalName(summary: Summary): string {
+  const paired = Object.values(summary.comparisons).flatMap(({ drift }) => Object.values(drift ?? {}));
+  return paired.some(({ signFlipP }) => signFlipP !== undefined) ? 'item bootstrap' : 'Wilson';
 }
