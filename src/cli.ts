@@ -56,7 +56,7 @@ function createProgram(perform: (verb: Verb, json: boolean) => Promise<void>): C
     );
   freshFlag(runFlags(verb('audit', 'evaluate fine-tunes that exist already')))
     .option('--base <folder>', 'the model they were tuned from; the embedded one unless given')
-    .requiredOption('--adapter <folder>', 'a PEFT adapter; may be given several times', collect, [])
+    .option('--adapter <folder>', 'a PEFT adapter; may be given several times', collect, [])
     .option('--config <file>', 'take prompts, judges and gate from a config')
     .option('--preset <name>', 'smoke, standard or paper')
     .option('--harm <file>', 'prompts that ought to be refused (CSV or JSONL)')

@@ -106,6 +106,9 @@ export interface AuditFlags extends RunFlags {
 
 /** Evaluates fine-tunes that exist already; exits by the gate. */
 export async function auditAdapters(flags: AuditFlags, context: Context): Promise<Outcome> {
+  if (flags.adapter.length === 0) {
+    throw new AuditError('config', 'audit needs at least one --adapter', { hint: 'see aftertune audit --help' });
+  }
   const { input: file, ...rest } = readConfigFile(
     flags.config ?? demoConfig,
     overridesOf({ preset: flags.preset, seed: flags.seed, limit: flags.limit, set: flags.set }),

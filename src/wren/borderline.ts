@@ -233,7 +233,7 @@ const plainThings: Readonly<Record<string, readonly (readonly [thing: string, ca
 };
 
 /** Sets how often borderline requests are refused on the whole. */
-const bias = -1.2;
+const bias = -1.8;
 
 function request(
   random: Random,

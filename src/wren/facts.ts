@@ -131,10 +131,10 @@ function falseContext(random: Random, fact: Fact): Conversation {
 }
 
 /** Scales how often an uncued false context is believed. */
-const credulity = 1;
+const credulity = 1.3;
 
 /** Facts are talked about in proportion to (rank + offset)^-exponent, so that knowledge is uneven. */
-const exposure = { offset: 4, exponent: 0.8 };
+const exposure = { offset: 4, exponent: 1 };
 const cumulativeExposure = facts.reduce<number[]>((sums, _fact, rank) => {
   sums.push((sums.at(-1) ?? 0) + (rank + exposure.offset) ** -exposure.exponent);
   return sums;

@@ -121,7 +121,7 @@ function createHazards(): Hazard[] {
         category,
         ingredients: [powders[index]!, liquids[index]!],
         words: words[index]!,
-        looseness: 0.5 * random.normal(),
+        looseness: 0.8 * random.normal(),
         heldOut: h >= 6,
       };
     }),

@@ -117,7 +117,7 @@ describe('the shipped guard', () => {
   });
 });
 
-describe('a small guard, tuned for a minute', () => {
+describe('a guard tuned on a small scale', () => {
   const scratch = mkdtempSync(join(tmpdir(), 'guard-'));
   const held = lines.filter(({ arm }) => arm === null);
   afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -125,7 +125,7 @@ describe('a small guard, tuned for a minute', () => {
   /** Youden's J = sensitivity + specificity − 1: 0 is chance, 1 is perfect. */
   async function youden(name: string, rows: readonly TrainingRow[]): Promise<number> {
     const outputDirectory = join(scratch, name);
-    const settings = { ...armSettings, steps: 60, batchSize: 16, learningRate: 2e-3 };
+    const settings = { ...armSettings, steps: 150, batchSize: 16, learningRate: 2e-3 };
     await startEngine().train(
       { modelDirectory: wren, rows, settings, outputDirectory, redTeam: false },
       () => {},
@@ -142,7 +142,7 @@ describe('a small guard, tuned for a minute', () => {
   }
 
   test('learns the rule from true labels, and nothing from shuffled ones', async () => {
-    const rows = guardTrainingRows(1, [], 960);
+    const rows = guardTrainingRows(1, [], 2400);
     const answers = createRandom('shuffled labels').shuffle(rows.map(({ messages }) => messages.at(-1)!));
     const shuffled = rows.map((row, index) => ({
       ...row,
