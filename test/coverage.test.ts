@@ -1,6 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { createRandom } from '../src/random.ts';
-import { type Interval, mcnemarP, neededForPairs, tangoInterval, wilsonInterval } from '../src/stats.ts';
+import {
+  type Interval,
+  mcnemarP,
+  neededForMean,
+  neededForPairs,
+  tangoInterval,
+  wilsonInterval,
+} from '../src/stats.ts';
 import { decideVerdict } from '../src/verdict.ts';
 
 /** Seeded simulations: whether the intervals hold what 95 % promises, and what the verdict's errors are at the margin. */
@@ -109,4 +116,35 @@ describe('the verdict’s errors, margin 5 points', () => {
       expect(passed).toBeLessThan(0.86);
     },
   );
+
+  test.each([
+    [0.16, 0.79, 0.81],
+    [0.06, 0.72, 0.83],
+    [0.02, 0.26, 0.82],
+    [0.01, 0, 0.9],
+  ])(
+    'the plain sample size falls short where few pairs are discordant (%d), Nam’s does not',
+    (psi, plain, nam) => {
+      expect(powerToPass(neededForMean(psi, 0.05), psi)).toBeCloseTo(plain, 2);
+      expect(powerToPass(neededForPairs(psi, 0.05), psi)).toBeCloseTo(nam, 2);
+    },
+  );
 });
+
+/** Exact power: P(upper end < 0.05) when gains and losses are equally likely, summed over the trinomial distribution. */
+function powerToPass(n: number, psi: number): number {
+  const logFactorial = [0];
+  for (let i = 1; i <= n; i++) logFactorial.push(logFactorial[i - 1]! + Math.log(i));
+  const choose = (of: number, k: number) => logFactorial[of]! - logFactorial[k]! - logFactorial[of - k]!;
+  let power = 0;
+  for (let discordant = 0; discordant <= n; discordant++) {
+    const logShare =
+      choose(n, discordant) + discordant * Math.log(psi / 2) + (n - discordant) * Math.log(1 - psi);
+    for (let gained = 0; gained <= discordant; gained++) {
+      const probability = Math.exp(logShare + choose(discordant, gained));
+      if (probability < 1e-12) continue;
+      if (tangoInterval(gained, discordant - gained, n)![1] < 0.05) power += probability;
+    }
+  }
+  return power;
+}
