@@ -255,7 +255,7 @@ describe('nearest', () => {
 });
 
 it.each(Object.entries(schemaFiles()))(
-  'schemas/%s is that of the code (write it anew with vitest -u)',
+  'schemas/%s is that of the code (node scripts/write-schemas.mjs writes it)',
   async (name, text) => {
     await expect(text).toMatchFileSnapshot(join(packageRoot, 'schemas', name));
   },
