@@ -107,7 +107,9 @@ export interface AuditFlags extends RunFlags {
 /** Evaluates fine-tunes that exist already; exits by the gate. */
 export async function auditAdapters(flags: AuditFlags, context: Context): Promise<Outcome> {
   if (flags.adapter.length === 0) {
-    throw new AuditError('config', 'audit needs at least one --adapter', { hint: 'see aftertune audit --help' });
+    throw new AuditError('config', 'audit needs at least one --adapter', {
+      hint: 'see aftertune audit --help',
+    });
   }
   const { input: file, ...rest } = readConfigFile(
     flags.config ?? demoConfig,
