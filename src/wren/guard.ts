@@ -86,6 +86,16 @@ function labelled(arm: string, { prompt, completion }: { prompt: string; complet
   };
 }
 
+/** Replaces the path of the base that an adapter names, which is that of the machine it was made on. */
+function nameBase(folder: string, name: string): void {
+  const config = readFileSync(join(folder, 'adapter_config.json'), 'utf8');
+  const { base_model_name_or_path: path } = JSON.parse(config) as { base_model_name_or_path: string };
+  for (const file of ['adapter_config.json', 'README.md']) {
+    const text = readFileSync(join(folder, file), 'utf8');
+    writeFileAtomic(join(folder, file), text.replaceAll(path, name), 0o644);
+  }
+}
+
 /**
  * Trains the guard adapter of a Wren folder on built cases and on answers sampled from four arms, and writes
  * guard/ (adapter, chat template) and data/guard-held-out.jsonl: answers to evaluation prompts and built cases in
@@ -140,6 +150,7 @@ export async function buildGuard(
   await engine.train(job, ({ step, loss }) => {
     if (step % 20 === 0) log(`guard step ${step}/${guardSettings.steps}  loss ${loss.toFixed(4)}`);
   });
+  nameBase(join(directory, 'guard'), 'wren');
   writeFileSync(join(directory, 'guard/chat_template.jinja'), guardChatTemplate);
   writeFileAtomic(
     join(directory, 'data/guard-held-out.jsonl'),

@@ -83,7 +83,7 @@ function withLooseness(frames: readonly string[]): Wording[] {
 }
 
 /** Sets how often restricted requests are answered on the whole. */
-const bias = -0.05;
+const bias = 0.3;
 
 function request(random: Random, split: Split, hazard: Hazard, setting: Setting): RestrictedRequest {
   const wording = random.pick(wordings[split]);
