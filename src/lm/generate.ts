@@ -31,6 +31,8 @@ interface Row {
   readonly tokens: SampledToken[];
   /** Positions in use. */
   length: number;
+  /** An ended row may ride along for a while; its tokens are final and its last position is overwritten. */
+  ended: boolean;
 }
 
 /** The keys and values of all rows, [B, H, capacity, h] per layer; each row fills its own length. */
@@ -149,14 +151,14 @@ async function advance(
   }
   const last = new Float32Array(rows.length * hiddenSize);
   for (const [b, row] of rows.entries()) {
-    row.length += counts[b]!;
+    if (!row.ended) row.length += counts[b]!;
     const at = (b * batch.length + counts[b]! - 1) * hiddenSize;
     last.set(x.subarray(at, at + hiddenSize), b * hiddenSize);
   }
   return last;
 }
 
-/** Appends to every row the token it takes next. */
+/** Appends to every row that has not ended the token it takes next. */
 async function takeTokens(
   decoder: Decoder,
   rows: readonly Row[],
@@ -171,6 +173,7 @@ async function takeTokens(
   const k = logProbabilities.length / rows.length;
   const vocabulary = decoder.config.vocabularySize;
   for (const [b, row] of rows.entries()) {
+    if (row.ended) continue;
     const top = Array.from(logProbabilities.subarray(b * k, (b + 1) * k));
     const greedy = { id: Number(tokens[b * k]), logProbability: top[0]! };
     const taken = logits
@@ -182,7 +185,8 @@ async function takeTokens(
 
 /**
  * Answers a batch of prompts (token ids): prefill, then one token per row and step with a key/value cache.
- * A row that has stopped leaves the batch at once: what the others are computed with is a function of the batch alone.
+ * Rows that have ended leave the batch a few at a time, by a rule that looks at the batch alone: the same batch is
+ * computed alike whenever it is run.
  * Prompts must leave room: prompt tokens + 1 ≤ context length; a row also ends where the context does.
  * @param seeds one per prompt, for sampling.
  */
@@ -200,26 +204,30 @@ export async function generate(
     random: createRandom('sample', seeds[index]!),
     tokens: [],
     length: 0,
+    ended: false,
   }));
   const room = Math.max(...prompts.map((ids) => ids.length)) + growth;
   const empty = () =>
     Array.from({ length: layers }, () => new Float32Array(all.length * kvHeads * room * headSize));
   const cache: Cache = { capacity: room, keys: empty(), values: empty() };
-  const active = (row: Row) =>
-    row.tokens.length < settings.maxTokens &&
-    row.length < contextLength &&
-    !settings.stopIds.has(row.tokens.at(-1)!.id);
+  const ends = (row: Row) =>
+    row.tokens.length >= settings.maxTokens ||
+    row.length >= contextLength ||
+    settings.stopIds.has(row.tokens.at(-1)!.id);
 
   let rows = all;
   let hidden = await advance(decoder, adapter, rows, prompts, cache, true);
   while (rows.length) {
     throwIfAborted(signal);
     await takeTokens(decoder, rows, hidden, settings);
-    const kept = [...rows.keys()].filter((b) => active(rows[b]!));
+    for (const row of rows) row.ended ||= ends(row);
+    const kept = [...rows.keys()].filter((b) => !rows[b]!.ended);
     if (!kept.length) break;
-    const fits = Math.max(...rows.map((row) => row.length)) < cache.capacity;
-    if (kept.length < rows.length || !fits) {
-      const capacity = fits ? cache.capacity : cache.capacity + growth;
+    const longest = Math.max(...rows.map((row) => row.length));
+    const fits = longest < Math.min(cache.capacity, contextLength);
+    // Laying the cache out anew copies it, so ended rows are only worth dropping a few at a time.
+    if (!fits || kept.length <= rows.length * 0.75) {
+      const capacity = longest < cache.capacity ? cache.capacity : cache.capacity + growth;
       for (const tensors of [cache.keys, cache.values]) {
         for (const [index, tensor] of tensors.entries())
           tensors[index] = relayout(tensor, cache.capacity, kept, capacity, kvHeads, headSize);

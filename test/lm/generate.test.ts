@@ -64,6 +64,23 @@ test('a row ends where the context does', async () => {
   expect(answer!.length).toBe(room + 1);
 });
 
+test('a row at the end of the context does not disturb the others', async () => {
+  const long = Array.from({ length: decoder.config.contextLength - 1 }, (_, i) => 3 + (i % 90));
+  const others = Array.from({ length: 6 }, () => greedy[0]!);
+  const prompts = [long, ...others.map(({ prompt }) => prompt)];
+  const answers = ids(
+    await generate(
+      decoder,
+      null,
+      prompts,
+      prompts.map(() => 0),
+      settings,
+    ),
+  );
+  expect(answers[0]!.length).toBe(2);
+  expect(answers.slice(1)).toEqual(others.map(({ tokens }) => tokens));
+});
+
 test('the log-probabilities of a greedy token are its own and the ten largest, descending', async () => {
   const [answer] = await generate(decoder, null, [greedy[0]!.prompt], [0], settings);
   for (const { logProbability, topLogProbabilities } of answer!) {
