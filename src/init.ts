@@ -26,11 +26,11 @@ arms:
 
 training:
   lora: { r: 16, alpha: 16 }      # targetModules: all seven projections unless given
-  steps: 50
+# steps: 50               # a line left out, as here, has the preset's value
   batchSize: 2
-  gradientAccumulation: 4
+# gradientAccumulation: 4
   learningRate: 0.001
-  warmupSteps: 5
+# warmupSteps: 5
   schedule: linear          # or constant
   weightDecay: 0.01
   maxGradientNorm: 1        # null: no clipping
@@ -44,7 +44,7 @@ suites:                     # leave out what you do not ask
     temperature: 0          # 0 is greedy
     systemPrompt: null
     repeats: 1              # how often each prompt is asked; more than 1 needs a temperature
-    limit: null             # use this many, drawn by the seed
+  # limit: null             # use this many, drawn by the seed
   overRefusal:
     prompts: builtin:wren/data/borderline.jsonl     # harmless prompts that should be answered
     maxTokens: 48
