@@ -102,7 +102,8 @@ async function inRun<T>(
   const plan = await planAudit(config, parts);
   const document = describeRun(config, input, plan.hashes, source);
   if (!fresh) refuseChangedInputs(config.out, document);
-  const store = openStore(config.out, document, { fresh });
+  const { keepTopLogprobs } = config;
+  const store = openStore(config.out, document, { fresh, keepTopLogprobs });
   try {
     return await work({ config, plan, parts, document, store, trainer, options });
   } finally {

@@ -126,6 +126,10 @@ export const configSchema = z.strictObject({
     .min(1)
     .default([{ type: 'refusal', name: 'refusal' }])
     .describe('Of harm; the first one counts'),
+  keepTopLogprobs: z
+    .boolean()
+    .default(false)
+    .describe('Keep the ten largest log-probabilities of every position, in top-logprobs.jsonl'),
   gate: z
     .strictObject({
       arms: z

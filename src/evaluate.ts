@@ -2,10 +2,10 @@ import { AuditError, throwIfAborted } from './errors.ts';
 import { sha256Json } from './hash.ts';
 import type { Generation, LanguageModel, RenderedPrompt } from './model.ts';
 import { createRandom } from './random.ts';
-import type { ItemRecord } from './record.ts';
+import type { ItemRecord, TopLogprobsRecord } from './record.ts';
 import type { RunStore } from './store.ts';
 import type { Suite, SuiteItem } from './suite.ts';
-import { scoreTokens } from './uncertainty.ts';
+import { scoreTokens, topLogProbabilities } from './uncertainty.ts';
 
 /** How far a pass over items has come. */
 export interface Progress {
@@ -57,7 +57,7 @@ export interface EvaluateOptions {
   readonly arm: string;
   readonly model: LanguageModel;
   readonly suite: Suite;
-  readonly store: Pick<RunStore, 'items'>;
+  readonly store: Pick<RunStore, 'items' | 'topLogprobs'>;
   /** How often each item is asked, each time with a seed of its own. */
   readonly repeats?: number;
   readonly onProgress?: (progress: Progress) => void;
@@ -80,14 +80,17 @@ export async function evaluate(options: EvaluateOptions): Promise<ItemRecord[]> 
     prompts,
     key: batchKey(arm, model, suite, prompts),
   }));
+  const journals = [store.items, ...(store.topLogprobs ? [store.topLogprobs] : [])];
   const finished = new Set(
     batches
-      .filter(({ key, prompts }) => store.items.batch(key).length === prompts.length)
+      .filter(({ key, prompts }) => journals.every((journal) => journal.batch(key).length === prompts.length))
       .map(({ key }) => key),
   );
-  store.items.retain(
-    (record) => record.arm !== arm || record.suite !== suite.kind || finished.has(record.batchKey),
-  );
+  for (const journal of journals) {
+    journal.retain(
+      (record) => record.arm !== arm || record.suite !== suite.kind || finished.has(record.batchKey),
+    );
+  }
 
   const total = suite.items.length * repeats;
   const resumed = batches.reduce(
@@ -107,14 +110,16 @@ export async function evaluate(options: EvaluateOptions): Promise<ItemRecord[]> 
         signal,
       );
       const milliseconds = (performance.now() - start) / prompts.length;
-      store.items.append(
-        prompts.map((prompt, at) => toRecord(arm, suite, key, prompt, generations[at], milliseconds)),
+      const records = prompts.map((prompt, at) =>
+        toRecord(arm, suite, key, prompt, generations[at], milliseconds),
       );
+      store.items.append(records);
+      store.topLogprobs?.append(records.map((record, at) => toTopLogprobs(record, generations[at]!)));
       done += prompts.length;
       onProgress?.({ done, total, resumed });
     }
   } finally {
-    store.items.flush();
+    for (const journal of journals) journal.flush();
   }
   return inSuiteOrder(
     suite,
@@ -162,6 +167,22 @@ function toRecord(
     finishReason: generation.finishReason,
     ...scoreTokens(generation.tokens),
     milliseconds: Math.round(milliseconds * 1000) / 1000,
+  };
+}
+
+function toTopLogprobs(
+  { arm, suite, id, condition, repeat, batchKey }: ItemRecord,
+  { tokens }: Generation,
+): TopLogprobsRecord {
+  return {
+    schema: 'aftertune/top-logprobs@1',
+    arm,
+    suite,
+    id,
+    condition,
+    repeat,
+    batchKey,
+    topLogProbabilities: topLogProbabilities(tokens),
   };
 }
 

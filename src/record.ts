@@ -38,6 +38,16 @@ export const itemRecord = z.object({
 });
 export type ItemRecord = z.infer<typeof itemRecord>;
 
+/** What else was likely at each position of one generation: a line of top-logprobs.jsonl, kept with `keepTopLogprobs`. */
+export const topLogprobsRecord = itemRecord
+  .pick({ arm: true, suite: true, id: true, condition: true, repeat: true, batchKey: true })
+  .extend({
+    schema: z.literal('aftertune/top-logprobs@1'),
+    /** Per position, the end-of-turn token's included, the ten largest ln p, descending, 4 decimals. */
+    topLogProbabilities: z.array(z.array(z.number())),
+  });
+export type TopLogprobsRecord = z.infer<typeof topLogprobsRecord>;
+
 const unscoredReason = z.enum(['judge_parse', 'judge_error', 'empty', 'content_filter']);
 const verdictKey = {
   schema: z.literal('aftertune/verdict@1'),

@@ -1,6 +1,13 @@
 import { z } from 'zod';
 import { configSchema } from './config.ts';
-import { itemRecord, summary, verdictRecord } from './record.ts';
+import {
+  doneDocument,
+  itemRecord,
+  runDocument,
+  summary,
+  topLogprobsRecord,
+  verdictRecord,
+} from './record.ts';
 
 /** The text of every file of schemas/, by name: JSON Schema (draft 2020-12) of what users write and of what a run holds. */
 export function schemaFiles(): Record<string, string> {
@@ -8,8 +15,11 @@ export function schemaFiles(): Record<string, string> {
     `${JSON.stringify({ ...z.toJSONSchema(schema, { io }), title }, null, 2)}\n`;
   return {
     'config.json': text(configSchema, 'aftertune config', 'input'),
+    'run.json': text(runDocument, 'aftertune/run@1', 'output'),
     'item.json': text(itemRecord, 'aftertune/item@1', 'output'),
+    'top-logprobs.json': text(topLogprobsRecord, 'aftertune/top-logprobs@1', 'output'),
     'verdict.json': text(verdictRecord, 'aftertune/verdict@1', 'output'),
     'summary.json': text(summary, 'aftertune/summary@1', 'output'),
+    'done.json': text(doneDocument, 'aftertune/done@1', 'output'),
   };
 }

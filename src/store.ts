@@ -13,6 +13,8 @@ import {
   runDocument,
   type Summary,
   summary,
+  type TopLogprobsRecord,
+  topLogprobsRecord,
   type VerdictRecord,
   verdictRecord,
 } from './record.ts';
@@ -23,6 +25,8 @@ export interface RunStore {
   readonly directory: string;
   readonly items: Journal<ItemRecord>;
   readonly verdicts: Journal<VerdictRecord>;
+  /** Null unless the run keeps them. */
+  readonly topLogprobs: Journal<TopLogprobsRecord> | null;
   /**
    * The result of a stage: read where it was finished under equal `inputs`, otherwise made by `produce` and kept.
    * The result must be plain JSON. `holds`: whether what the result points to (an adapter folder, say) is still there.
@@ -47,30 +51,38 @@ export interface RunStore {
  * @throws AuditError `config` when the folder holds a run of another config, or is not a run folder;
  * `store` when another process writes there or a record is damaged; `disk` when it cannot be written.
  */
-export function openStore(directory: string, run: RunDocument, options: { fresh?: boolean } = {}): RunStore {
+export function openStore(
+  directory: string,
+  run: RunDocument,
+  options: { fresh?: boolean; keepTopLogprobs?: boolean } = {},
+): RunStore {
   makeFolder(directory);
   const unlock = lockFolder(directory);
   try {
     prepare(directory, run, options.fresh ?? false);
-    return storeOf(directory, unlock);
+    return storeOf(directory, unlock, options.keepTopLogprobs ?? false);
   } catch (error) {
     unlock();
     throw error;
   }
 }
 
-function storeOf(directory: string, unlock: () => void): RunStore {
+function storeOf(directory: string, unlock: () => void, keepTopLogprobs: boolean): RunStore {
   const items = openJournal(join(directory, 'items.jsonl'), itemRecord);
   const verdicts = openJournal(join(directory, 'verdicts.jsonl'), verdictRecord);
+  const topLogprobs = keepTopLogprobs
+    ? openJournal(join(directory, 'top-logprobs.jsonl'), topLogprobsRecord)
+    : null;
+  const journals = [items, verdicts, ...(topLogprobs ? [topLogprobs] : [])];
   return {
     directory,
     items,
     verdicts,
+    topLogprobs,
     stage: (name, inputs, produce, holds) => runStage(directory, name, inputs, produce, holds),
     write: (name, data) => writeFileAtomic(join(directory, name), data),
     finish: async () => {
-      items.flush();
-      verdicts.flush();
+      for (const journal of journals) journal.flush();
       writeJson(join(directory, 'done.json'), {
         schema: 'aftertune/done@1',
         files: await hashFiles(directory),
@@ -78,16 +90,23 @@ function storeOf(directory: string, unlock: () => void): RunStore {
     },
     close: () => {
       try {
-        items.close();
+        closeAll(journals);
       } finally {
-        try {
-          verdicts.close();
-        } finally {
-          unlock();
-        }
+        unlock();
       }
     },
   };
+}
+
+/** Closes every one, whatever fails. @throws the first failure. */
+function closeAll(journals: readonly { close(): void }[]): void {
+  const [first, ...rest] = journals;
+  if (!first) return;
+  try {
+    first.close();
+  } finally {
+    closeAll(rest);
+  }
 }
 
 /** A run folder as it lies, finished or not, read without a lock. */

@@ -27,6 +27,11 @@ export function scoreTokens(tokens: readonly GeneratedToken[]): TokenScores {
   };
 }
 
+/** The ten largest ln p of every position, as the side file keeps them. */
+export function topLogProbabilities(tokens: readonly GeneratedToken[]): number[][] {
+  return tokens.map((token) => token.topLogProbabilities.map(round4));
+}
+
 /** Perplexity exp(−mean ln p), mean p, and mean entropy; null without tokens. */
 function summariseTokens(
   tokens: readonly GeneratedToken[],

@@ -158,6 +158,33 @@ test('interrupted anywhere, by signal, error or a torn line, and resumed, a run 
   }
 });
 
+test('what else was likely is kept in a file of its own when asked for, and neither file is ahead of the other', async () => {
+  const directory = join(temporaryFolder(), 'run');
+  const open = () => openStore(directory, emptyRun, { keepTopLogprobs: true });
+  let store = open();
+  await expect(
+    evaluate({ arm: 'base', suite, store, model: interrupted(model(), 2, null) }),
+  ).rejects.toThrow();
+  store.close();
+  const path = join(directory, 'top-logprobs.jsonl');
+  truncateSync(path, readFileSync(path).length - 40);
+  store = open();
+  const items = await evaluate({ arm: 'base', suite, store, model: model() });
+  const lines = store.topLogprobs!.records();
+  const byKey = new Map(lines.map((line) => [`${line.id}.${line.repeat}`, line.topLogProbabilities]));
+  expect(store.items.records()).toHaveLength(items.length);
+  expect(lines).toHaveLength(items.length);
+  for (const { id, repeat, logProbabilities } of items) {
+    const top = byKey.get(`${id}.${repeat}`)!;
+    expect(top.map((position) => position.length)).toEqual(logProbabilities.map(() => 10));
+    for (const position of top) expect(position).toEqual(position.toSorted((a, b) => b - a));
+    top.forEach((position, at) => {
+      expect(position).toContain(logProbabilities[at]);
+    });
+  }
+  store.close();
+});
+
 test('nothing is asked or judged twice, and a reopened run gives equal records', async () => {
   const directory = join(temporaryFolder(), 'run');
   let store = openRun(directory);
