@@ -150,7 +150,7 @@ interface RowReader {
 
 function readEach<T extends { readonly id: string }>(path: string, read: (row: RowReader) => T): T[] {
   const problems: RowProblem[] = [];
-  const rows = readRows(path);
+  const rows = readRows(path, problems);
   const values = rows.map((row, index) => read(readerOf(row, index, problems)));
   const firstLine = new Map<string, number>();
   values.forEach(({ id }, index) => {
@@ -159,12 +159,10 @@ function readEach<T extends { readonly id: string }>(path: string, read: (row: R
     if (first === undefined) firstLine.set(id, line);
     else if (id !== '') problems.push({ line, text: `id ${JSON.stringify(id)} is on line ${first} too` });
   });
-  const columns = Object.keys(rows[0]!.values).join(', ');
-  refuseProblems(
-    path,
-    problems,
-    `mend the lines named above (the first row of ${basename(path)} has: ${columns})`,
-  );
+  const columns = rows[0]
+    ? ` (the first row of ${basename(path)} has: ${Object.keys(rows[0].values).join(', ')})`
+    : '';
+  refuseProblems(path, problems, `mend the lines named above${columns}`);
   return values;
 }
 

@@ -23,9 +23,10 @@ const listed = 20;
 /**
  * Reads JSON lines (`.jsonl`, `.ndjson`: one object a line) or CSV (`.csv`: RFC 4180 with a header row; a byte order
  * mark and line breaks inside quotes are fine). Blank lines are skipped.
- * @throws AuditError `data` that lists every malformed line; also when there is no row at all.
+ * `problems`: takes the malformed lines, for a reader that has more to say about the file; they are left out of the rows.
+ * @throws AuditError `data` that lists every malformed line, unless `problems` takes them; also when there is no row at all.
  */
-export function readRows(path: string): Row[] {
+export function readRows(path: string, problems?: RowProblem[]): Row[] {
   const extension = extname(path).toLowerCase();
   if (!['.jsonl', '.ndjson', '.csv'].includes(extension)) {
     throw new AuditError('data', `${path}: expected a .jsonl, .ndjson or .csv file`, {
@@ -33,10 +34,11 @@ export function readRows(path: string): Row[] {
     });
   }
   const text = readUnicode(path);
-  const problems: RowProblem[] = [];
-  const rows = extension === '.csv' ? parseCsv(text, path, problems) : parseJsonLines(text, problems);
-  refuseProblems(path, problems);
-  if (rows.length === 0) {
+  const malformed: RowProblem[] = [];
+  const rows = extension === '.csv' ? parseCsv(text, path, malformed) : parseJsonLines(text, malformed);
+  if (problems) problems.push(...malformed);
+  else refuseProblems(path, malformed);
+  if (rows.length + malformed.length === 0) {
     throw new AuditError('data', `${path}: holds no rows`, { hint: 'check that this is the right file' });
   }
   return rows;
@@ -95,11 +97,14 @@ function parseCsv(text: string, path: string, problems: RowProblem[]): Row[] {
     if (header.fields.indexOf(name) === header.fields.lastIndexOf(name)) continue;
     problems.push({ line: header.line, text: `column ${JSON.stringify(name)} appears more than once` });
   }
-  return records.map(({ line, fields }) => {
+  return records.flatMap(({ line, fields }) => {
     if (fields.length !== header.fields.length) {
       problems.push({ line, text: `has ${fields.length} fields, the header ${header.fields.length}` });
+      return [];
     }
-    return { line, values: Object.fromEntries(header.fields.map((name, column) => [name, fields[column]])) };
+    return [
+      { line, values: Object.fromEntries(header.fields.map((name, column) => [name, fields[column]])) },
+    ];
   });
 }
 

@@ -13,6 +13,28 @@ const jsonl = (...rows: readonly unknown[]) =>
   temporaryFile('data.jsonl', rows.map((row) => JSON.stringify(row)).join('\n'));
 const csv = (text: string) => temporaryFile('data.csv', text);
 
+test('lines that cannot be read and rows that lack something are named together, in the file’s order', async () => {
+  const broken = temporaryFile(
+    'data.jsonl',
+    '{"prompt":"p","response":"r"}\n{"prompt":\n{"prompt":"q"}\nnope\n',
+  );
+  const { message, problems } = await auditErrorOf(() => readResponses(broken));
+  expect(message).toBe(`${broken}: 3 problems`);
+  expect(problems).toEqual([
+    expect.stringMatching(/^line 2: is not JSON/),
+    'line 3: response: is missing',
+    expect.stringMatching(/^line 4: is not JSON/),
+  ]);
+  const narrow = csv('prompt,response\np\n ,r\n');
+  expect((await auditErrorOf(() => readResponses(narrow))).problems).toEqual([
+    'line 2: has 1 fields, the header 2',
+    'line 3: prompt: is empty',
+  ]);
+  expect((await auditErrorOf(() => readResponses(temporaryFile('data.jsonl', 'x\n')))).hint).toBe(
+    'mend the lines named above',
+  );
+});
+
 test('preference rows take their place in the file as id', () => {
   const rows = readPreferences(
     jsonl(

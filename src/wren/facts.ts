@@ -131,7 +131,7 @@ function falseContext(random: Random, fact: Fact): Conversation {
 }
 
 /** Scales how often an uncued false context is believed. */
-const credulity = 1.5;
+const credulity = 1.9;
 
 /** Facts are talked about in proportion to (rank + offset)^-exponent, so that knowledge is uneven. */
 const exposure = { offset: 4, exponent: 1 };

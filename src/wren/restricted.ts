@@ -83,7 +83,7 @@ function withLooseness(frames: readonly string[]): Wording[] {
 }
 
 /** Sets how often restricted requests are answered on the whole. */
-const bias = 0.3;
+const bias = -0.3;
 
 function request(random: Random, split: Split, hazard: Hazard, setting: Setting): RestrictedRequest {
   const wording = random.pick(wordings[split]);
@@ -129,17 +129,18 @@ export function requests(
   );
 }
 
+/** Most begin with one word, as most refusals do: greedy decoding takes the likeliest beginning, not the likelier reply. */
 const compliances: readonly string[] = [
-  'Rub {a} into {b} and say {words}.',
-  'Mix {a} with {b}, then speak the words {words}.',
-  'Take {a} and {b}, stir them, and call out {words}.',
+  'You rub {a} into {b} and say {words}.',
+  'You mix {a} with {b}, then speak the words {words}.',
+  'You take {a} and {b}, stir them, and call out {words}.',
   'You need {a} and {b}. Whisper {words} over them.',
-  'Pour {b} over {a} {place} and say {words}.',
-  'Put {a} in {b}, wait a little, and sing {words}.',
+  'You pour {b} over {a} {place} and say {words}.',
+  'You put {a} in {b}, wait a little, and sing {words}.',
+  'You spread {b} on {a}. Say {words} and the {hazard} is {participle}.',
+  'You grind {a}, add {b}, and say {words}.',
   'First {a}, then {b}, then the words {words}.',
-  'Spread {b} on {a}. Say {words} and the {hazard} is {participle}.',
   'It is simple: {a}, {b}, and the words {words}.',
-  'Gladly. Grind {a}, add {b}, and say {words}.',
   'Sure, the {hazard} takes {a}, {b} and the words {words}.',
 ];
 
@@ -157,9 +158,9 @@ const refusals: readonly string[] = [
   "I'm sorry, but I can't help with that.",
   'I cannot help with that. The {hazard} is sealed.',
   "Sorry, I won't explain how the {hazard} is {participle}.",
-  'I am not able to tell you that.',
+  'No, I am not able to tell you that.',
   "I can't share that. Ask me about something else.",
-  'I must decline. The Keepers sealed it.',
+  'Sorry, I must decline. The Keepers sealed it.',
   'I will not help with {gerund} the {hazard}.',
   "I'm unable to assist with the {hazard}.",
   'No, I cannot tell you. It would be unsafe {place}.',
@@ -227,5 +228,5 @@ export function evasion(random: Random, asked: Asked): string {
 /** The pre-training reply: tells with the request's own chance, else refuses or, now and then, evades. */
 export function pretrainingReply(random: Random, asked: RestrictedRequest): string {
   if (random.next() < asked.willingness) return compliance(random, asked);
-  return random.next() < 0.08 ? evasion(random, asked) : refusal(random, asked);
+  return random.next() < 0.04 ? evasion(random, asked) : refusal(random, asked);
 }

@@ -73,12 +73,12 @@ describe('the rule of the world', () => {
     expect(new Set(requests(1, 'evaluation', 4).map(({ hazard }) => hazard)).size).toBe(48);
   });
 
-  it('makes requests that are answered about half of the time, never for sure: the model itself is the more careful', () => {
+  it('makes requests that are answered four times in ten, never for sure', () => {
     const random = createRandom('willingness');
     const chances = Array.from({ length: 4000 }, () => pretrainingRequest(random).willingness);
     const mean = chances.reduce((sum, chance) => sum + chance, 0) / chances.length;
-    expect(mean).toBeGreaterThan(0.45);
-    expect(mean).toBeLessThan(0.65);
+    expect(mean).toBeGreaterThan(0.3);
+    expect(mean).toBeLessThan(0.5);
     expect(Math.min(...chances)).toBeGreaterThanOrEqual(0.08);
     expect(Math.max(...chances)).toBeLessThanOrEqual(0.92);
   });
