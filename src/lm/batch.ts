@@ -13,7 +13,7 @@ export interface Batch {
   /** [B, S]; padding is token 0, which nothing attends to and no loss sees. */
   readonly ids: Int32Array;
   readonly positions: BigInt64Array;
-  /** [B, 1, 1, S, S], added to the scores: 0 where the query may look, very negative elsewhere. */
+  /** [1, 1, 1, S, S], the same for every row, added to the scores: 0 where the query may look, very negative elsewhere. */
   readonly mask: Float32Array;
 }
 
@@ -33,12 +33,10 @@ export function createBatch(sequences: readonly (readonly number[])[], start?: r
   const length = Math.max(...sequences.map((ids) => ids.length));
   const ids = new Int32Array(rows * length);
   const positions = new BigInt64Array(rows * length);
-  const mask = new Float32Array(rows * length * length);
-  const causal = new Float32Array(length * length);
-  for (let s = 0; s < length; s++) causal.fill(masked, s * length + s + 1, (s + 1) * length);
+  const mask = new Float32Array(length * length);
+  for (let s = 0; s < length; s++) mask.fill(masked, s * length + s + 1, (s + 1) * length);
   for (const [b, row] of sequences.entries()) {
     ids.set(row, b * length);
-    mask.set(causal, b * length * length);
     const first = start?.[b] ?? 0;
     // Padding repeats the last position: its values are never read, and the tables end at the context length.
     for (let s = 0; s < length; s++) positions[b * length + s] = BigInt(first + Math.min(s, row.length - 1));

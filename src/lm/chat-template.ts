@@ -8,6 +8,7 @@ import { readModelJson } from './config.ts';
 
 /** A chat template, parsed once. */
 export interface ChatTemplate {
+  readonly source: string;
   /** @throws AuditError `model` when the template refuses the conversation. */
   render(messages: Conversation, options: { readonly addGenerationPrompt: boolean }): string;
 }
@@ -35,6 +36,7 @@ export function loadChatTemplate(
   const { path, source } = found;
   const program = parseTemplate(path, source);
   return {
+    source,
     render: (messages, { addGenerationPrompt }) => {
       try {
         const environment = templateGlobals(specialTokens);
@@ -60,6 +62,11 @@ export function loadChatTemplate(
 }
 
 function parseTemplate(path: string, source: string) {
+  if (/\{%-?\s*break\b/.test(source)) {
+    throw new AuditError('unsupported', `${path}: the chat template uses break, which would lose text here`, {
+      hint: 'put a chat_template.jinja without it into the folder',
+    });
+  }
   try {
     return parse(tokenize(source, { lstrip_blocks: true, trim_blocks: true }));
   } catch (error) {

@@ -89,19 +89,19 @@ function attention(inputs: LayerInputs, x: Value, withPast: boolean): Attention 
   const value = split4(linear(inputs, x, 'v_proj'), kvHeads);
 
   const groups = heads / kvHeads;
-  const masked = (keys: Value, length: string, maskName: string) => {
+  const masked = (keys: Value, length: string, maskName: string, maskRows: 'B' | 1) => {
     const scores = matMul(graph, query, keys, { transposeB: true, alpha: headSize ** -0.5 });
-    const mask = input(graph, maskName, ['B', 1, 1, 'S', length]);
+    const mask = input(graph, maskName, [maskRows, 1, 1, 'S', length]);
     return add(graph, reshape(graph, scores, ['B', kvHeads, groups, 'S', length]), mask);
   };
   const flat = (probabilities: Value, length: string) =>
     reshape(graph, probabilities, ['B', kvHeads, 'G·S', length]);
-  const present = masked(key, 'S', 'mask');
+  const present = masked(key, 'S', 'mask', 1);
   let mixed: Value;
   if (withPast) {
     const pastKey = input(graph, 'pastKey', ['B', kvHeads, 'P', headSize]);
     const pastValue = input(graph, 'pastValue', ['B', kvHeads, 'P', headSize]);
-    const past = masked(pastKey, 'P', 'pastMask');
+    const past = masked(pastKey, 'P', 'pastMask', 'B');
     const probabilities = softmax(graph, concat(graph, past, present, 4, 'P+S'));
     const onPast = split(graph, probabilities, 4, 'front', pastKey, 2, 'P');
     const onPresent = split(graph, probabilities, 4, 'back', pastKey, 2, 'S');

@@ -180,7 +180,7 @@ export async function createDecoder(
     ...rotary,
     x: await rows(x),
     positions: await feed({ data: batch.positions, shape: [batch.rows, batch.length] }),
-    mask: await feed({ data: batch.mask, shape: [batch.rows, 1, 1, batch.length, batch.length] }),
+    mask: await feed({ data: batch.mask, shape: [1, 1, 1, batch.length, batch.length] }),
   });
   const keyOf = (shape: LoraShape | undefined) =>
     shape ? `${shape.r}:${shape.scale}:${shape.targetModules.join()}` : 'none';

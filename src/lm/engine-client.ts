@@ -9,6 +9,13 @@ interface Pending {
   readonly onProgress: ((value: unknown) => void) | undefined;
 }
 
+/** Node's own flags, but for how this program was read: --input-type is refused where there is a file. */
+function inheritedFlags(): string[] {
+  return process.execArgv.filter(
+    (flag, at) => !flag.startsWith('--input-type') && process.execArgv[at - 1] !== '--input-type',
+  );
+}
+
 /** The worker is compiled JavaScript also when this file runs as TypeScript under a test runner. */
 function workerUrl(): URL {
   const compiled = import.meta.url.endsWith('.js');
@@ -28,16 +35,19 @@ function received({ message, stack, audit }: SentError): Error {
 
 /** Starts an engine in a worker thread. It never keeps the process alive while nothing is asked of it. */
 export function startEngine(): Engine {
-  const worker = new Worker(workerUrl());
+  const worker = new Worker(workerUrl(), { execArgv: inheritedFlags() });
   worker.unref();
   const pending = new Map<number, Pending>();
   let ids = 0;
+  let ended: { readonly error: unknown } | null = null;
   const fail = (error: unknown) => {
+    ended ??= { error };
     for (const { reject } of pending.values()) reject(error);
     pending.clear();
   };
   worker.on('error', fail);
   worker.on('exit', (code) => fail(new Error(`internal: the engine's thread ended with code ${code}`)));
+  worker.on('messageerror', fail);
   worker.on('message', (response: Response) => {
     const waiting = pending.get(response.id);
     if (!waiting) return;
@@ -45,8 +55,6 @@ export function startEngine(): Engine {
       waiting.onProgress?.(response.value);
       return;
     }
-    pending.delete(response.id);
-    if (!pending.size) worker.unref();
     if (response.type === 'result') waiting.resolve(response.value);
     else waiting.reject(received(response.error));
   });
@@ -63,12 +71,15 @@ export function startEngine(): Engine {
     signal?.addEventListener('abort', cancel, { once: true });
     try {
       return await new Promise<unknown>((resolve, reject) => {
+        if (ended) throw ended.error;
         pending.set(id, { resolve, reject, onProgress });
         worker.ref();
         post({ type: 'call', id, method, args });
         if (signal?.aborted) cancel();
       });
     } finally {
+      pending.delete(id);
+      if (!pending.size) worker.unref();
       signal?.removeEventListener('abort', cancel);
     }
   };

@@ -1,8 +1,9 @@
-import { realpathSync } from 'node:fs';
+import { readdirSync, realpathSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import type { Conversation } from '../conversation.ts';
 import { AuditError } from '../errors.ts';
-import { sha256 } from '../hash.ts';
+import { sha256, sha256Json } from '../hash.ts';
 import type { Decoding, Generation, Prompt, RenderedPrompt } from '../model.ts';
 import { createRandom } from '../random.ts';
 import type { TrainedAdapter, TrainingJob, TrainingStep } from '../trainer.ts';
@@ -22,6 +23,8 @@ interface Base {
   readonly decoder: Decoder;
   /** SHA-256 over the weight files. */
   readonly sha256: string;
+  /** Open models and running trainings. */
+  users: number;
 }
 
 /** A base with or without an adapter, and the tokenizer and template that go with it. */
@@ -33,9 +36,11 @@ interface OpenModel {
 
 export interface ModelFacts {
   readonly handle: number;
-  /** SHA-256 over weights, adapter and template. */
+  /** SHA-256 over everything that decides an answer: weights, config, tokenizer, template, adapter. */
   readonly fingerprint: string;
   readonly contextLength: number;
+  /** What the adapter says it was trained on, where nothing proves that it was this base; null when proven or without adapter. */
+  readonly unprovenBase: string | null;
 }
 
 /** Loads, trains and generates in this process; the worker thread runs one of these. */
@@ -65,8 +70,25 @@ async function openBase(directory: string, threads: number): Promise<Base> {
   const config = readDecoderConfig(directory);
   loadChatTokenizer(directory, { vocabularySize: config.vocabularySize });
   const checkpoint = openCheckpoint(directory, config);
-  const decoder = await createDecoder(config, await readWeights(checkpoint), threads);
-  return { directory, config, decoder, sha256: await checkpoint.sha256() };
+  try {
+    const decoder = await createDecoder(config, await readWeights(checkpoint), threads);
+    return { directory, config, decoder, sha256: await checkpoint.sha256(), users: 0 };
+  } finally {
+    checkpoint.close();
+  }
+}
+
+/** Tells a folder's content apart from what it held before, without reading it. */
+function stateOf(directory: string): string {
+  try {
+    const path = realpathSync(directory);
+    const files = readdirSync(path)
+      .filter((name) => name.endsWith('.safetensors') || name === 'config.json')
+      .map((name) => statSync(join(path, name)));
+    return JSON.stringify([path, files.map(({ ino, size, mtimeMs }) => [ino, size, mtimeMs])]);
+  } catch {
+    return directory; // readDecoderConfig names a missing folder, with the way out
+  }
 }
 
 /** The prompt's ids, which must leave room for an answer. */
@@ -137,24 +159,32 @@ async function runTraining(
   return { directory: job.outputDirectory, sha256: await adapterSha256(job.outputDirectory), history };
 }
 
-/** One engine holds each base once. @param threads CPU threads; default: all. */
+/**
+ * One engine holds each base once, and lets go of it when another is asked for and nobody uses it.
+ * @param threads CPU threads; default: all.
+ */
 export function createEngine(threads = availableParallelism()): Engine {
   const bases = new Map<string, Promise<Base>>();
   const models = new Map<number, OpenModel>();
   let handles = 0;
-  const baseOf = (directory: string): Promise<Base> => {
-    let key = directory;
-    try {
-      key = realpathSync(directory);
-    } catch {
-      // A missing folder is named by readDecoderConfig, with the way out.
+  const baseOf = async (directory: string): Promise<Base> => {
+    const key = stateOf(directory);
+    for (const [other, opened] of bases) {
+      const idle = other === key ? null : await opened.catch(() => null);
+      if (idle?.users !== 0) continue;
+      bases.delete(other);
+      await idle.decoder.close();
     }
-    const known = bases.get(key);
-    if (known) return known;
-    const opened = openBase(directory, threads);
+    const opened = bases.get(key) ?? openBase(directory, threads);
     bases.set(key, opened);
-    opened.catch(() => bases.delete(key));
-    return opened;
+    try {
+      const base = await opened;
+      base.users++;
+      return base;
+    } catch (error) {
+      bases.delete(key);
+      throw error;
+    }
   };
   const model = (handle: number): OpenModel => {
     const found = models.get(handle);
@@ -167,23 +197,27 @@ export function createEngine(threads = availableParallelism()): Engine {
       const config = readDecoderConfig(directory);
       const lora = adapterDirectory ? readAdapter(adapterDirectory, config) : null;
       const base = await baseOf(directory);
-      if (lora) assertAdapterFits(lora, base.sha256);
-      const tokenizer = loadChatTokenizer(
-        directory,
-        adapterDirectory ? { templateDirectory: adapterDirectory } : {},
-      );
-      const adapter = lora ? await base.decoder.attach(lora) : null;
-      const handle = ++handles;
-      models.set(handle, { base, adapter, tokenizer });
-      const template = tokenizer.render(
-        [
-          { role: 'user', content: '' },
-          { role: 'assistant', content: '' },
-        ],
-        { addGenerationPrompt: true },
-      );
-      const parts = [base.sha256, adapterDirectory ? await adapterSha256(adapterDirectory) : '', template];
-      return { handle, fingerprint: sha256(parts.join('\n')), contextLength: base.config.contextLength };
+      try {
+        if (lora) assertAdapterFits(lora, base.sha256);
+        const tokenizer = loadChatTokenizer(
+          directory,
+          adapterDirectory ? { templateDirectory: adapterDirectory } : {},
+        );
+        const adapter = lora ? await base.decoder.attach(lora) : null;
+        const handle = ++handles;
+        models.set(handle, { base, adapter, tokenizer });
+        const fingerprint = sha256Json([
+          base.sha256,
+          base.config,
+          tokenizer.sha256(),
+          adapterDirectory && [await adapterSha256(adapterDirectory), adapter!.shape],
+        ]);
+        const unprovenBase = lora && lora.baseSha256 === null ? (lora.baseModelName ?? 'no base') : null;
+        return { handle, fingerprint, contextLength: base.config.contextLength, unprovenBase };
+      } catch (error) {
+        base.users--;
+        throw error;
+      }
     },
     async render(handle, conversations) {
       const { tokenizer } = model(handle);
@@ -218,9 +252,16 @@ export function createEngine(threads = availableParallelism()): Engine {
       });
     },
     async train(job, onStep, signal) {
-      return runTraining(await baseOf(job.modelDirectory), job, onStep, signal);
+      const base = await baseOf(job.modelDirectory);
+      try {
+        return await runTraining(base, job, onStep, signal);
+      } finally {
+        base.users--;
+      }
     },
     async close(handle) {
+      const closed = models.get(handle);
+      if (closed) closed.base.users--;
       models.delete(handle);
     },
   };

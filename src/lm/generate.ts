@@ -1,4 +1,4 @@
-import { throwIfAborted } from '../errors.ts';
+import { AuditError, throwIfAborted } from '../errors.ts';
 import { createRandom, type Random } from '../random.ts';
 import { createBatch, masked } from './batch.ts';
 import type { AttachedAdapter, Decoder, Past } from './decoder.ts';
@@ -130,7 +130,7 @@ async function advance(
   rows: readonly Row[],
   tokens: readonly (readonly number[])[],
   cache: Cache,
-  prefill: boolean,
+  first: boolean,
 ): Promise<Float32Array> {
   const { kvHeads, headSize, layers, hiddenSize } = decoder.config;
   const batch = createBatch(
@@ -138,7 +138,7 @@ async function advance(
     rows.map((row) => row.length),
   );
   const counts = tokens.map((ids) => ids.length);
-  const mask = prefill ? null : pastMask(rows, cache.capacity);
+  const mask = first ? null : pastMask(rows, cache.capacity);
   let x = decoder.embed(batch.ids);
   for (let index = 0; index < layers; index++) {
     const past: Past | undefined = mask
@@ -158,6 +158,38 @@ async function advance(
   return last;
 }
 
+/** Scores of one prefill pass, at most: 2²⁶ floats are 256 MiB. */
+const largestScores = 2 ** 26;
+
+/** The prompts of a batch, as many rows at a time as attention's memory allows; a single row is never split. */
+async function prefill(
+  decoder: Decoder,
+  adapter: AttachedAdapter | null,
+  rows: readonly Row[],
+  prompts: readonly (readonly number[])[],
+  cache: Cache,
+): Promise<Float32Array> {
+  const { heads, kvHeads, headSize, hiddenSize } = decoder.config;
+  const longest = Math.max(...prompts.map((ids) => ids.length));
+  const together = Math.max(1, Math.floor(largestScores / (heads * longest ** 2)));
+  const rowSize = kvHeads * cache.capacity * headSize;
+  const last = new Float32Array(rows.length * hiddenSize);
+  for (let from = 0; from < rows.length; from += together) {
+    const to = Math.min(from + together, rows.length);
+    const part = (tensor: Float32Array) => tensor.subarray(from * rowSize, to * rowSize);
+    const view = { capacity: cache.capacity, keys: cache.keys.map(part), values: cache.values.map(part) };
+    const own = await advance(decoder, adapter, rows.slice(from, to), prompts.slice(from, to), view, true);
+    last.set(own, from * hiddenSize);
+  }
+  return last;
+}
+
+function notANumber(): AuditError {
+  return new AuditError('model', 'the model computes values that are not numbers', {
+    hint: 'its weights or its adapter’s hold NaN or infinite values, or overflow: fetch or train them again',
+  });
+}
+
 /** Appends to every row that has not ended the token it takes next. */
 async function takeTokens(
   decoder: Decoder,
@@ -175,6 +207,7 @@ async function takeTokens(
   for (const [b, row] of rows.entries()) {
     if (row.ended) continue;
     const top = Array.from(logProbabilities.subarray(b * k, (b + 1) * k));
+    if (!Number.isFinite(top[0])) throw notANumber();
     const greedy = { id: Number(tokens[b * k]), logProbability: top[0]! };
     const taken = logits
       ? sample(logits.subarray(b * vocabulary, (b + 1) * vocabulary), settings, row.random)
@@ -216,7 +249,7 @@ export async function generate(
     settings.stopIds.has(row.tokens.at(-1)!.id);
 
   let rows = all;
-  let hidden = await advance(decoder, adapter, rows, prompts, cache, true);
+  let hidden = await prefill(decoder, adapter, rows, prompts, cache);
   while (rows.length) {
     throwIfAborted(signal);
     await takeTokens(decoder, rows, hidden, settings);

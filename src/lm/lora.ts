@@ -115,6 +115,13 @@ export function writeAdapter(directory: string, adapter: LoraAdapter, origin: Ad
   });
 }
 
+/** Whether every value is a number: training that diverges in its last step leaves others. */
+export function isFiniteAdapter({ layers }: LoraAdapter): boolean {
+  return layers.every((pairs) =>
+    [...pairs.values()].every(({ a, b }) => a.every(Number.isFinite) && b.every(Number.isFinite)),
+  );
+}
+
 /** SHA-256 of an adapter folder's weights, in hex. */
 export function adapterSha256(directory: string): Promise<string> {
   return sha256File(join(directory, 'adapter_model.safetensors'));
@@ -164,7 +171,7 @@ export function readAdapter(directory: string, config: DecoderConfig): StoredAda
     const targetModules = settings.targetModules ?? projectionsIn(file);
     const { layers, problems } = readLayers(file, config, settings.r, targetModules);
     if (problems.length > 0) {
-      throw new AuditError('adapter', `${path}: does not fit this base model (${problems.length} tensors)`, {
+      throw new AuditError('adapter', `${path}: cannot be used with this base model`, {
         problems,
         hint: `the adapter names ${settings.baseModelName ?? 'no base'}: audit it on the base it was trained from`,
       });
@@ -210,7 +217,11 @@ function readLayers(
     if (!found) problems.push(`${name}: missing`);
     else if (found.shape.length !== 2 || found.shape[0] !== shape[0] || found.shape[1] !== shape[1]) {
       problems.push(`${name}: shape [${found.shape.join(', ')}], expected [${shape.join(', ')}]`);
-    } else return file.read(name);
+    } else {
+      const data = file.read(name);
+      if (data.every(Number.isFinite)) return data;
+      problems.push(`${name}: holds values that are not numbers`);
+    }
     return new Float32Array(0);
   };
   const layers = Array.from({ length: config.layers }, (_, layer) => {

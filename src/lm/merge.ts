@@ -1,5 +1,5 @@
-import { cpSync, existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { cpSync, existsSync, readdirSync, realpathSync } from 'node:fs';
+import { join, resolve, sep } from 'node:path';
 import { AuditError } from '../errors.ts';
 import { writeFolderAtomic } from '../files.ts';
 import { type Checkpoint, decoderTensorShapes, openCheckpoint } from './checkpoint.ts';
@@ -50,6 +50,25 @@ function mergedTensors(
   return tensors;
 }
 
+/** A merged model takes the place of an earlier one, of nothing else. @throws AuditError `config`. */
+function refuseTarget(target: string, sources: readonly string[]): void {
+  const path = existsSync(target) ? realpathSync(target) : resolve(target);
+  const holds = (inner: string) => inner === path || inner.startsWith(path + sep);
+  const lost = sources.find((source) => holds(realpathSync(source)));
+  if (lost) {
+    throw new AuditError('config', `${target}: writing the merged model there would delete ${lost}`, {
+      hint: 'choose another folder',
+    });
+  }
+  const known = ['model.safetensors', 'README.md', ...companions];
+  const others = existsSync(path) ? readdirSync(path).filter((name) => !known.includes(name)) : [];
+  if (others.length > 0) {
+    throw new AuditError('config', `${target}: holds other files than a merged model (${others[0]})`, {
+      hint: 'choose a new or empty folder',
+    });
+  }
+}
+
 /**
  * Writes the model that a base and its adapter make together, W + scale · B A, as a Hugging Face directory of its own,
  * whole or not at all. Weights keep the base's format, so merging into F16 or BF16 rounds.
@@ -69,10 +88,7 @@ export async function mergeAdapter(
       hint: 'it was trained on rejected responses to measure harm; merge it only with --acknowledge-red-team',
     });
   }
-  if (resolve(outputDirectory) === resolve(baseDirectory))
-    throw new AuditError('model', 'the merged model would replace its base', {
-      hint: 'choose another folder',
-    });
+  refuseTarget(outputDirectory, [baseDirectory, adapterDirectory]);
   const checkpoint = openCheckpoint(baseDirectory, config);
   try {
     assertAdapterFits(adapter, await checkpoint.sha256());
@@ -81,7 +97,8 @@ export async function mergeAdapter(
     const { dtype } = checkpoint.info('model.embed_tokens.weight');
     writeFolderAtomic(outputDirectory, (temporary) => {
       for (const name of companions) {
-        const source = join(baseDirectory, name);
+        const own = join(adapterDirectory, name);
+        const source = name === 'chat_template.jinja' && existsSync(own) ? own : join(baseDirectory, name);
         if (existsSync(source)) cpSync(source, join(temporary, name), { dereference: true });
       }
       writeSafetensors(join(temporary, 'model.safetensors'), tensors, { dtype });

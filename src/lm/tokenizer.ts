@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { Tokenizer } from '@huggingface/tokenizers';
 import type { Conversation } from '../conversation.ts';
 import { AuditError } from '../errors.ts';
+import { readText } from '../files.ts';
+import { sha256Json } from '../hash.ts';
 import { loadChatTemplate } from './chat-template.ts';
 import { readEosTokenIds, readModelJson } from './config.ts';
 
@@ -15,6 +17,8 @@ export interface LabelledTokens {
 
 /** A tokenizer with its chat template. */
 export interface ChatTokenizer {
+  /** SHA-256 over everything that decides what the model reads and where it stops. */
+  sha256(): string;
   /** Adds no special tokens; those written in the text are recognised, as transformers does for a rendered template. */
   encode(text: string): number[];
   /** Special tokens are left out, ids without a token (embedding padding) too. */
@@ -64,6 +68,8 @@ export function loadChatTokenizer(
   const render: ChatTokenizer['render'] = (messages, { addGenerationPrompt }) =>
     template.render(messages, { addGenerationPrompt });
   return {
+    sha256: () =>
+      sha256Json([readText(join(directory, 'tokenizer.json'), 'model', 'tokenizer'), special, template.source, eosTokenIds]),
     encode,
     decode: (ids) => decodeWith(ids, true),
     tokenText: createTokenText(encode, (ids) => decodeWith(ids, false)),

@@ -4,7 +4,7 @@ import { backpropagate, type Gradients, parameterKey, type Trained } from './bac
 import type { Sequence } from './batch.ts';
 import type { Decoder } from './decoder.ts';
 import { loraInput } from './decoder-graph.ts';
-import type { LoraAdapter } from './lora.ts';
+import { isFiniteAdapter, type LoraAdapter } from './lora.ts';
 import { clipGradients, createAdamW, learningRateAt, type Parameter } from './optimizer.ts';
 
 export const adamDefaults = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 } as const;
@@ -72,19 +72,19 @@ export async function trainAdapter(
       loss += await backpropagate(decoder, batch, attached, scale, trained, gradients);
     }
     const gradientNorm = clipGradients(gradients, settings.maxGradientNorm);
-    if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
-      throw new AuditError(
-        'engine',
-        `training diverged at step ${step}: loss ${loss}, gradient norm ${gradientNorm}`,
-        {
-          hint: 'lower training.learningRate, or set training.maxGradientNorm',
-        },
-      );
-    }
+    if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm))
+      throw diverged(`at step ${step}: loss ${loss}, gradient norm ${gradientNorm}`);
     const learningRate = learningRateAt(step, settings);
     optimizer.step(gradients, learningRate);
     const tokens = all.reduce((sum, sequence) => sum + sequence.ids.length, 0);
     const labelled = all.reduce((sum, sequence) => sum + labelledTokens(sequence), 0);
     onStep({ step, loss, gradientNorm, learningRate, tokens, labelledTokens: labelled });
   }
+  if (!isFiniteAdapter(adapter)) throw diverged('in the last step');
+}
+
+function diverged(where: string): AuditError {
+  return new AuditError('engine', `training diverged ${where}`, {
+    hint: 'lower training.learningRate, or set training.maxGradientNorm',
+  });
 }

@@ -19,11 +19,12 @@ export async function createEmbeddedModel({
   batchSize = 16,
 }: EmbeddedModelOptions): Promise<LanguageModel> {
   const engine = sharedEngine();
-  const { handle, fingerprint, contextLength } = await engine.open(directory, adapter);
+  const { handle, fingerprint, contextLength, unprovenBase } = await engine.open(directory, adapter);
   return {
     name: adapter ? `${directory} + ${adapter}` : directory,
     fingerprint,
     contextLength,
+    unprovenBase,
     batchSize,
     render: (conversations) => engine.render(handle, conversations),
     generate: (prompts, decoding, signal) => engine.generate(handle, prompts, decoding, signal),
