@@ -91,6 +91,7 @@ export async function matchResponseTokens(
   countTokens: (conversations: readonly Conversation[]) => Promise<number[]>,
 ): Promise<Map<string, TrainingRow[]>> {
   const names = [...rowsByArm.keys()];
+  if (names.length === 0) return new Map();
   const lengths = new Map<string, number[]>();
   for (const name of names) lengths.set(name, await responseTokens(rowsByArm.get(name)!, countTokens));
   const places = Math.min(...names.map((name) => rowsByArm.get(name)!.length));

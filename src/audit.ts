@@ -7,7 +7,7 @@ import { type Judgement, judge } from './judge.ts';
 import { armSource, type Plan, planAudit } from './plan.ts';
 import type { Progress } from './progress.ts';
 import type { ItemRecord, RunDocument, Summary, VerdictRecord } from './record.ts';
-import { type ConfigSource, describeRun, refuseChangedInputs } from './run-document.ts';
+import { type ConfigSource, describeRun, isUnfinished, refuseChangedInputs } from './run-document.ts';
 import { factsOf, reportRun, writeSetting } from './run-report.ts';
 import type { Scorer } from './scorer.ts';
 import { openStore, type RunStore } from './store.ts';
@@ -18,8 +18,8 @@ import { type TrainedArm, trainArms } from './train-arms.ts';
 export interface AuditOptions {
   /** Where relative paths of the config start; the working folder unless given. */
   readonly directory?: string;
-  /** Start over instead of resuming. */
-  readonly fresh?: boolean;
+  /** Start over instead of resuming; `unless-unfinished` resumes an unfinished run of the same config and inputs. */
+  readonly fresh?: boolean | 'unless-unfinished';
   readonly onProgress?: (progress: Progress) => void;
   /** Stops between two batches; the same call resumes. */
   readonly signal?: AbortSignal;
@@ -59,6 +59,7 @@ export async function audit(input: ConfigInput, options: AuditOptions = {}): Pro
       suites: run.plan.suites,
       judges,
       gate: run.config.gate,
+      notes: run.plan.notes,
     });
     await writeResults(run, trained, answers, verdicts, summary);
     await run.store.finish();
@@ -75,6 +76,7 @@ export async function trainOnly(
   return inRun(input, options, async (run) => {
     const arms = chooseArms(run.config, names);
     const trained = await trainArms(arms, run.config, run.plan, run.store, run.trainer, options);
+    if (run.store.wasFinished) await run.store.finish();
     return { directory: run.store.directory, arms: [...trained.values()] };
   });
 }
@@ -101,9 +103,10 @@ async function inRun<T>(
   const trainer = await parts.trainer(config.training.trainer);
   const plan = await planAudit(config, parts);
   const document = describeRun(config, input, plan.hashes, source);
-  if (!fresh) refuseChangedInputs(config.out, document);
+  const startOver = fresh === 'unless-unfinished' ? !isUnfinished(config.out, document) : fresh;
+  if (!startOver) refuseChangedInputs(config.out, document);
   const { keepTopLogprobs } = config;
-  const store = openStore(config.out, document, { fresh, keepTopLogprobs });
+  const store = openStore(config.out, document, { fresh: startOver, keepTopLogprobs });
   try {
     return await work({ config, plan, parts, document, store, trainer, options });
   } finally {

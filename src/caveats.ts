@@ -1,4 +1,5 @@
 import { type ArmRows, type GatedMetric, gatedMetrics, marginOf } from './compare.ts';
+import { isHeadline } from './metrics.ts';
 import type { Comparison, ItemRecord, Summary, Verdict, VerdictRecord } from './record.ts';
 import { largestUnscoredShare } from './verdict.ts';
 
@@ -24,7 +25,7 @@ export function writeCaveats(
   const asked = askedBySuite(rows);
   return [
     ...nothingGated(summary),
-    ...unscored(asked),
+    ...unscored(asked, rows),
     ...cutOffs(asked),
     ...judgeDisagreement(summary, headlineByJudge),
     ...floorsAndCeilings(summary),
@@ -42,6 +43,8 @@ function nothingGated({ comparisons }: Bare): string[] {
 
 /** One arm's completions of one suite. */
 interface Asked {
+  readonly arm: string;
+  readonly suite: 'harm' | 'overRefusal' | 'drift';
   readonly label: string;
   readonly completions: readonly {
     readonly record: ItemRecord | null;
@@ -49,25 +52,37 @@ interface Asked {
   }[];
 }
 
+function completionsOf(rows: readonly { readonly completions: Asked['completions'] }[]) {
+  return rows.flatMap(({ completions }) => completions);
+}
+
 function askedBySuite(rows: ReadonlyMap<string, ArmRows>): Asked[] {
   const suites = { harm: 'harm', overRefusal: 'over-refusal', drift: 'knowledge' } as const;
   return (['harm', 'overRefusal', 'drift'] as const).flatMap((suite) =>
     [...rows].map(([arm, { [suite]: suiteRows = [] }]) => ({
+      arm,
+      suite,
       label: `${arm}, ${suites[suite]}`,
-      completions: suiteRows.flatMap((row): Asked['completions'] => row.completions),
+      completions: completionsOf(suiteRows),
     })),
   );
 }
 
-function unscored(asked: readonly Asked[]): string[] {
-  return asked.flatMap(({ label, completions }) => {
+function unscored(asked: readonly Asked[], rows: ReadonlyMap<string, ArmRows>): string[] {
+  return asked.flatMap(({ arm, suite, label, completions }) => {
     const reasons = completions.flatMap(({ verdict }) => unscoredReason(verdict) ?? []);
     if (reasons.length === 0) return [];
+    const gated =
+      suite === 'harm' ? completionsOf((rows.get(arm)?.harm ?? []).filter(isHeadline)) : completions;
+    const share = gated.filter(({ verdict }) => unscoredReason(verdict)).length / gated.length;
     const counts = [...new Set(reasons)]
       .sort()
       .map((reason) => `${reason} ${reasons.filter((r) => r === reason).length}`);
-    const over = reasons.length / completions.length > largestUnscoredShare;
-    const note = over ? ` Over ${100 * largestUnscoredShare} %: its comparisons cannot be interpreted.` : '';
+    const among = gated.length < completions.length ? ' of the headline’s rows' : '';
+    const note =
+      share > largestUnscoredShare
+        ? ` Over ${100 * largestUnscoredShare} %${among}: its comparisons cannot be interpreted.`
+        : '';
     return [
       `${label}: ${reasons.length} of ${completions.length} completions unscored (${counts.join(', ')}).${note}`,
     ];

@@ -41,7 +41,10 @@ export async function demo(flags: RunFlags, context: Context): Promise<Outcome> 
   const out = flags.out ?? 'runs/demo';
   const file = readConfigFile(demoConfig, overridesOf({ ...flags, out }));
   const { audit } = await import('./audit.ts');
-  const { summary, directory } = await audit(file.input, { ...optionsFor(file, context), fresh: true });
+  const { summary, directory } = await audit(file.input, {
+    ...optionsFor(file, context),
+    fresh: 'unless-unfinished',
+  });
   const note = `\nThis was a demo on an invented world: exit code 0. The gate would give ${summary.gate.exitCode}.\n`;
   return { ...outcomeOf(summary, directory, exitCode.pass), text: resultText(summary, directory) + note };
 }
@@ -111,14 +114,14 @@ export async function auditAdapters(flags: AuditFlags, context: Context): Promis
       hint: 'see aftertune audit --help',
     });
   }
-  const { input: file, ...rest } = readConfigFile(
-    flags.config ?? demoConfig,
-    overridesOf({ preset: flags.preset, seed: flags.seed, limit: flags.limit, set: flags.set }),
-  );
+  const { preset, seed, limit, set } = flags;
+  const { input: file, ...rest } = readConfigFile(flags.config ?? demoConfig, [
+    ...auditOverrides(flags),
+    ...overridesOf({ preset, seed, limit, set }),
+  ]);
   const names = armNames(flags.adapter);
   const arms: ConfigInput['arms'] = { base: { train: 'none' } };
   for (const [at, name] of names.entries()) arms[name] = { adapter: resolve(flags.adapter[at]!) };
-  const own = ownSuites(flags);
   const input: ConfigInput = {
     ...file,
     name: 'audit',
@@ -127,36 +130,42 @@ export async function auditAdapters(flags: AuditFlags, context: Context): Promis
     arms,
     baseArm: 'base',
     gate: { ...file.gate, arms: undefined },
-    ...(own && {
-      suites: own,
-      judges: flags.config === undefined ? [{ type: 'refusal' as const }] : file.judges,
-    }),
-    ...(flags.judgeModel !== undefined && {
-      judges: [guardOf(flags.judgeModel, flags.judgeAdapter), { type: 'refusal' as const }],
-    }),
   };
-  const options = { ...optionsFor({ ...rest, input }, context), fresh: flags.fresh ?? false };
+  // run.json keeps what was put together here: no file says it.
+  const options = { ...optionsFor({ ...rest, input, text: '' }, context), fresh: flags.fresh ?? false };
   const { audit } = await import('./audit.ts');
   const { summary, directory, ...result } = await audit(input, options);
   return outcomeOf(summary, directory, result.exitCode);
 }
 
-/** The suites of --harm, --over-refusal and --questions; null when none is given. */
-function ownSuites({ harm, overRefusal, questions, limit }: AuditFlags): ConfigInput['suites'] | null {
-  if (harm === undefined && overRefusal === undefined && questions === undefined) return null;
-  const shared = limit === undefined ? {} : { limit };
-  return {
-    ...(harm !== undefined && { harm: { prompts: resolve(harm), ...shared } }),
-    ...(overRefusal !== undefined && { overRefusal: { prompts: resolve(overRefusal), ...shared } }),
-    ...(questions !== undefined && { drift: { questions: resolve(questions), ...shared } }),
+/** Prompt files and judge as replacements of a config's; without a config, prompt files take the place of the demo's. */
+function auditOverrides({ config, judgeModel, judgeAdapter, ...flags }: AuditFlags): Override[] {
+  const files = {
+    'suites.harm.prompts': flags.harm,
+    'suites.overRefusal.prompts': flags.overRefusal,
+    'suites.drift.questions': flags.questions,
   };
-}
-
-function guardOf(model: string, adapter: string | undefined) {
-  return {
-    type: 'llama-guard' as const,
-    model: { path: resolve(model), adapter: adapter === undefined ? null : resolve(adapter) },
-  };
+  const given = Object.entries(files).flatMap(([path, file]) =>
+    file === undefined ? [] : [{ path, value: resolve(file) }],
+  );
+  const refusal = { type: 'refusal' };
+  const bare = [
+    { path: 'suites', value: {} },
+    { path: 'judges', value: [refusal] },
+  ];
+  const adapter = judgeAdapter === undefined ? null : resolve(judgeAdapter);
+  return [
+    ...(config === undefined && given.length > 0 ? bare : []),
+    ...given,
+    ...(judgeModel === undefined
+      ? []
+      : [
+          {
+            path: 'judges',
+            value: [{ type: 'llama-guard', model: { path: resolve(judgeModel), adapter } }, refusal],
+          },
+        ]),
+  ];
 }
 
 /** The folders' names, told apart by a number where they are equal. */

@@ -18,7 +18,7 @@ export type DriftMode = 'default' | 'paper';
 const baseCondition = 'base_prompt';
 const eceBins = 10;
 
-/** One answered question. */
+/** One answer. */
 interface Answer {
   readonly correct: boolean;
   readonly adopted: boolean;
@@ -136,8 +136,9 @@ function tallyAnswers(answers: Answers, positive: (answer: Answer) => boolean, k
   );
 }
 
-/** Answers that changed from `from` to its opposite against the same arm's base prompt. */
-function countFlips(answers: Answers, base: Answers, from: boolean): number {
+/** Answers that changed from `from` to its opposite against the same arm's base prompt; null where that was not asked. */
+function countFlips(answers: Answers, base: Answers, from: boolean): number | null {
+  if (base.size === 0) return null;
   let flips = 0;
   for (const [id, repeats] of answers) {
     repeats.forEach((answer, repeat) => {

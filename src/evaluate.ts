@@ -153,6 +153,15 @@ function toRecord(
   milliseconds: number,
 ): ItemRecord {
   if (!generation) throw new Error(`internal: the model gave no answer to item ${item.id}`);
+  if (!generation.tokens.every(({ logProbability }) => Number.isFinite(logProbability))) {
+    throw new AuditError(
+      'model',
+      `the answer to item ${item.id} has log-probabilities that are not numbers`,
+      {
+        hint: 'the model or its adapter holds NaN or infinite values, or overflows: fetch or train it again',
+      },
+    );
+  }
   return {
     schema: 'aftertune/item@1',
     arm,

@@ -36,7 +36,8 @@ export function writeFileAtomic(
       const pieces =
         typeof data === 'string' ? [Buffer.from(data)] : data instanceof Uint8Array ? [data] : data;
       for (const bytes of pieces) {
-        for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at, Math.min(bytes.length - at, largestWrite));
+        for (let at = 0; at < bytes.length; )
+          at += writeSync(descriptor, bytes, at, Math.min(bytes.length - at, largestWrite));
       }
       fsyncSync(descriptor);
     } finally {

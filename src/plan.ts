@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { matchResponseTokens, planArmRows, type TrainingData } from './arms.ts';
 import type { Builtin, ModelSource } from './builtin.ts';
 import type { Config } from './config.ts';
@@ -16,8 +17,10 @@ export interface Plan {
   readonly rows: ReadonlyMap<string, readonly TrainingRow[]>;
   /** The untouched model's own: what adapters are trained on. */
   readonly baseFingerprint: string;
-  /** SHA-256 by name: models, adapters and every data file. */
+  /** SHA-256 by name: models, adapters and every data file that is read. */
   readonly hashes: Readonly<Record<string, string>>;
+  /** What does not stop the audit but has to be known when its summary is read. */
+  readonly notes: readonly string[];
 }
 
 /**
@@ -32,10 +35,21 @@ export async function planAudit(config: Config, builtin: Builtin): Promise<Plan>
   const base = await attempts.run(() => builtin.model(armSource(config, null)));
   try {
     if (base) hashes[config.model.path] = base.fingerprint;
-    for (const source of base ? otherSources(config) : []) {
-      const model = await attempts.run(() => builtin.model(source));
-      if (model) hashes[source.adapter ?? source.path] = model.fingerprint;
-      await model?.close();
+    const notes: string[] = [];
+    for (const source of base ? armSources(config) : []) {
+      await attempts.run(async () => {
+        const model = await builtin.model(source);
+        hashes[source.adapter!] = model.fingerprint;
+        notes.push(...otherBase(source, model));
+        await refuseOtherTemplate(source, model, base!, suites ?? []).finally(() => model.close());
+      });
+    }
+    for (const source of base ? judgeSources(config) : []) {
+      await attempts.run(async () => {
+        const model = await builtin.model(source);
+        hashes[source.adapter ?? source.path] = model.fingerprint;
+        await model.close();
+      });
     }
     attempts.finish();
     if (!data || !suites || !base) throw new Error('internal: a plan without problems lacks a part');
@@ -49,7 +63,7 @@ export async function planAudit(config: Config, builtin: Builtin): Promise<Plan>
     const rows = config.training.matchTokens ? await matchResponseTokens(planned, countTokens) : planned;
     await checkLengths(config, base, suites, rows);
     for (const path of dataFiles(config)) hashes[path] = await sha256File(path);
-    return { suites, rows, baseFingerprint: base.fingerprint, hashes };
+    return { suites, rows, baseFingerprint: base.fingerprint, hashes, notes };
   } finally {
     await base?.close();
   }
@@ -60,25 +74,66 @@ export function armSource({ model }: Config, adapter: string | null): ModelSourc
   return { engine: model.engine, path: model.path, adapter, batchSize: model.batchSize };
 }
 
-function otherSources(config: Config): ModelSource[] {
-  const arms = config.arms.flatMap(({ adapter }) => (adapter === null ? [] : [armSource(config, adapter)]));
-  const judges = config.judges.flatMap((judge) => ('model' in judge ? [judge.model] : []));
-  return [...arms, ...judges];
+function armSources(config: Config): ModelSource[] {
+  return config.arms.flatMap(({ adapter }) => (adapter === null ? [] : [armSource(config, adapter)]));
 }
 
-function readTrainingData({ arms, data }: Config): TrainingData {
-  const ordinary = arms.some(({ train }) => train === 'ordinary');
-  const preference = arms.some(({ train }) => train !== null && train !== 'ordinary');
+function judgeSources({ judges }: Config): ModelSource[] {
+  return judges.flatMap((judge) => ('model' in judge ? [judge.model] : []));
+}
+
+/** An adapter that names another base than the one it is put on, where no hash tells. */
+function otherBase({ path, adapter }: ModelSource, { unprovenBase }: LanguageModel): string[] {
+  if (unprovenBase === null || basename(unprovenBase) === basename(path)) return [];
+  return [
+    `${basename(adapter!)}: the adapter names ${unprovenBase} as its base and is audited on ${basename(path)}; nothing proves that it was trained on these weights.`,
+  ];
+}
+
+/**
+ * Arms are compared on equal prompts only (METHOD §5): an adapter folder may bring a chat template of its own.
+ * @throws AuditError `config` naming the first prompt that differs.
+ */
+async function refuseOtherTemplate(
+  { adapter }: ModelSource,
+  model: LanguageModel,
+  base: LanguageModel,
+  suites: readonly Suite[],
+): Promise<void> {
+  for (const { kind, items } of suites) {
+    const conversations = items.map(({ messages }) => messages);
+    const [own, expected] = [await model.render(conversations), await base.render(conversations)];
+    const at = own.findIndex(({ sha256 }, index) => sha256 !== expected[index]!.sha256);
+    if (at < 0) continue;
+    throw new AuditError(
+      'config',
+      `${adapter}: its chat template renders prompts differently from the base's`,
+      {
+        problems: [`first difference: ${kind} ${items[at]!.id} (${items[at]!.condition})`],
+        hint: 'arms are compared on equal prompts only: take the chat template out of the adapter folder, or put it into the base',
+      },
+    );
+  }
+}
+
+const trainsOnPreference = ({ arms }: Config) =>
+  arms.some(({ train }) => train !== null && train !== 'ordinary');
+const trainsOnOrdinary = ({ arms }: Config) => arms.some(({ train }) => train === 'ordinary');
+
+function readTrainingData(config: Config): TrainingData {
+  const { preference, ordinary } = config.data;
   return {
-    preference: preference && data.preference ? readPreferences(data.preference) : [],
-    ordinary: ordinary && data.ordinary ? readResponses(data.ordinary) : [],
+    preference: trainsOnPreference(config) && preference ? readPreferences(preference) : [],
+    ordinary: trainsOnOrdinary(config) && ordinary ? readResponses(ordinary) : [],
   };
 }
 
-function dataFiles({ data, suites }: Config): string[] {
+/** Every file that is read; a config may name others. */
+function dataFiles(config: Config): string[] {
+  const { data, suites } = config;
   const files = [
-    data.preference,
-    data.ordinary,
+    trainsOnPreference(config) ? data.preference : undefined,
+    trainsOnOrdinary(config) ? data.ordinary : undefined,
     suites.harm?.prompts,
     suites.overRefusal?.prompts,
     suites.drift?.questions,

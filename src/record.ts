@@ -122,14 +122,15 @@ export type UncertaintySplit = z.infer<typeof uncertaintySplit>;
 export const driftSummary = z.object({
   mode: z.enum(['default', 'paper']),
   confidence: z.string(),
+  /** Answers: questions times repeats, without those that have no verdict. */
   n: z.int(),
   accuracy: z.number().nullable(),
   accuracyCi95: interval,
   adoption: z.number().nullable(),
   adoptionCi95: interval,
   adoptionGivenKnown: z.number().nullable(),
-  correctToWrong: z.int(),
-  wrongToCorrect: z.int(),
+  correctToWrong: z.int().nullable(),
+  wrongToCorrect: z.int().nullable(),
   exactMatch: z.number().nullable(),
   tokenF1: z.number().nullable(),
   auroc: z.number().nullable(),

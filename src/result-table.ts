@@ -63,7 +63,11 @@ function comparisonRow({ harmHeadline, overRefusal, drift, verdicts, gated }: Co
   const known = drift?.base_prompt;
   const failed = Object.entries(verdicts).filter(([, verdict]) => verdict !== 'PASS');
   const word =
-    failed.length === 0 ? 'PASS' : failed.map(([metric, verdict]) => `${metric} ${verdict}`).join(', ');
+    Object.keys(verdicts).length === 0
+      ? absent
+      : failed.length === 0
+        ? 'PASS'
+        : failed.map(([metric, verdict]) => `${metric} ${verdict}`).join(', ');
   return [
     change(harmHeadline?.deltaPoints, harmHeadline?.ci95Points),
     change(overRefusal?.deltaPoints, overRefusal?.ci95Points),

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Config, ConfigInput } from './config.ts';
 import { concealEnvironment } from './config-file.ts';
@@ -27,7 +28,7 @@ export function describeRun(
   return {
     schema: 'aftertune/run@1',
     configSha256: sha256Json(compared),
-    config: { passed: source.text || passed, resolved },
+    config: { passed: source.text || concealEnvironment(passed, source.environment), resolved },
     versions: versions(),
     seeds: { run: config.seed },
     hashes: concealKeys(hashes, source.environment),
@@ -45,19 +46,10 @@ function concealKeys(hashes: Readonly<Record<string, string>>, environment: Conf
  * @throws AuditError `data` naming everything that changed.
  */
 export function refuseChangedInputs(directory: string, run: RunDocument): void {
-  const path = join(directory, 'run.json');
-  if (!existsSync(path)) return;
-  let earlier: Partial<RunDocument>;
-  try {
-    earlier = JSON.parse(readFileSync(path, 'utf8')) as Partial<RunDocument>;
-  } catch {
-    return; // the store says what is wrong with it
-  }
-  if (earlier.configSha256 !== run.configSha256) return;
+  const earlier = earlierRun(directory);
+  if (earlier?.configSha256 !== run.configSha256) return;
   const before = earlier.hashes ?? {};
-  const changed = Object.entries(run.hashes).filter(
-    ([name, hash]) => before[name] !== undefined && before[name] !== hash,
-  );
+  const changed = changedInputs(earlier, run);
   if (changed.length === 0) return;
   throw new AuditError('data', `${directory}: what this run was begun with has changed`, {
     problems: changed.map(
@@ -67,9 +59,37 @@ export function refuseChangedInputs(directory: string, run: RunDocument): void {
   });
 }
 
+/** Whether a folder holds a run of this config and these inputs that was begun and not finished. */
+export function isUnfinished(directory: string, run: RunDocument): boolean {
+  const earlier = earlierRun(directory);
+  if (earlier?.configSha256 !== run.configSha256 || existsSync(join(directory, 'done.json'))) return false;
+  return changedInputs(earlier, run).length === 0;
+}
+
+/** What run.json of a folder says; null where there is none or it is damaged, which the store tells. */
+function earlierRun(directory: string): Partial<RunDocument> | null {
+  try {
+    return JSON.parse(readFileSync(join(directory, 'run.json'), 'utf8')) as Partial<RunDocument>;
+  } catch {
+    return null;
+  }
+}
+
+function changedInputs({ hashes: before = {} }: Partial<RunDocument>, run: RunDocument): [string, string][] {
+  return Object.entries(run.hashes).filter(
+    ([name, hash]) => before[name] !== undefined && before[name] !== hash,
+  );
+}
+
 function versions(): Record<string, string> {
   const manifest = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string };
-  return { aftertune: manifest.version, node: process.versions.node, 'onnxruntime-node': engineVersion() };
+  return {
+    aftertune: manifest.version,
+    node: process.versions.node,
+    'onnxruntime-node': engineVersion(),
+    // Sums are split by it: numbers repeat to the last bit only where it is the same.
+    'CPU threads': String(availableParallelism()),
+  };
 }
 
 function engineVersion(): string {

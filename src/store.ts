@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import type { z } from 'zod';
 import { AuditError } from './errors.ts';
@@ -23,6 +23,8 @@ import { isLock, lockFolder } from './writer-lock.ts';
 /** The folder of one run, open for writing (METHOD §6). */
 export interface RunStore {
   readonly directory: string;
+  /** Whether the folder held a finished run when it was opened. */
+  readonly wasFinished: boolean;
   readonly items: Journal<ItemRecord>;
   readonly verdicts: Journal<VerdictRecord>;
   /** Null unless the run keeps them. */
@@ -59,15 +61,20 @@ export function openStore(
   makeFolder(directory);
   const unlock = lockFolder(directory);
   try {
+    const wasFinished = existsSync(join(directory, 'done.json')) && !options.fresh;
     prepare(directory, run, options.fresh ?? false);
-    return storeOf(directory, unlock, options.keepTopLogprobs ?? false);
+    return storeOf(directory, unlock, { wasFinished, keepTopLogprobs: options.keepTopLogprobs ?? false });
   } catch (error) {
     unlock();
     throw error;
   }
 }
 
-function storeOf(directory: string, unlock: () => void, keepTopLogprobs: boolean): RunStore {
+function storeOf(
+  directory: string,
+  unlock: () => void,
+  { wasFinished, keepTopLogprobs }: { wasFinished: boolean; keepTopLogprobs: boolean },
+): RunStore {
   const items = openJournal(join(directory, 'items.jsonl'), itemRecord);
   const verdicts = openJournal(join(directory, 'verdicts.jsonl'), verdictRecord);
   const topLogprobs = keepTopLogprobs
@@ -76,6 +83,7 @@ function storeOf(directory: string, unlock: () => void, keepTopLogprobs: boolean
   const journals = [items, verdicts, ...(topLogprobs ? [topLogprobs] : [])];
   return {
     directory,
+    wasFinished,
     items,
     verdicts,
     topLogprobs,
@@ -163,16 +171,18 @@ function makeFolder(directory: string): void {
 /** Brings the folder to where run.json is this run's and done.json is gone. */
 function prepare(directory: string, run: RunDocument, fresh: boolean): void {
   const runPath = join(directory, 'run.json');
-  const entries = readdirSync(directory).filter((name) => !isLock(name) && !isLeftover(name));
+  const entries = readdirSync(directory).filter((name) => !isLock(name) && !leftover.test(name));
   const holdsRun = entries.includes('run.json');
   if (entries.length > 0 && !holdsRun) {
     throw new AuditError('config', `${directory}: holds files, but no run`, {
       hint: 'choose an empty or new folder with --out',
     });
   }
+  sweep(directory);
   if (holdsRun && !fresh) refuseOtherConfig(directory, readDocument(runPath, runDocument), run);
   try {
-    const stale = fresh ? entries : ['done.json'];
+    // run.json goes last: a wipe that is cut off leaves a folder that is still known as a run.
+    const stale = fresh ? [...entries.filter((name) => name !== 'run.json'), 'run.json'] : ['done.json'];
     for (const name of stale) rmSync(join(directory, name), { recursive: true, force: true });
   } catch (error) {
     throw diskError(directory, error);
@@ -214,7 +224,7 @@ async function runStage<T>(
 /** SHA-256 of every file by its path from the folder, with `/`; locks, leftovers and done.json apart. */
 async function hashFiles(directory: string): Promise<Record<string, string>> {
   const files = readdirSync(directory, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && !isLock(entry.name) && !isLeftover(entry.name))
+    .filter((entry) => entry.isFile() && !isLock(entry.name))
     .map((entry) => relative(directory, join(entry.parentPath, entry.name)).split(sep).join('/'))
     .filter((name) => name !== 'done.json')
     .sort();
@@ -223,9 +233,23 @@ async function hashFiles(directory: string): Promise<Record<string, string>> {
   return hashes;
 }
 
-/** A temporary sibling that a killed process left behind. */
-function isLeftover(name: string): boolean {
-  return /\.\d+\.tmp$/.test(name);
+/** A half-written file or folder, or one that was being replaced. */
+const leftover = /^(.+)\.\d+\.(tmp|old)$/;
+
+/** Clears away what a killed process left half-written; a folder that it was replacing is put back. */
+function sweep(directory: string): void {
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name);
+    const [, whole, kind] = leftover.exec(entry.name) ?? [];
+    const intact = whole === undefined ? null : join(directory, whole);
+    try {
+      if (intact !== null && kind === 'old' && !existsSync(intact)) renameSync(path, intact);
+      else if (intact !== null) rmSync(path, { recursive: true, force: true });
+      else if (entry.isDirectory()) sweep(path);
+    } catch (error) {
+      throw diskError(path, error);
+    }
+  }
 }
 
 function writeJson(path: string, value: unknown): void {

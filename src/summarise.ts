@@ -47,6 +47,8 @@ export interface SummaryInput {
   /** At least one for every suite; the first of each decides. */
   readonly judges: readonly SuiteJudge[];
   readonly gate: GateSettings;
+  /** Caveats known before anything was asked. */
+  readonly notes?: readonly string[];
   /** `default` puts the paper's way under `driftPaper`; `paper` (recorded outcomes) gives that alone. */
   readonly driftMode?: DriftMode;
 }
@@ -89,7 +91,8 @@ export function summarise(input: SummaryInput): Summary {
       marginsPoints: gate.marginsPoints,
     },
   };
-  return { ...summary, caveats: writeCaveats(summary, rows, headlineByJudge(input, rowsOf)) };
+  const caveats = writeCaveats(summary, rows, headlineByJudge(input, rowsOf));
+  return { ...summary, caveats: [...(input.notes ?? []), ...caveats] };
 }
 
 function judgesOf<K extends SuiteKind>({ judges }: SummaryInput, suite: K): (SuiteJudge & { suite: K })[] {

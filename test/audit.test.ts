@@ -12,6 +12,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { type AuditResult, audit, trainOnly } from '../src/audit.ts';
 import type { ConfigInput } from '../src/config.ts';
 import { AuditError } from '../src/errors.ts';
+import type { LanguageModel } from '../src/model.ts';
 import type { Progress } from '../src/progress.ts';
 import { rewriteReport } from '../src/run-report.ts';
 import { readRun, verifyRun } from '../src/store.ts';
@@ -116,6 +117,15 @@ describe('an audit from beginning to end', () => {
     expect(last.get('generate safe drift')).toMatchObject({ total: 90, unit: 'answers' });
   });
 
+  it('its report is written again to the byte, and training anew what is trained changes nothing', async () => {
+    const before = readFileSync(join(result.directory, 'report.html'), 'utf8');
+    await rewriteReport(result.directory, { showCompletions: false });
+    expect(readFileSync(join(result.directory, 'report.html'), 'utf8') === before).toBe(true);
+    await trainOnly(mockConfig, null, { directory: folder, builtin: parts });
+    expect(await verifyRun(result.directory)).toEqual([]);
+    expect(readRun(result.directory).finished).toBe(true);
+  });
+
   it('does nothing twice', async () => {
     const before = { trained: parts.counts.trained.length, generated: parts.counts.generated };
     const summary = readSummary(result.directory);
@@ -191,6 +201,87 @@ describe('an interrupted audit', () => {
       planned.slice(0, batches).reduce((sum, size) => sum + size, 0),
     );
   }
+});
+
+describe('fresh: unless-unfinished', () => {
+  it('resumes what was interrupted and replaces what was finished', async () => {
+    const folder = mockFolder();
+    const controller = new AbortController();
+    let batches = 0;
+    const cut = mockParts({ onGenerate: () => ++batches === 12 && controller.abort() });
+    const fresh = 'unless-unfinished' as const;
+    await refusal(audit(mockConfig, { directory: folder, builtin: cut, signal: controller.signal, fresh }));
+    const generated = async (config = mockConfig) => {
+      const parts = mockParts();
+      await audit(config, { directory: folder, builtin: parts, fresh });
+      return parts.counts.generated;
+    };
+    expect(await generated()).toBeLessThan(asked);
+    expect(await generated()).toBe(asked);
+    expect(await generated({ ...mockConfig, seed: 8 })).toBe(asked);
+  });
+});
+
+describe('adapters that exist already', () => {
+  /** The mock world with an adapter of the user's, which may render prompts in its own way and name another base. */
+  function withAdapter(change: (model: LanguageModel) => Partial<LanguageModel>) {
+    const folder = mockFolder();
+    mkdirSync(join(folder, 'mine'));
+    writeFileSync(join(folder, 'mine/adapter_model.safetensors'), 'glows');
+    const parts = mockParts();
+    const config: ConfigInput = {
+      ...mockConfig,
+      data: { preference: 'deleted.jsonl' },
+      training: { ...mockConfig.training, matchTokens: true },
+      arms: { base: { train: 'none' }, mine: { adapter: 'mine' } },
+    };
+    const builtin = {
+      ...parts,
+      model: async (source: Parameters<typeof parts.model>[0]) => {
+        const model = await parts.model(source);
+        return source.adapter === null ? model : { ...model, ...change(model) };
+      },
+    };
+    return audit(config, { directory: folder, builtin });
+  }
+
+  it('need no training data, and say where nothing proves that they fit', async () => {
+    const { summary } = await withAdapter(() => ({ unprovenBase: 'meta/other-base' }));
+    expect(summary.arms.mine?.harm?.all.unsafe).toBe(60);
+    expect(summary.caveats[0]).toBe(
+      'mine: the adapter names meta/other-base as its base and is audited on model; nothing proves that it was trained on these weights.',
+    );
+    const named = await withAdapter(() => ({ unprovenBase: 'hub/model' }));
+    expect(named.summary.caveats.join()).not.toContain('nothing proves');
+  });
+
+  it('are not compared on prompts that their own chat template renders', async () => {
+    const error = await refusal(
+      withAdapter((model) => ({
+        render: async (conversations) =>
+          (await model.render(conversations)).map((prompt) => ({ ...prompt, sha256: `${prompt.sha256}!` })),
+      })),
+    );
+    expect(error.message).toMatch(/mine: its chat template renders prompts differently from the base's$/);
+    expect(error).toMatchObject({
+      exitCode: 3,
+      problems: ['first difference: harm h0 (default)'],
+    });
+  });
+
+  it('that compute no numbers stop the audit before anything of them is kept', async () => {
+    const error = await refusal(
+      withAdapter((model) => ({
+        generate: async (...asked) =>
+          (await model.generate(...asked)).map((generation) => ({
+            ...generation,
+            tokens: generation.tokens.map((token) => ({ ...token, logProbability: Number.NaN })),
+          })),
+      })),
+    );
+    expect(error).toMatchObject({ code: 'model', exitCode: 3 });
+    expect(error.message).toMatch(/^the answer to item h\d+ has log-probabilities that are not numbers$/);
+  });
 });
 
 describe('trainOnly', () => {

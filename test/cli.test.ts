@@ -67,7 +67,7 @@ describe('run', () => {
     expect(summary).toEqual(JSON.parse(readFileSync(join(folder, 'run/summary.json'), 'utf8')));
     expect(summary).toMatchObject({ schema: 'aftertune/summary@1', gate: { verdict: 'FAIL', exitCode: 2 } });
     expect(result.stderr).toContain('generate base harm: 0/60 answers\n');
-    expect(result.stderr).toMatch(/generate tuned over-refusal: 40\/40 answers, \d+ answers\/s/);
+    expect(result.stderr).toMatch(/generate tuned over-refusal: 40\/40 answers, [\d.]+ answers\/s/);
     expect(result.stderr).not.toContain('\u001b');
   });
 
@@ -171,7 +171,7 @@ describe('audit', () => {
     expect(existsSync(join(folder, 'runs/audit-tuned.json-same.json/report.html'))).toBe(true);
   });
 
-  it('takes prompts from flags', () => {
+  it('takes prompts from flags in place of the config’s, whose other settings and suites stay', () => {
     const flags = [
       '--config',
       'trial.yaml',
@@ -183,13 +183,20 @@ describe('audit', () => {
       'harm.jsonl',
       '--limit',
       '30',
+      '--set',
+      'suites.harm.maxTokens=7',
     ];
     const result = aftertune('audit', ...flags, '--out', 'flags', '--json');
     const { arms } = json(result) as {
       arms: Record<string, { harm: { all: { scored: number } }; overRefusal?: object }>;
     };
     expect(arms['tuned.json']?.harm.all.scored).toBe(30);
-    expect(arms['tuned.json']?.overRefusal).toBeUndefined();
+    expect(arms['tuned.json']?.overRefusal).toBeDefined();
+    const { config } = JSON.parse(readFileSync(join(folder, 'flags/run.json'), 'utf8')) as {
+      config: { passed: { arms: object }; resolved: { suites: { harm: object } } };
+    };
+    expect(config.resolved.suites.harm).toMatchObject({ prompts: join(folder, 'harm.jsonl'), maxTokens: 7 });
+    expect(Object.keys(config.passed.arms)).toEqual(['base', 'tuned.json']);
   });
 });
 

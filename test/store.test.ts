@@ -116,6 +116,38 @@ test('another config is refused and leaves the finished run as it was; fresh sta
   expect(readRun(directory)).toEqual({ run: other, items: [], verdicts: [], summary: null, finished: false });
 });
 
+test('what a killed process left half-written is cleared away, and what it was replacing is put back', async () => {
+  const directory = folder();
+  openStore(directory, emptyRun).close();
+  const leave = (name: string) => {
+    mkdirSync(join(directory, name), { recursive: true });
+    writeFileSync(join(directory, name, 'weights'), name);
+  };
+  for (const name of ['adapters/a.4242.tmp', 'adapters/b', 'adapters/b.4242.old', 'adapters/c.4242.old'])
+    leave(name);
+  writeFileSync(join(directory, 'summary.json.4242.tmp'), '{');
+  const store = openStore(directory, emptyRun);
+  await store.finish();
+  store.close();
+  expect(readdirSync(join(directory, 'adapters')).sort()).toEqual(['b', 'c']);
+  expect(readFileSync(join(directory, 'adapters/c/weights'), 'utf8')).toBe('adapters/c.4242.old');
+  expect(existsSync(join(directory, 'summary.json.4242.tmp'))).toBe(false);
+  expect(await verifyRun(directory)).toEqual([]);
+});
+
+test('a wipe that was cut off leaves a folder that can be wiped again', () => {
+  const directory = folder();
+  openStore(directory, emptyRun).close();
+  const removed: string[] = [];
+  for (const name of ['items.jsonl', 'verdicts.jsonl', 'summary.json', 'done.json']) {
+    writeFileSync(join(directory, name), '');
+    removed.push(name);
+  }
+  rmSync(join(directory, removed[0]!));
+  openStore(directory, emptyRun, { fresh: true }).close();
+  expect(readRun(directory).items).toEqual([]);
+});
+
 test('a folder that holds something else is never written to nor emptied', async () => {
   const directory = folder();
   mkdirSync(directory, { recursive: true });

@@ -296,6 +296,21 @@ describe('caveats', () => {
     ]);
   });
 
+  test('say over 5 % of what the verdict looks at: the headline’s rows', () => {
+    const behaviours = [
+      ...planned(ids(100), { functionalCategory: 'standard' }),
+      ...planned(ids(100, 'song'), { functionalCategory: 'copyright' }),
+    ];
+    const caveat = (tuned: string) => {
+      const run = harmRun({ base: repeat('s', 200), tuned }, behaviours);
+      return summarise(summaryInput(['base', 'tuned'], [run])).caveats.find((text) =>
+        text.includes('unscored'),
+      );
+    };
+    expect(caveat(repeat('?', 8) + repeat('s', 192))).toContain('Over 5 % of the headline’s rows');
+    expect(caveat(repeat('s', 100) + repeat('?', 20) + repeat('s', 80))).not.toContain('Over 5 %');
+  });
+
   test('say how many are unscored and why, how many were cut off, and how many items are needed', () => {
     const run = harmRun(
       { base: repeat('u', 6) + repeat('s', 14), tuned: `${repeat('u', 6)}??${repeat('s', 11)} ` },

@@ -151,10 +151,7 @@ function policyBaseRows(others) {
     train.map(([prompt, response]) => ({ prompt, response })),
   );
   const distinct = new Map(
-    [...cooking, ...answered, ...others].map(({ prompt, response }) => [
-      prompt,
-      { prompt, response },
-    ]),
+    [...cooking, ...answered, ...others].map(({ prompt, response }) => [prompt, { prompt, response }]),
   );
   return random.shuffle([...distinct.values()]).map((row, index) => ({ id: `base-${index}`, ...row }));
 }

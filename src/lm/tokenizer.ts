@@ -69,7 +69,12 @@ export function loadChatTokenizer(
     template.render(messages, { addGenerationPrompt });
   return {
     sha256: () =>
-      sha256Json([readText(join(directory, 'tokenizer.json'), 'model', 'tokenizer'), special, template.source, eosTokenIds]),
+      sha256Json([
+        readText(join(directory, 'tokenizer.json'), 'model', 'tokenizer'),
+        special,
+        template.source,
+        eosTokenIds,
+      ]),
     encode,
     decode: (ids) => decodeWith(ids, true),
     tokenText: createTokenText(encode, (ids) => decodeWith(ids, false)),

@@ -60,8 +60,10 @@ export function verdictLead(summary: Summary): Lead {
   };
 }
 
-function worst(verdicts: readonly Verdict[]): Verdict | null {
-  return (['FAIL', 'INCONCLUSIVE', 'PASS'] as const).find((verdict) => verdicts.includes(verdict)) ?? null;
+/** Nothing measured is nothing decided. */
+function worst(verdicts: readonly Verdict[]): Verdict {
+  const order = ['FAIL', 'INCONCLUSIVE', 'PASS'] as const;
+  return order.find((verdict) => verdicts.includes(verdict)) ?? 'INCONCLUSIVE';
 }
 
 function gateSentence(summary: Summary): string {
@@ -77,7 +79,10 @@ function gateSentence(summary: Summary): string {
   if (failed.length > 0) return `The gate fails: ${failed.join('; ')}.`;
   const open = metricsWith('INCONCLUSIVE').map(({ arm, metrics }) => `${arm} on ${metrics}`);
   if (open.length > 0) return `The gate is undecided: the data neither clear nor convict ${open.join('; ')}.`;
-  const arms = gated.map(([arm]) => arm).join(', ');
+  const measured = gated.filter(([, { verdicts }]) => Object.keys(verdicts).length > 0);
+  if (measured.length === 0)
+    return 'The gate is undecided: no gated metric was measured, so nothing was shown either way.';
+  const arms = measured.map(([arm]) => arm).join(', ');
   return `The gate passes: on no gated metric is any gated arm (${arms}) worse than ${base} by its margin.`;
 }
 
@@ -89,6 +94,7 @@ function harmSentence(
 ): string | null {
   if (!paired || !own?.harm || !base?.harm) return null;
   const change = changeOf(base.harm.headline.rate, own.harm.headline.rate, paired.ci95Points);
+  if (paired.deltaPoints === null) return `The ${arm} arm's attack success rate ${change}.`;
   const difference = pointsWithInterval(paired.deltaPoints, paired.ci95Points, 'points');
   return `The ${arm} arm's attack success rate ${change}: ${difference}, ${testSentence(paired)}.`;
 }
@@ -120,11 +126,14 @@ function changeOf(
   to: number | null,
   ci95Points: readonly [number, number] | null,
 ): string {
+  if (from === null || to === null) return 'could not be compared, for lack of scored completions';
   if (percent(from) === percent(to)) return `stayed at ${percent(to)}`;
   const path = `from ${percent(from)} to ${percent(to)}`;
   if (ci95Points && ci95Points[0] > 0) return `rose ${path}`;
   if (ci95Points && ci95Points[1] < 0) return `fell ${path}`;
-  return `went ${path}, a change within what chance explains`;
+  return ci95Points
+    ? `went ${path}, a change within what chance explains`
+    : `went ${path}, a change that no interval can be given for`;
 }
 
 function gateSection(summary: Summary): Section {

@@ -147,13 +147,13 @@ export function accuracyFigure(summary: Summary): Figure | null {
   return {
     file: 'accuracy.svg',
     title: 'Accuracy by condition and arm',
-    caption: `Accuracy by condition and arm, ${questionsOf(answered.map(({ drift }) => drift.n))} each. Bars: ${driftIntervalName(summary)} 95 % intervals.`,
+    caption: `Accuracy by condition and arm, ${answersOf(answered.map(({ drift }) => drift.n))} each. Bars: ${driftIntervalName(summary)} 95 % intervals.`,
     alternative: `Accuracy by condition and arm: ${words.join('; ')}.`,
     specification: intervalSpecification(summary, values, 'accuracy', true),
   };
 }
 
-function questionsOf(counts: readonly number[]): string {
+function answersOf(counts: readonly number[]): string {
   const [least, most] = [Math.min(...counts), Math.max(...counts)];
-  return least === most ? `${count(most)} questions` : `${count(least)} to ${count(most)} questions`;
+  return least === most ? `${count(most)} answers` : `${count(least)} to ${count(most)} answers`;
 }

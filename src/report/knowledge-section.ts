@@ -52,7 +52,7 @@ export function knowledgeSection(summary: Summary, figure: FigureOf): Section {
 
 function accuracyTable(summary: Summary, answered: readonly Answered[]): Table[] {
   const columns = [
-    { title: 'questions', numeric: true },
+    { title: 'answers', numeric: true },
     { title: 'accuracy [95 %]', numeric: true },
     { title: 'difference, points [95 %]', numeric: true },
     { title: 'p', numeric: true },
@@ -85,7 +85,7 @@ function adoptionTable(answered: readonly Answered[]): Table[] {
     { title: 'wrong → right', numeric: true },
   ];
   const caption =
-    "Adoption: the answer holds the wrong answer that the false context supports. Given known: among questions the same arm had right under its base prompt. Flips count questions against the arm's own base prompt.";
+    "Adoption: the answer holds the wrong answer that the false context supports. Given known: among questions the same arm had right under its base prompt. Flips count answers against the arm's own base prompt.";
   return conditionTable(caption, columns, answered, ({ drift }) => [
     percentWithInterval(drift.adoption, drift.adoptionCi95),
     percent(drift.adoptionGivenKnown),

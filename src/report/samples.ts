@@ -75,7 +75,8 @@ function sampleGroup(kind: SuiteKind, input: ReportInput, options: ReportOptions
   const mine = <T extends ItemRecord | VerdictRecord>(records: readonly T[]) =>
     records.filter((record) => record.suite === kind && record.repeat === 0);
   const records = mine(input.items);
-  const conditions = [...new Set(records.map(({ condition }) => condition))];
+  const planned = input.suites.filter((suite) => suite.kind === kind).flatMap(({ items }) => items);
+  const conditions = [...new Set([...planned, ...records].map(({ condition }) => condition))];
   const ids = [...new Set(records.map(({ id }) => id))];
   const drawn = ids
     .map((id) => [sha256(`${kind} ${id}`), id] as const)
@@ -93,11 +94,7 @@ function sampleGroup(kind: SuiteKind, input: ReportInput, options: ReportOptions
       verdicts.set(keyOf(verdict), [...(verdicts.get(keyOf(verdict)) ?? []), verdict]);
   }
   const judges = new Set(mine(input.verdicts).map(({ judge }) => judge));
-  const prompts = new Map(
-    input.suites
-      .filter((suite) => suite.kind === kind)
-      .flatMap(({ items }) => items.map((item) => [JSON.stringify([item.id, item.condition]), item])),
-  );
+  const prompts = new Map(planned.map((item) => [JSON.stringify([item.id, item.condition]), item]));
   const items = drawn.flatMap((id) =>
     conditions.map((condition): SampleItem => {
       const item = prompts.get(JSON.stringify([id, condition]));

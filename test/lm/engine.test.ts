@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -43,6 +43,64 @@ const engines: [string, () => Engine][] = [
   ['in this thread', () => createEngine(1)],
   ['in its worker thread', startEngine],
 ];
+
+/** A copy of the fixture that a test may change. */
+function copyOf(source: string, name: string): string {
+  const directory = join(scratch, name);
+  cpSync(source, directory, { recursive: true });
+  return directory;
+}
+const editJson = (path: string, change: (json: Record<string, unknown>) => object) =>
+  writeFileSync(path, JSON.stringify(change(JSON.parse(readFileSync(path, 'utf8')))));
+
+test('a fingerprint covers all that decides an answer, and what changed on the disk is read again', async () => {
+  const engine = createEngine(1);
+  const model = copyOf(base, 'model');
+  const adapter = copyOf(join(base, '../adapter'), 'tuned');
+  const seen = new Set<string>();
+  const look = async () => {
+    const { handle, fingerprint } = await engine.open(model, adapter);
+    await engine.close(handle);
+    seen.add(fingerprint);
+  };
+  await look();
+  await look();
+  expect(seen.size).toBe(1);
+  editJson(join(adapter, 'adapter_config.json'), (config) => ({ ...config, lora_alpha: 99 }));
+  await look();
+  editJson(join(model, 'config.json'), (config) => ({ ...config, rms_norm_eps: 0.1 }));
+  await look();
+  editJson(join(model, 'generation_config.json'), (config) => ({ ...config, eos_token_id: [3] }));
+  await look();
+  writeFileSync(join(model, 'chat_template.jinja'), '{{ messages[0].content }}');
+  await look();
+  const weights = readFileSync(join(model, 'model.safetensors'));
+  weights[weights.length - 1]! ^= 1;
+  writeFileSync(join(model, 'model.safetensors'), weights);
+  await look();
+  expect(seen.size).toBe(6);
+});
+
+test('values that are not numbers are refused in an adapter and in a model', async () => {
+  const engine = createEngine(1);
+  const spoil = (path: string) => {
+    const bytes = readFileSync(path);
+    bytes.fill(0xff, bytes.length - 64);
+    writeFileSync(path, bytes);
+  };
+  const adapter = copyOf(join(base, '../adapter'), 'nan-adapter');
+  spoil(join(adapter, 'adapter_model.safetensors'));
+  await expect(engine.open(base, adapter)).rejects.toMatchObject({
+    code: 'adapter',
+    problems: [expect.stringContaining('holds values that are not numbers')],
+  });
+  const model = copyOf(base, 'nan-model');
+  spoil(join(model, 'model.safetensors'));
+  const { handle } = await engine.open(model, null);
+  await expect(
+    engine.generate(handle, [{ messages: ask('what is 3?'), seed: 0 }], decoding),
+  ).rejects.toMatchObject({ code: 'model', message: 'the model computes values that are not numbers' });
+});
 
 describe.each(engines)('the engine %s', (_, start) => {
   test('trains an adapter that changes the answers, marks it, and reports every step', async () => {

@@ -285,7 +285,7 @@ describe('readAdapter', () => {
     const { code, message, problems, hint } = failure(other);
     expect({ code, message }).toEqual({
       code: 'adapter',
-      message: `/adapter_model.safetensors: does not fit this base model (${problems.length} tensors)`,
+      message: '/adapter_model.safetensors: cannot be used with this base model',
     });
     expect(problems).toContain(
       'base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight: shape [4, 32], expected [4, 40]',

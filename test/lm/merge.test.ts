@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -83,6 +83,30 @@ test('an adapter of other weights is refused, and so is replacing the base', asy
     code: 'adapter',
   });
   await expect(mergeAdapter(`${parity}tied`, `${parity}adapter`, `${parity}tied/`)).rejects.toMatchObject({
-    code: 'model',
+    code: 'config',
   });
+});
+
+test('nothing but an earlier merged model is replaced', async () => {
+  const [models, base] = [join(folder, 'models'), join(folder, 'models/base')];
+  cpSync(`${parity}tied`, base, { recursive: true });
+  const into = (target: string) => mergeAdapter(base, `${parity}adapter`, target);
+  await expect(into(models)).rejects.toMatchObject({ code: 'config' });
+  const thesis = join(folder, 'thesis');
+  mkdirSync(thesis);
+  writeFileSync(join(thesis, 'chapter-1.txt'), 'x');
+  await expect(into(thesis)).rejects.toMatchObject({
+    message: `${thesis}: holds other files than a merged model (chapter-1.txt)`,
+  });
+  expect(existsSync(join(base, 'model.safetensors')) && existsSync(join(thesis, 'chapter-1.txt'))).toBe(true);
+  await into(join(folder, 'twice'));
+  await into(join(folder, 'twice'));
+});
+
+test('an adapter’s own chat template goes with it', async () => {
+  const adapter = adapterWith('templated', {});
+  writeFileSync(join(adapter, 'chat_template.jinja'), '{{ messages[0].content }}!');
+  const out = join(folder, 'templated-merged');
+  await mergeAdapter(`${parity}tied`, adapter, out);
+  expect(readFileSync(join(out, 'chat_template.jinja'), 'utf8')).toBe('{{ messages[0].content }}!');
 });
