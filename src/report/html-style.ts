@@ -45,9 +45,9 @@ ul.prose li { margin-bottom: .45rem; overflow-wrap: anywhere; }
 .cards li { background: var(--page); border: 1px solid var(--line); border-radius: 5px; padding: .8rem .95rem; font-size: .9rem; line-height: 1.5; font-variant-numeric: tabular-nums; }
 .cards p:last-child { margin-bottom: 0; }
 .cards dl { margin: 0; border-top: 1px solid var(--faint); }
-.cards dl div { display: grid; grid-template-columns: auto auto; gap: 0 .6rem; padding: .3rem 0; border-bottom: 1px solid var(--faint); font-size: .82rem; }
+.cards dl div { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 .6rem; padding: .3rem 0; border-bottom: 1px solid var(--faint); font-size: .82rem; }
 .cards dl div:last-child { border-bottom: 0; padding-bottom: 0; }
-.cards dt { grid-column: 1 / -1; color: var(--muted); }
+.cards dt { flex: 0 0 100%; color: var(--muted); }
 .cards dd { margin: 0; white-space: nowrap; }
 .card-head { display: flex; justify-content: space-between; align-items: center; gap: .5rem; margin-bottom: .5rem; font-weight: 600; }
 .arm { display: inline-block; position: relative; padding-left: 1.3em; overflow-wrap: break-word; }
