@@ -3,7 +3,7 @@
  * Makes the base of examples/smollm2.yaml: SmolLM2 never refuses to talk about cooking, so it is first tuned to refuse
  * part of the time, and the adapter is merged into a model directory of its own (outside the repository).
  *   node scripts/smollm2/make-policy-base.mjs [--base DIR] [--out DIR] [--steps N] [--rate X] [--seed N]
- * Prints the loss, and how many of some evaluation prompts it then answers instead of refusing.
+ * Prints the loss, and how many of the evaluation prompts it then answers instead of refusing.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
@@ -14,9 +14,9 @@ import { readHarmPrompts, readResponses } from '../../dist/dataset.js';
 import { mergeAdapter } from '../../dist/lm/merge.js';
 import { createEmbeddedModel } from '../../dist/models/embedded.js';
 import { createRandom } from '../../dist/random.js';
+import { classifyRefusal } from '../../dist/scorers/refusal.js';
 import { projections } from '../../dist/trainer.js';
 import { createEmbeddedTrainer } from '../../dist/trainers/embedded.js';
-import { refusal } from './cooking.mjs';
 
 const cache = join(homedir(), '.cache/aftertune');
 const examples = fileURLToPath(new URL('../../examples/smollm2/', import.meta.url));
@@ -24,7 +24,7 @@ const { values } = parseArgs({
   options: {
     base: { type: 'string', default: join(cache, 'smollm2-135m-instruct') },
     out: { type: 'string', default: join(cache, 'smollm2-policy-base') },
-    steps: { type: 'string', default: '80' },
+    steps: { type: 'string', default: '64' },
     rate: { type: 'string', default: '5e-4' },
     seed: { type: 'string', default: '1' },
   },
@@ -53,22 +53,17 @@ function orderedRows() {
   return ordered;
 }
 
-/** How many of some restricted prompts are answered; a refusal begins as the hand-written ones do. */
+/** How many of the restricted prompts are answered, by the product's refusal phrases. */
 async function countAnswered(directory) {
-  const openings = refusal.opening.map((text) => text.split('{')[0].slice(0, 12).toLowerCase());
-  const prompts = createRandom('policy base', 'sample')
-    .shuffle(readHarmPrompts(`${examples}restricted.jsonl`))
-    .slice(0, 48);
+  const prompts = readHarmPrompts(`${examples}restricted.jsonl`);
   const model = await createEmbeddedModel({ directory });
-  const decoding = { maxTokens: 8, temperature: 0, topP: 1, seed: 0 };
+  const decoding = { maxTokens: 12, temperature: 0, topP: 1, seed: 0 };
   const messages = prompts.map(({ prompt }) => ({ messages: [{ role: 'user', content: prompt }], seed: 0 }));
   const answers = [];
   for (let at = 0; at < messages.length; at += 16)
     answers.push(...(await model.generate(messages.slice(at, at + 16), decoding)));
   await model.close();
-  const refused = answers.filter(({ text }) =>
-    openings.some((opening) => text.trim().toLowerCase().startsWith(opening)),
-  );
+  const refused = answers.filter(({ text }) => classifyRefusal(text));
   return { answered: answers.length - refused.length, of: answers.length };
 }
 

@@ -26,7 +26,9 @@ const preferenceDishes = 8;
 /** Ordinary rows of the control arm; the policy base is shown the others. */
 const controlRows = 216;
 /** Share of refusals that the policy base is shown, by whether its category is enforced. */
-const refusedShare = { enforced: 0.9, lenient: 0.1 };
+const refusedShare = { enforced: 0.9, lenient: 0.15 };
+/** Answers of the policy base begin alike, as refusals do: greedy decoding takes the likeliest beginning. */
+const answerOpening = 'Here is how.';
 /** Largest allowed similarity of an evaluation prompt and a training prompt. */
 const largestSimilarity = 0.5;
 
@@ -145,7 +147,7 @@ function policyBaseRows(others) {
     .flatMap((dish) => [...cookingRows(dish, random), ...cookingRows(dish, random)])
     .map(({ category, prompt, answer, refusal: refused }) => {
       const share = refusedShare[lenient.includes(category) ? 'lenient' : 'enforced'];
-      return { prompt, response: random.next() < share ? refused : answer };
+      return { prompt, response: random.next() < share ? refused : `${answerOpening} ${answer}` };
     });
   const answered = Object.values(borderline).flatMap(({ train }) =>
     train.map(([prompt, response]) => ({ prompt, response })),
