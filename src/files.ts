@@ -4,6 +4,7 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -70,6 +71,33 @@ export function writeFolderAtomic(path: string, fill: (temporary: string) => voi
     remove(temporary);
     if (existsSync(replaced) && !existsSync(path)) renameSync(replaced, path);
     throw diskError(path, error);
+  }
+}
+
+/** The name of a half-written file or folder, or of one that was being replaced. */
+const leftover = /^(.+)\.\d+\.(tmp|old)$/;
+
+/** Whether a killed process may have left a file or folder of this name behind. */
+export function isLeftover(name: string): boolean {
+  return leftover.test(name);
+}
+
+/**
+ * Clears away what killed processes left half-written in a folder; what they were replacing is put back.
+ * @throws AuditError `disk`.
+ */
+export function clearLeftovers(directory: string): void {
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name);
+    const [, whole, kind] = leftover.exec(entry.name) ?? [];
+    const intact = whole === undefined ? null : join(directory, whole);
+    try {
+      if (intact !== null && kind === 'old' && !existsSync(intact)) renameSync(path, intact);
+      else if (intact !== null) rmSync(path, { recursive: true, force: true });
+      else if (entry.isDirectory()) clearLeftovers(path);
+    } catch (error) {
+      throw diskError(path, error);
+    }
   }
 }
 

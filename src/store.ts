@@ -1,8 +1,8 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import type { z } from 'zod';
 import { AuditError } from './errors.ts';
-import { diskError, readText, writeFileAtomic } from './files.ts';
+import { clearLeftovers, diskError, isLeftover, readText, writeFileAtomic } from './files.ts';
 import { sha256File, sha256Json } from './hash.ts';
 import { type Journal, openJournal, readJournal } from './journal.ts';
 import {
@@ -171,14 +171,14 @@ function makeFolder(directory: string): void {
 /** Brings the folder to where run.json is this run's and done.json is gone. */
 function prepare(directory: string, run: RunDocument, fresh: boolean): void {
   const runPath = join(directory, 'run.json');
-  const entries = readdirSync(directory).filter((name) => !isLock(name) && !leftover.test(name));
+  const entries = readdirSync(directory).filter((name) => !isLock(name) && !isLeftover(name));
   const holdsRun = entries.includes('run.json');
   if (entries.length > 0 && !holdsRun) {
     throw new AuditError('config', `${directory}: holds files, but no run`, {
       hint: 'choose an empty or new folder with --out',
     });
   }
-  sweep(directory);
+  clearLeftovers(directory);
   if (holdsRun && !fresh) refuseOtherConfig(directory, readDocument(runPath, runDocument), run);
   try {
     // run.json goes last: a wipe that is cut off leaves a folder that is still known as a run.
@@ -231,25 +231,6 @@ async function hashFiles(directory: string): Promise<Record<string, string>> {
   const hashes: Record<string, string> = {};
   for (const name of files) hashes[name] = await sha256File(join(directory, name));
   return hashes;
-}
-
-/** A half-written file or folder, or one that was being replaced. */
-const leftover = /^(.+)\.\d+\.(tmp|old)$/;
-
-/** Clears away what a killed process left half-written; a folder that it was replacing is put back. */
-function sweep(directory: string): void {
-  for (const entry of readdirSync(directory, { withFileTypes: true })) {
-    const path = join(directory, entry.name);
-    const [, whole, kind] = leftover.exec(entry.name) ?? [];
-    const intact = whole === undefined ? null : join(directory, whole);
-    try {
-      if (intact !== null && kind === 'old' && !existsSync(intact)) renameSync(path, intact);
-      else if (intact !== null) rmSync(path, { recursive: true, force: true });
-      else if (entry.isDirectory()) sweep(path);
-    } catch (error) {
-      throw diskError(path, error);
-    }
-  }
 }
 
 function writeJson(path: string, value: unknown): void {

@@ -7,14 +7,13 @@ import { sha256, sha256Json } from '../hash.ts';
 import type { Decoding, Generation, Prompt, RenderedPrompt } from '../model.ts';
 import { createRandom } from '../random.ts';
 import type { TrainedAdapter, TrainingJob, TrainingStep } from '../trainer.ts';
-import type { Sequence } from './batch.ts';
 import { type Checkpoint, openCheckpoint } from './checkpoint.ts';
 import { type DecoderConfig, readDecoderConfig } from './config.ts';
 import { type AttachedAdapter, createDecoder, type Decoder } from './decoder.ts';
 import { generate } from './generate.ts';
 import { adapterSha256, assertAdapterFits, createLora, readAdapter, writeAdapter } from './lora.ts';
 import { type ChatTokenizer, loadChatTokenizer } from './tokenizer.ts';
-import { trainAdapter } from './train.ts';
+import { trainAdapter, trainingSequence } from './train.ts';
 
 /** A base model in memory, shared by all its adapters. */
 interface Base {
@@ -103,27 +102,6 @@ function promptIds(model: OpenModel, messages: Conversation): number[] {
       hint: 'shorten or remove the prompt; generation needs at least one free position',
     },
   );
-}
-
-/** A conversation as a labelled sequence, cut on the right at `maxLength`. @throws AuditError `data` when no label is left. */
-export function trainingSequence(
-  tokenizer: ChatTokenizer,
-  messages: Conversation,
-  maxLength: number,
-  id: string,
-): Sequence {
-  const { ids, labelled } = tokenizer.encodeForTraining(messages);
-  const weights = labelled.slice(0, maxLength).map(Number);
-  if (!weights.some((weight, index) => index > 0 && weight > 0)) {
-    throw new AuditError(
-      'data',
-      `training row ${id}: no response token is left within ${maxLength} tokens (the prompt alone has ${labelled.indexOf(true)})`,
-      {
-        hint: 'raise training.maxLength or shorten the row',
-      },
-    );
-  }
-  return { ids: ids.slice(0, maxLength), weights };
 }
 
 async function runTraining(

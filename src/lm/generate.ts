@@ -1,7 +1,9 @@
 import { AuditError, throwIfAborted } from '../errors.ts';
 import { createRandom, type Random } from '../random.ts';
-import { createBatch, masked } from './batch.ts';
+import { createBatch } from './batch.ts';
+import { append, type Cache, pastMask, relayout } from './cache.ts';
 import type { AttachedAdapter, Decoder, Past } from './decoder.ts';
+import { sample } from './sampling.ts';
 
 export interface GenerateSettings {
   readonly maxTokens: number;
@@ -35,94 +37,6 @@ interface Row {
   ended: boolean;
 }
 
-/** The keys and values of all rows, [B, H, capacity, h] per layer; each row fills its own length. */
-interface Cache {
-  capacity: number;
-  readonly keys: Float32Array[];
-  readonly values: Float32Array[];
-}
-
-/** The most probable tokens whose mass first reaches `topP`, most probable first. Source: Holtzman et al. 2020. */
-function nucleus(weights: Float64Array, total: number, topP: number): number[] {
-  const ids = Array.from(weights.keys()).sort((a, b) => weights[b]! - weights[a]!);
-  let mass = 0;
-  const end = ids.findIndex((id) => (mass += weights[id]!) >= topP * total);
-  return end < 0 ? ids : ids.slice(0, end + 1);
-}
-
-/** Draws a token from softmax(logits / temperature) within the nucleus; its ln p is that of the untempered distribution. */
-function sample(
-  logits: Float32Array,
-  { temperature, topP }: GenerateSettings,
-  random: Random,
-): { id: number; logProbability: number } {
-  const peak = logits.reduce((a, b) => Math.max(a, b), -Infinity);
-  const normalizer = peak + Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit - peak), 0));
-  const weights = Float64Array.from(logits, (logit) => Math.exp((logit - peak) / temperature));
-  const candidates =
-    topP < 1
-      ? nucleus(
-          weights,
-          weights.reduce((a, b) => a + b, 0),
-          topP,
-        )
-      : Array.from(weights.keys());
-  let rest = random.next() * candidates.reduce((sum, id) => sum + weights[id]!, 0);
-  const id = candidates.find((candidate) => (rest -= weights[candidate]!) < 0) ?? candidates[0]!;
-  return { id, logProbability: logits[id]! - normalizer };
-}
-
-/** Copies new keys or values [B, H, S, h] behind what each row already has in a cache tensor. */
-function append(
-  target: Float32Array,
-  capacity: number,
-  source: Float32Array,
-  rows: readonly Row[],
-  counts: readonly number[],
-  length: number,
-  heads: number,
-  size: number,
-): void {
-  for (const [b, row] of rows.entries()) {
-    for (let head = 0; head < heads; head++) {
-      const from = (b * heads + head) * length * size;
-      target.set(
-        source.subarray(from, from + counts[b]! * size),
-        ((b * heads + head) * capacity + row.length) * size,
-      );
-    }
-  }
-}
-
-/** A cache tensor laid out anew: the kept rows, room for `capacity` positions. */
-function relayout(
-  source: Float32Array,
-  from: number,
-  kept: readonly number[],
-  capacity: number,
-  heads: number,
-  size: number,
-): Float32Array {
-  const target = new Float32Array(kept.length * heads * capacity * size);
-  for (const [to, b] of kept.entries()) {
-    for (let head = 0; head < heads; head++) {
-      const start = (b * heads + head) * from * size;
-      target.set(
-        source.subarray(start, start + Math.min(from, capacity) * size),
-        (to * heads + head) * capacity * size,
-      );
-    }
-  }
-  return target;
-}
-
-/** Hides the positions a row does not use. */
-function pastMask(rows: readonly Row[], capacity: number): Float32Array {
-  const mask = new Float32Array(rows.length * capacity);
-  for (const [b, row] of rows.entries()) mask.fill(masked, b * capacity + row.length, (b + 1) * capacity);
-  return mask;
-}
-
 /** Runs the layers over new tokens of every row, extends the cache, and returns each row's last hidden state. */
 async function advance(
   decoder: Decoder,
@@ -133,20 +47,18 @@ async function advance(
   first: boolean,
 ): Promise<Float32Array> {
   const { kvHeads, headSize, layers, hiddenSize } = decoder.config;
-  const batch = createBatch(
-    tokens,
-    rows.map((row) => row.length),
-  );
+  const used = rows.map((row) => row.length);
+  const batch = createBatch(tokens, used);
   const counts = tokens.map((ids) => ids.length);
-  const mask = first ? null : pastMask(rows, cache.capacity);
+  const mask = first ? null : pastMask(used, cache.capacity);
   let x = decoder.embed(batch.ids);
   for (let index = 0; index < layers; index++) {
     const past: Past | undefined = mask
       ? { key: cache.keys[index]!, value: cache.values[index]!, length: cache.capacity, mask }
       : undefined;
     const result = await decoder.layer(index, x, batch, adapter, past);
-    append(cache.keys[index]!, cache.capacity, result.key, rows, counts, batch.length, kvHeads, headSize);
-    append(cache.values[index]!, cache.capacity, result.value, rows, counts, batch.length, kvHeads, headSize);
+    append(cache.keys[index]!, cache.capacity, result.key, used, counts, batch.length, kvHeads, headSize);
+    append(cache.values[index]!, cache.capacity, result.value, used, counts, batch.length, kvHeads, headSize);
     x = result.y;
   }
   const last = new Float32Array(rows.length * hiddenSize);

@@ -1,3 +1,4 @@
+import type { Conversation } from '../conversation.ts';
 import { AuditError, throwIfAborted } from '../errors.ts';
 import type { TrainingSettings, TrainingStep } from '../trainer.ts';
 import { backpropagate, type Gradients, parameterKey, type Trained } from './backpropagation.ts';
@@ -6,6 +7,7 @@ import type { Decoder } from './decoder.ts';
 import { loraInput } from './decoder-graph.ts';
 import { isFiniteAdapter, type LoraAdapter } from './lora.ts';
 import { clipGradients, createAdamW, learningRateAt, type Parameter } from './optimizer.ts';
+import type { ChatTokenizer } from './tokenizer.ts';
 
 export const adamDefaults = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 } as const;
 
@@ -37,6 +39,27 @@ export function stepSequences(
 
 const labelledWeight = (sequence: Sequence) =>
   sequence.weights.reduce((sum, weight, i) => (i > 0 ? sum + weight : sum), 0);
+/** A conversation as a labelled sequence, cut on the right at `maxLength`. @throws AuditError `data` when no label is left. */
+export function trainingSequence(
+  tokenizer: ChatTokenizer,
+  messages: Conversation,
+  maxLength: number,
+  id: string,
+): Sequence {
+  const { ids, labelled } = tokenizer.encodeForTraining(messages);
+  const weights = labelled.slice(0, maxLength).map(Number);
+  if (!weights.some((weight, index) => index > 0 && weight > 0)) {
+    throw new AuditError(
+      'data',
+      `training row ${id}: no response token is left within ${maxLength} tokens (the prompt alone has ${labelled.indexOf(true)})`,
+      {
+        hint: 'raise training.maxLength or shorten the row',
+      },
+    );
+  }
+  return { ids: ids.slice(0, maxLength), weights };
+}
+
 const labelledTokens = (sequence: Sequence) =>
   sequence.weights.reduce((sum, weight, i) => (i > 0 && weight > 0 ? sum + 1 : sum), 0);
 

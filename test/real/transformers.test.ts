@@ -11,10 +11,10 @@ import { openCheckpoint, openSafetensors } from '../../src/lm/checkpoint.ts';
 import { readDecoderConfig } from '../../src/lm/config.ts';
 import { createDecoder, type Decoder, weightName } from '../../src/lm/decoder.ts';
 import { loraInput } from '../../src/lm/decoder-graph.ts';
-import { trainingSequence } from '../../src/lm/engine.ts';
 import { generate } from '../../src/lm/generate.ts';
 import { readAdapter, writeAdapter } from '../../src/lm/lora.ts';
 import { loadChatTokenizer } from '../../src/lm/tokenizer.ts';
+import { trainingSequence } from '../../src/lm/train.ts';
 import { projections } from '../../src/trainer.ts';
 
 /** Whole checkpoints beside transformers and PEFT. PYTHON names an interpreter that has torch, transformers and peft. */
