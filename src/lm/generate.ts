@@ -11,6 +11,8 @@ export interface GenerateSettings {
   readonly temperature: number;
   readonly topP: number;
   readonly stopIds: ReadonlySet<number>;
+  /** Attention scores of one prefill pass, at most, in floats: bounds memory; the default is 2²⁶, 256 MiB. */
+  readonly largestScores?: number;
 }
 
 export interface SampledToken {
@@ -70,9 +72,6 @@ async function advance(
   return last;
 }
 
-/** Scores of one prefill pass, at most: 2²⁶ floats are 256 MiB. */
-const largestScores = 2 ** 26;
-
 /** The prompts of a batch, as many rows at a time as attention's memory allows; a single row is never split. */
 async function prefill(
   decoder: Decoder,
@@ -80,6 +79,7 @@ async function prefill(
   rows: readonly Row[],
   prompts: readonly (readonly number[])[],
   cache: Cache,
+  largestScores = 2 ** 26,
 ): Promise<Float32Array> {
   const { heads, kvHeads, headSize, hiddenSize } = decoder.config;
   const longest = Math.max(...prompts.map((ids) => ids.length));
@@ -161,7 +161,7 @@ export async function generate(
     settings.stopIds.has(row.tokens.at(-1)!.id);
 
   let rows = all;
-  let hidden = await prefill(decoder, adapter, rows, prompts, cache);
+  let hidden = await prefill(decoder, adapter, rows, prompts, cache, settings.largestScores);
   while (rows.length) {
     throwIfAborted(signal);
     await takeTokens(decoder, rows, hidden, settings);

@@ -40,6 +40,20 @@ test('a prompt is answered alike alone and in any company', async () => {
   expect(answers).toEqual(many.map(({ tokens }) => tokens));
 });
 
+test('prompts are read a few rows at a time where attention would take too much memory', async () => {
+  const answer = (largestScores: number) =>
+    generate(
+      decoder,
+      null,
+      greedy.map(({ prompt }) => prompt),
+      greedy.map(() => 0),
+      { ...settings, largestScores },
+    );
+  const longest = Math.max(...greedy.map(({ prompt }) => prompt.length));
+  for (const limit of [1, 2 * decoder.config.heads * longest ** 2])
+    expect(ids(await answer(limit))).toEqual(greedy.map(({ tokens }) => tokens));
+});
+
 test('a row ends at its stop token, which it keeps, and leaves the others alone', async () => {
   const [first] = greedy;
   const stop = first!.tokens[4]!;
