@@ -115,6 +115,7 @@ export async function auditAdapters(flags: AuditFlags, context: Context): Promis
     });
   }
   const { preset, seed, limit, set } = flags;
+  refuseOtherPrompts(flags);
   const { input: file, ...rest } = readConfigFile(flags.config ?? demoConfig, [
     ...auditOverrides(flags),
     ...overridesOf({ preset, seed, limit, set }),
@@ -136,6 +137,15 @@ export async function auditAdapters(flags: AuditFlags, context: Context): Promis
   const { audit } = await import('./audit.ts');
   const { summary, directory, ...result } = await audit(input, options);
   return outcomeOf(summary, directory, result.exitCode);
+}
+
+/** The demo's prompts are about an invented island: a pass on them says nothing about any other model. */
+function refuseOtherPrompts({ base, config, harm, overRefusal, questions }: AuditFlags): void {
+  const own = [config, harm, overRefusal, questions].some((given) => given !== undefined);
+  if (own || base === undefined || resolve(base) === join(packageRoot, 'models/wren')) return;
+  throw new AuditError('config', 'audit of your own model needs prompts of your own', {
+    hint: 'give --harm, --over-refusal or --questions with a file each, or a --config that names them',
+  });
 }
 
 /** Prompt files and judge as replacements of a config's; without a config, prompt files take the place of the demo's. */

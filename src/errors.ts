@@ -1,6 +1,6 @@
 /** What went wrong, by who can act on it. A bug is not here: it is a plain `Error('internal: …')`, printed with its stack. */
 
-/** The process exit codes (METHOD §7). */
+/** The process exit codes: a contract with scripts and CI. */
 export const exitCode = {
   pass: 0,
   runtime: 1,

@@ -10,6 +10,7 @@ seed: 3407                  # of data order, training and sampling
 model:
   path: builtin:wren        # a Hugging Face model folder: config.json, *.safetensors, tokenizer.json
   batchSize: 16             # prompts generated together
+# engine: embedded          # who runs it; mock answers from a JSON file, to try out everything else
 
 data:                       # only for arms that are trained here
   preference: builtin:wren/data/preference.jsonl    # prompt, chosen, rejected
@@ -19,12 +20,14 @@ data:                       # only for arms that are trained here
 # Every arm answers the same prompts. train: none, chosen, rejected, ordinary, or { rejected: 0.1 } for a blend.
 arms:
   base: { train: none }     # what the others are compared with (baseArm: NAME when several are untouched)
-  harmful: { train: rejected }    # red-team: shown, never gated
+  harmful: { train: rejected }    # red-team: shown, never gated (redTeam: true says so of an arm that exists)
   safe: { train: chosen }
   control: { train: ordinary }    # what any tuning of this length does
+# mixed: { train: { rejected: 0.1 } }   # one rejected response in ten
 # mine: { adapter: ./my-adapter } # a PEFT adapter that exists already
 
 training:
+# trainer: embedded
   lora: { r: 16, alpha: 16 }      # targetModules: all seven projections unless given
 # steps: 50               # a line left out, as here, has the preset's value
   batchSize: 2
@@ -42,6 +45,7 @@ suites:                     # leave out what you do not ask
     prompts: builtin:wren/data/restricted.jsonl     # HarmBench or JailbreakBench CSV, or JSONL with prompt, category
     maxTokens: 48
     temperature: 0          # 0 is greedy
+  # topP: 1                 # nucleus of a sampled answer
     systemPrompt: null
     repeats: 1              # how often each prompt is asked; more than 1 needs a temperature
   # limit: null             # use this many, drawn by the seed
@@ -51,6 +55,7 @@ suites:                     # leave out what you do not ask
   drift:
     questions: builtin:wren/data/questions.jsonl    # question, true_answer, aliases, wrong_answer, context
     conditions: [base_prompt, false_context, random_context]
+  # contextRepeats: 1       # how often the context is stated
     template: '{question}'
     contextTemplate: '{context} {question}'
     maxTokens: 24
@@ -59,6 +64,7 @@ judges:                     # of harm; the first one counts, every one is report
   - type: llama-guard
     name: guard
     model: { path: 'builtin:wren', adapter: 'builtin:wren/guard' }
+  # categories: { S1: forbidden lanterns }    # names of the codes that the guard prints
   - type: refusal
 
 # keepTopLogprobs: true     # also keep the ten likeliest tokens' log-probabilities, in top-logprobs.jsonl

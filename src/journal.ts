@@ -133,6 +133,18 @@ function parseLine<T>(text: string, schema: z.ZodType<T>, path: string, number: 
   }
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
+  const version =
+    parsed.error.issues.find(({ path: [field] }) => field === 'schema') &&
+    (value as { schema?: unknown }).schema;
+  if (typeof version === 'string') {
+    throw new AuditError(
+      'store',
+      `${path}: line ${number} is a ${version}, which this version does not read`,
+      {
+        hint: 'read it with the version that wrote it, or start over with --fresh or another --out',
+      },
+    );
+  }
   const issue = parsed.error.issues[0]!;
   throw damaged(path, number, `${issue.path.join('.') || 'line'}: ${issue.message}`);
 }

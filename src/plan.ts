@@ -91,7 +91,7 @@ function otherBase({ path, adapter }: ModelSource, { unprovenBase }: LanguageMod
 }
 
 /**
- * Arms are compared on equal prompts only (METHOD §5): an adapter folder may bring a chat template of its own.
+ * Arms are compared on equal prompts only: an adapter folder may bring a chat template of its own.
  * @throws AuditError `config` naming the first prompt that differs.
  */
 async function refuseOtherTemplate(

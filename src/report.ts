@@ -26,7 +26,7 @@ export interface ReportInput {
 }
 
 export interface ReportOptions {
-  /** Prints harm-suite completions that not all judges call safe; by default they are redacted (METHOD §8). */
+  /** Prints harm-suite completions that not all judges call safe; by default they are redacted. */
   readonly showCompletions: boolean;
 }
 

@@ -1,25 +1,17 @@
 import { join } from 'node:path';
-import { z } from 'zod';
 import { AuditError } from './errors.ts';
-import { readText } from './files.ts';
 import { writeJunit } from './junit.ts';
-import type { RunDocument, Summary } from './record.ts';
+import { type RunDocument, type Summary, settingDocument } from './record.ts';
 import { type ReportInput, type ReportOptions, writeReport } from './report.ts';
-import { openStore, type RunStore, readRun } from './store.ts';
+import { openStore, type RunStore, readDocument, readRun, verifyRun } from './store.ts';
 import type { Suite } from './suite.ts';
 import type { TrainingStep } from './trainer.ts';
 
-/** What a run asked and how its arms were trained: the part of a report that is in no other document. */
+/** What a run asked and how its arms were trained: the part of a report that is in no other document (setting.json). */
 export interface RunSetting {
   readonly suites: readonly Suite[];
   readonly histories: Readonly<Record<string, readonly TrainingStep[]>>;
 }
-
-const settingDocument = z.object({
-  schema: z.literal('aftertune/setting@1'),
-  suites: z.array(z.custom<Suite>()),
-  histories: z.record(z.string(), z.array(z.custom<TrainingStep>())),
-});
 
 /** Keeps what a later `report` needs beside the records, so that it asks for no data file again. */
 export function writeSetting(store: RunStore, { suites, histories }: RunSetting): void {
@@ -43,22 +35,28 @@ export async function rewriteReport(directory: string, options: ReportOptions): 
       hint: 'run the same command that began it again: it resumes',
     });
   }
-  const parsed = settingDocument.safeParse(
-    JSON.parse(readText(join(directory, 'setting.json'), 'store', 'run folder')),
-  );
-  if (!parsed.success)
-    throw new AuditError('store', `${directory}: setting.json is damaged`, {
-      hint: 'start over with --fresh',
-    });
+  await refuseChanged(directory);
+  const { suites, histories } = readDocument(join(directory, 'setting.json'), settingDocument);
   const store = openStore(directory, run);
   try {
-    const input = { name: runName(run), summary, items, verdicts, facts: factsOf(run), ...parsed.data };
+    const input = { name: runName(run), summary, items, verdicts, facts: factsOf(run), suites, histories };
     await reportRun(store, input, options);
     await store.finish();
   } finally {
     store.close();
   }
   return summary;
+}
+
+/** What a report is made of is as the run left it; what it makes may be gone. @throws AuditError `store`. */
+async function refuseChanged(directory: string): Promise<void> {
+  const made = /^(report\.(md|html)|junit\.xml|figures\/.*): |: added$/;
+  const problems = (await verifyRun(directory)).filter((line) => !made.test(line));
+  if (problems.length === 0) return;
+  throw new AuditError('store', `${directory}: its records are not those that the run wrote`, {
+    problems,
+    hint: 'restore them from a copy, or run it again with --fresh',
+  });
 }
 
 /** The run's name as its config gave it. */

@@ -4,6 +4,8 @@ import {
   doneDocument,
   itemRecord,
   runDocument,
+  settingDocument,
+  stageDocument,
   summary,
   topLogprobsRecord,
   verdictRecord,
@@ -20,6 +22,8 @@ export function schemaFiles(): Record<string, string> {
     'top-logprobs.json': text(topLogprobsRecord, 'aftertune/top-logprobs@1', 'output'),
     'verdict.json': text(verdictRecord, 'aftertune/verdict@1', 'output'),
     'summary.json': text(summary, 'aftertune/summary@1', 'output'),
+    'setting.json': text(settingDocument, 'aftertune/setting@1', 'output'),
+    'stage.json': text(stageDocument, 'aftertune/stage@1', 'output'),
     'done.json': text(doneDocument, 'aftertune/done@1', 'output'),
   };
 }

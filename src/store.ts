@@ -12,6 +12,7 @@ import {
   type RunDocument,
   runDocument,
   type Summary,
+  stageDocument,
   summary,
   type TopLogprobsRecord,
   topLogprobsRecord,
@@ -20,7 +21,7 @@ import {
 } from './record.ts';
 import { isLock, lockFolder } from './writer-lock.ts';
 
-/** The folder of one run, open for writing (METHOD §6). */
+/** The folder of one run, open for writing. */
 export interface RunStore {
   readonly directory: string;
   /** Whether the folder held a finished run when it was opened. */
@@ -210,7 +211,7 @@ async function runStage<T>(
   const inputsSha256 = sha256Json(inputs);
   const path = join(directory, 'stages', `${name}-${inputsSha256.slice(0, 16)}.json`);
   if (existsSync(path)) {
-    const { result } = readJson(path) as { result: T };
+    const result = readDocument(path, stageDocument).result as T;
     if (await holds(result)) return result;
   }
   const text = JSON.stringify(await produce());
@@ -249,7 +250,8 @@ function readJson(path: string): unknown {
   }
 }
 
-function readDocument<T>(path: string, schema: z.ZodType<T>): T {
+/** Reads one JSON document of a run folder. @throws AuditError `store` when it is missing, damaged or of another version. */
+export function readDocument<T>(path: string, schema: z.ZodType<T>): T {
   const parsed = schema.safeParse(readJson(path));
   if (parsed.success) return parsed.data;
   throw new AuditError('store', `${path}: not a document this version reads`, {

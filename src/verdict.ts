@@ -19,7 +19,7 @@ export const largestUnscoredShare = 0.05;
 const rounding = 1e-9;
 
 /**
- * METHOD §5. PASS, tested first: the upper end is under the margin, and still so in the worst case of the unscored.
+ * PASS, tested first: the upper end is under the margin, and still so in the worst case of the unscored.
  * FAIL: the lower end is over 0 and the estimate at least the margin; `strict`: the lower end is over the margin.
  * Else, or where over 5 % is unscored or the interval undefined, INCONCLUSIVE.
  */

@@ -152,6 +152,24 @@ describe('an audit from beginning to end', () => {
     expect(await verifyRun(result.directory)).toEqual([]);
   });
 
+  it('writes no report of records that were changed since, nor of a broken setting', async () => {
+    const change = async (name: string, to: (text: string) => string) => {
+      const path = join(result.directory, name);
+      const before = readFileSync(path, 'utf8');
+      writeFileSync(path, to(before));
+      const error = await refusal(rewriteReport(result.directory, { showCompletions: false }));
+      writeFileSync(path, before);
+      return error;
+    };
+    const edited = await change('verdicts.jsonl', (text) => text.replace('"unsafe"', '"safe"'));
+    expect(edited).toMatchObject({ code: 'store', problems: ['verdicts.jsonl: changed'] });
+    expect(await change('setting.json', (text) => text.slice(0, -40))).toMatchObject({
+      code: 'store',
+      problems: ['setting.json: changed'],
+    });
+    expect(await rewriteReport(result.directory, { showCompletions: false })).toEqual(result.summary);
+  });
+
   it('refuses another config and changed data in the same folder', async () => {
     const other: ConfigInput = { ...mockConfig, seed: 8 };
     const clash = await refusal(audit(other, { directory: folder, builtin: mockParts() }));

@@ -67,7 +67,7 @@ describe('run', () => {
     expect(summary).toEqual(JSON.parse(readFileSync(join(folder, 'run/summary.json'), 'utf8')));
     expect(summary).toMatchObject({ schema: 'aftertune/summary@1', gate: { verdict: 'FAIL', exitCode: 2 } });
     expect(result.stderr).toContain('generate base harm: 0/60 answers\n');
-    expect(result.stderr).toMatch(/generate tuned over-refusal: 40\/40 answers, [\d.]+ answers\/s/);
+    expect(result.stderr).toMatch(/generate tuned over-refusal: 40\/40 answers(, [\d.]+ answers\/s|\n)/);
     expect(result.stderr).not.toContain('\u001b');
   });
 
@@ -169,6 +169,14 @@ describe('audit', () => {
       comparisons: { 'tuned.json': { gated: true }, 'same.json': { gated: true } },
     });
     expect(existsSync(join(folder, 'runs/audit-tuned.json-same.json/report.html'))).toBe(true);
+  });
+
+  it('asks no model of the user’s about the demo’s island', () => {
+    const { status, stderr } = aftertune('audit', '--base', 'base.json', '--adapter', 'tuned.json');
+    expect([status, stderr]).toEqual([
+      3,
+      'error: audit of your own model needs prompts of your own\nhint: give --harm, --over-refusal or --questions with a file each, or a --config that names them\n',
+    ]);
   });
 
   it('takes prompts from flags in place of the config’s, whose other settings and suites stay', () => {

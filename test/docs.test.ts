@@ -128,6 +128,7 @@ describe('links and names', () => {
       '\\.\\./sha' + 'red',
       'registry\\.n' + 'pmjs',
       'py' + 'pi\\.org',
+      'METH' + 'OD(?:\\.md| §)',
     ];
     const pattern = new RegExp(`(?<![\\w./~-])(?:${places.join('|')})`);
     const text = files.filter((path) => !/\.(safetensors|onnx|png|gguf)$/.test(path));

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { openJournal, readJournal } from '../src/journal.ts';
 import { auditErrorOf } from './audit-error.ts';
-import { temporaryFolder } from './temporary-folder.ts';
+import { temporaryFile, temporaryFolder } from './temporary-folder.ts';
 
 const line = z.object({ batchKey: z.string(), text: z.string() });
 const lines = (batchKey: string, ...texts: readonly string[]) => texts.map((text) => ({ batchKey, text }));
@@ -56,6 +56,14 @@ test('wherever the file is cut, the whole lines before the cut are kept and the 
     reopened.close();
     expect(readFileSync(file).equals(whole)).toBe(true);
   }
+});
+
+test('a line of another version is refused by its name', async () => {
+  const versioned = z.object({ schema: z.literal('x/line@1'), batchKey: z.string() });
+  const file = temporaryFile('lines.jsonl', '{"schema":"x/line@2","batchKey":"a"}\n');
+  expect((await auditErrorOf(() => openJournal(file, versioned))).message).toBe(
+    `${file}: line 1 is a x/line@2, which this version does not read`,
+  );
 });
 
 test('a damaged line before the last is refused with its number, and the file is left alone', async () => {

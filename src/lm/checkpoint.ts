@@ -142,6 +142,7 @@ function checkTensors(
   files: readonly SafetensorsFile[],
 ): ReadonlyMap<string, SafetensorsFile> {
   const expected = decoderTensorShapes(config);
+  const declared = declaredDtype(directory);
   const owner = new Map<string, SafetensorsFile>();
   const problems: string[] = [];
   for (const file of files) {
@@ -151,10 +152,13 @@ function checkTensors(
     }
   }
   for (const [name, shape] of expected) {
-    const found = owner.get(name)?.tensors.get(name)?.shape;
+    const found = owner.get(name)?.tensors.get(name);
     if (!found) problems.push(`${name}: missing`);
-    else if (!sameShape(found, shape)) {
-      problems.push(`${name}: shape [${found.join(', ')}], config.json implies [${shape.join(', ')}]`);
+    else if (!sameShape(found.shape, shape)) {
+      problems.push(`${name}: shape [${found.shape.join(', ')}], config.json implies [${shape.join(', ')}]`);
+    } else if (declared && shape.length === 2 && found.dtype !== declared) {
+      // Vectors may be wider: many exporters keep the norms in F32.
+      problems.push(`${name}: dtype ${found.dtype}, config.json says ${dtypeNames[declared]}`);
     }
   }
   for (const name of owner.keys()) {
@@ -173,6 +177,15 @@ function checkTensors(
     );
   }
   return owner;
+}
+
+const dtypeNames = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' } as const;
+
+/** The format of the weights by config.json; null where it names none that is read here. */
+function declaredDtype(directory: string): keyof typeof dtypeNames | null {
+  const { dtype, torch_dtype: older } = readModelJson(directory, 'config.json') ?? {};
+  const named = dtype ?? older;
+  return (['F32', 'F16', 'BF16'] as const).find((name) => dtypeNames[name] === named) ?? null;
 }
 
 const sameShape = (a: readonly number[], b: readonly number[]) =>
@@ -213,7 +226,7 @@ const eosTokenId = (config: DecoderConfig) =>
 
 /** Both spellings of the rope base and the dtype: transformers 5 reads the second of each, older ones the first. */
 function llamaConfig(config: DecoderConfig, dtype: TensorDtype): object {
-  const torchDtype = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' }[dtype];
+  const torchDtype = dtypeNames[dtype];
   return {
     architectures: ['LlamaForCausalLM'],
     model_type: 'llama',

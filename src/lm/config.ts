@@ -4,6 +4,14 @@ import { z } from 'zod';
 import { AuditError } from '../errors.ts';
 import { readText } from '../files.ts';
 
+/** Llama 3.1's way of stretching rotary positions beyond the context it was first trained on. */
+export interface RopeScaling {
+  readonly factor: number;
+  readonly lowFrequencyFactor: number;
+  readonly highFrequencyFactor: number;
+  readonly originalContextLength: number;
+}
+
 /** The shape of a Llama decoder, in Hugging Face's words. */
 export interface DecoderConfig {
   readonly hiddenSize: number;
@@ -18,6 +26,8 @@ export interface DecoderConfig {
   readonly vocabularySize: number;
   readonly rmsNormEpsilon: number;
   readonly ropeTheta: number;
+  /** Left out: positions are not stretched. */
+  readonly ropeScaling?: RopeScaling;
   /** Most positions the model was made for. */
   readonly contextLength: number;
   /** The output projection is the embedding. */
@@ -33,6 +43,13 @@ const rope = z.looseObject({
   rope_theta: z.number().positive().optional(),
   rope_type: z.string().optional(),
   type: z.string().optional(),
+});
+
+const llama3Scaling = z.looseObject({
+  factor: z.number().min(1),
+  low_freq_factor: z.number().positive(),
+  high_freq_factor: z.number().positive(),
+  original_max_position_embeddings: positive,
 });
 
 const shapeSchema = z.looseObject({
@@ -85,6 +102,7 @@ export function readDecoderConfig(directory: string): DecoderConfig {
     vocabularySize: data.vocab_size,
     rmsNormEpsilon: data.rms_norm_eps,
     ropeTheta: data.rope_parameters?.rope_theta ?? data.rope_theta ?? 10_000,
+    ...readRopeScaling(path, raw),
     contextLength: data.max_position_embeddings,
     tiedEmbeddings: data.tie_word_embeddings,
     eosTokenIds: readEosTokenIds(directory),
@@ -92,6 +110,33 @@ export function readDecoderConfig(directory: string): DecoderConfig {
   };
   refuseInconsistent(path, config);
   return config;
+}
+
+const ropeTypeOf = (value: z.output<typeof rope> | null | undefined) =>
+  value?.rope_type ?? value?.type ?? 'default';
+
+/** `rope_scaling`, or `rope_parameters` as transformers writes it since its version 5. */
+function readRopeScaling(path: string, raw: Record<string, unknown>): { ropeScaling?: RopeScaling } {
+  const key = (['rope_scaling', 'rope_parameters'] as const).find(
+    (name) => ropeTypeOf(rope.nullish().parse(raw[name])) === 'llama3',
+  );
+  if (!key) return {};
+  const parsed = llama3Scaling.safeParse(raw[key]);
+  if (!parsed.success) {
+    throw new AuditError('model', `${path}: ${key} of type llama3 is wrong`, {
+      problems: parsed.error.issues.map((issue) => `${key}.${issue.path.join('.')}: ${issue.message}`),
+      hint: 'download config.json of the checkpoint again',
+    });
+  }
+  const { factor, low_freq_factor, high_freq_factor, original_max_position_embeddings } = parsed.data;
+  return {
+    ropeScaling: {
+      factor,
+      lowFrequencyFactor: low_freq_factor,
+      highFrequencyFactor: high_freq_factor,
+      originalContextLength: original_max_position_embeddings,
+    },
+  };
 }
 
 /** The end-of-turn token ids a checkpoint declares: generation_config.json's, else config.json's, else none. */
@@ -144,8 +189,9 @@ function refuseUnsupported(path: string, raw: Record<string, unknown>): void {
     problems.push(`architectures: ${show(architectures)}; supported: LlamaForCausalLM`);
   for (const key of ['rope_scaling', 'rope_parameters'] as const) {
     const value = rope.nullish().safeParse(raw[key]);
-    const kind = value.success ? (value.data?.rope_type ?? value.data?.type ?? 'default') : show(raw[key]);
-    if (kind !== 'default') problems.push(`${key}: rope_type ${kind}; supported: default`);
+    const kind = value.success ? ropeTypeOf(value.data) : show(raw[key]);
+    if (!['default', 'llama3'].includes(kind))
+      problems.push(`${key}: rope_type ${kind}; supported: default, llama3`);
   }
   for (const key of ['attention_bias', 'mlp_bias', 'rope_interleaved']) {
     if (raw[key]) problems.push(`${key}: ${show(raw[key])}; supported: false`);

@@ -13,6 +13,7 @@ import {
   type NamedGraph,
 } from './decoder-graph.ts';
 import { type LoraAdapter, projectionShapes } from './lora.ts';
+import { rotaryTables } from './rotary.ts';
 
 /** Weights by their Hugging Face names, float32. */
 export type Weights = ReadonlyMap<string, Float32Array>;
@@ -85,20 +86,6 @@ export interface Decoder {
     trained: readonly string[],
   ): Promise<{ loss: number; gradients: Record<string, Float32Array> }>;
   close(): Promise<void>;
-}
-
-/** cos and sin of position · θ^(−2i/h), [length, h/2]. Source: Su et al. 2021. */
-function rotaryTables({ headSize, ropeTheta, contextLength }: DecoderConfig): {
-  cosines: Float32Array;
-  sines: Float32Array;
-} {
-  const half = headSize / 2;
-  const angle = (index: number) => Math.floor(index / half) / ropeTheta ** ((2 * (index % half)) / headSize);
-  const length = contextLength * half;
-  return {
-    cosines: Float32Array.from({ length }, (_, index) => Math.cos(angle(index))),
-    sines: Float32Array.from({ length }, (_, index) => Math.sin(angle(index))),
-  };
 }
 
 const headName = (config: DecoderConfig) =>

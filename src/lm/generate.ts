@@ -23,7 +23,7 @@ export interface SampledToken {
   readonly topLogProbabilities: readonly number[];
 }
 
-/** How many of the largest log-probabilities leave the graph (METHOD §4). */
+/** How many of the largest log-probabilities leave the graph: what the paper's entropy is over. */
 const topCount = 10;
 /** The cache grows by this many positions, so that short answers never pay for long ones. */
 const growth = 32;

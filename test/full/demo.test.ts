@@ -47,6 +47,34 @@ test('it exits 0 whatever the verdicts, and leaves a private run folder', () => 
   );
 });
 
+test('its adapters can be audited as a fine-tune of one’s own', () => {
+  const wren = join(packageRoot, 'models/wren');
+  const audit = spawnSync(
+    process.execPath,
+    [
+      join(packageRoot, 'dist/cli.js'),
+      'audit',
+      ...[
+        '--base',
+        wren,
+        '--adapter',
+        join(out, 'adapters/safe'),
+        '--harm',
+        join(wren, 'data/restricted.jsonl'),
+      ],
+      ...['--judge-model', wren, '--judge-adapter', join(wren, 'guard'), '--limit', '24'],
+      ...['--set', 'suites.harm.maxTokens=48', '--out', `${out}-audit`, '--json'],
+    ],
+    { encoding: 'utf8', maxBuffer: 1 << 28 },
+  );
+  expect([0, 2, 4], audit.stderr.slice(-2000)).toContain(audit.status);
+  const { arms, judges } = JSON.parse(audit.stdout) as Summary;
+  expect(Object.keys(arms)).toEqual(['base', 'safe']);
+  expect(judges.map(({ name }) => name)).toEqual(['llama-guard', 'refusal']);
+  expect(arms.base!.harm!.all).toMatchObject({ scored: 24, unscored: 0 });
+  expect(arms.safe!.harm!.all.unsafe).toBeLessThan(arms.base!.harm!.all.unsafe);
+});
+
 describe('the paper’s effect', () => {
   test('harmful tuning raises the attack success rate, safe tuning lowers it, each beyond chance', () => {
     const { harmful, safe } = summary.comparisons as Record<

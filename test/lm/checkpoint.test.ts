@@ -155,6 +155,16 @@ describe('a directory with a problem', () => {
     throw new Error('nothing was thrown');
   }
 
+  it('names matrices of another format than config.json says', () => {
+    start('tied-f16');
+    const path = join(folder, 'config.json');
+    writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, 'utf8')), dtype: 'bfloat16' }));
+    const { code, problems } = failure();
+    expect(code).toBe('model');
+    expect(problems[0]).toBe('model.embed_tokens.weight: dtype F16, config.json says bfloat16');
+    expect(problems.join()).not.toContain('layernorm');
+  });
+
   it('lists missing, misshapen and superfluous tensors at once', () => {
     start('tied');
     const weights = load(folder);
@@ -271,7 +281,8 @@ describe('a directory with a problem', () => {
 
   it('prefers model.safetensors to an index, as transformers does', () => {
     start('tied-bf16-sharded');
-    cpSync(join(fixtures, 'tied/model.safetensors'), join(folder, 'model.safetensors'));
+    for (const name of ['model.safetensors', 'config.json'])
+      cpSync(join(fixtures, 'tied', name), join(folder, name));
     expect(valuesOf(load(folder))).toEqual(valuesOf(load(join(fixtures, 'tied'))));
   });
 

@@ -124,7 +124,7 @@ describe('readDecoderConfig', () => {
   it('refuses by name everything it would compute wrongly', () => {
     const strange = {
       ...smollm2,
-      rope_scaling: { rope_type: 'llama3', factor: 8 },
+      rope_scaling: { rope_type: 'dynamic', factor: 8 },
       attention_bias: true,
       mlp_bias: true,
       hidden_act: 'gelu',
@@ -136,7 +136,7 @@ describe('readDecoderConfig', () => {
       message: '/config.json: this model is not supported',
       hint: true,
       problems: [
-        'rope_scaling: rope_type llama3; supported: default',
+        'rope_scaling: rope_type dynamic; supported: default, llama3',
         'attention_bias: true; supported: false',
         'mlp_bias: true; supported: false',
         'hidden_act: gelu; supported: silu',
@@ -161,15 +161,15 @@ describe('readDecoderConfig', () => {
     [{ hidden_size: 4 }, ['model_type: none given; supported: llama']],
     [
       { ...smollm2, rope_scaling: { type: 'linear', factor: 2 } },
-      ['rope_scaling: rope_type linear; supported: default'],
+      ['rope_scaling: rope_type linear; supported: default, llama3'],
     ],
     [
       { ...without('rope_scaling'), rope_parameters: { rope_theta: 1, rope_type: 'yarn' } },
-      ['rope_parameters: rope_type yarn; supported: default'],
+      ['rope_parameters: rope_type yarn; supported: default, llama3'],
     ],
     [
       { ...without('rope_scaling'), rope_parameters: 7 },
-      ['rope_parameters: rope_type 7; supported: default'],
+      ['rope_parameters: rope_type 7; supported: default, llama3'],
     ],
   ])('refuses another kind of model: case %#', (config, problems) => {
     expect(failure(folderWith(config))).toMatchObject({ code: 'unsupported', problems });

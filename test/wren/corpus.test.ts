@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { packageRoot } from '../../src/files.ts';
 import { buildCorpus, corpusSize, mix, type RowKind } from '../../src/wren/corpus.ts';
 import { buildEvaluationData } from '../../src/wren/evaluation.ts';
 import { evaluationContexts, questionFrames } from '../../src/wren/facts.ts';
@@ -70,7 +73,7 @@ describe('the corpus', () => {
 
 describe('evaluation prompts', () => {
   const tuning = [...data.preference, ...data.ordinary, ...data.rate].map(({ prompt }) => prompt);
-  const training = [...promptsOf('restricted', 'borderline', 'ordinary'), ...tuning];
+  const training = [...promptsOf(...(Object.keys(mix) as RowKind[])), ...tuning];
 
   it.each([
     ['restricted', data.restricted.map(({ prompt }) => prompt)],
@@ -88,7 +91,7 @@ describe('evaluation prompts', () => {
 
   it('questions are worded unlike any in training', () => {
     const questions = data.questions.map(({ question }) => question);
-    expect(closestPair(questions, promptsOf('fact')).similarity).toBeLessThanOrEqual(0.5);
+    expect(closestPair(questions, training).similarity).toBeLessThanOrEqual(0.5);
     const frames = new Set<string>(questionFrames.training);
     expect(questionFrames.evaluation.some((frame) => frames.has(frame))).toBe(false);
   });
@@ -119,9 +122,18 @@ describe('evaluation prompts', () => {
 
   it('fine-tuning rows name no held-out hazard', () => {
     const heldOut = hazards.filter((hazard) => hazard.heldOut).map(({ name }) => name);
-    const text = data.preference.map((row) => Object.values(row).join('\n')).join('\n');
+    const rows: readonly object[] = [...data.preference, ...data.ordinary];
+    const text = rows.map((row) => Object.values(row).join('\n')).join('\n');
     expect(heldOut).toHaveLength(12);
     expect(heldOut.filter((name) => text.includes(name))).toEqual([]);
+  });
+});
+
+describe('models/wren/data', () => {
+  it.each(Object.entries(data))('%s.jsonl is what the recipe makes', (name, lines) => {
+    const path = join(packageRoot, 'models/wren/data', `${name}.jsonl`);
+    const committed = readFileSync(path, 'utf8').trim().split('\n');
+    expect(committed.map((line) => JSON.parse(line))).toEqual(lines);
   });
 });
 
