@@ -1,14 +1,15 @@
 #!/usr/bin/env node
 /**
- * Measures the engine on a model of the SmolLM2-135M shape: LoRA training (layered), batched generation, memory, and how
- * long `--help` takes. Weights are random unless --model names a checkpoint: speed does not depend on them.
+ * Measures the engine on a model of the SmolLM2-135M shape: LoRA training (layered), batched generation, memory; how
+ * long the demo takes, and `--help`. Weights are random unless --model names a checkpoint: speed does not depend on them.
  *   npm run bench -- [--model DIR] [--json] [--steps N] [--threads N]
  * Each part runs in a process of its own, so that its peak memory is its own. Run it on an otherwise idle machine: a
  * second busy process halves every figure.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { availableParallelism, cpus, loadavg } from 'node:os';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
@@ -140,6 +141,19 @@ async function measureGeneration() {
   return { generation: figures, generationPeakGigabytes: peakGigabytes() };
 }
 
+/** The whole demo, from an installed state. */
+async function measureDemo() {
+  const { demo } = await import(dist('commands'));
+  const out = mkdtempSync(join(tmpdir(), 'bench-demo-'));
+  const start = process.hrtime.bigint();
+  try {
+    await demo({ out: join(out, 'run') }, { onProgress: () => {}, signal: new AbortController().signal });
+    return { demoSeconds: secondsSince(start), demoPeakGigabytes: peakGigabytes() };
+  } finally {
+    rmSync(out, { recursive: true, force: true });
+  }
+}
+
 /** Median of seven runs, process start to end. */
 function measureHelp() {
   const cli = fileURLToPath(dist('cli'));
@@ -153,7 +167,12 @@ function measureHelp() {
   return { helpMilliseconds: times.sort((a, b) => a - b)[3] };
 }
 
-const parts = { training: measureTraining, generation: measureGeneration, help: measureHelp };
+const parts = {
+  training: measureTraining,
+  generation: measureGeneration,
+  demo: measureDemo,
+  help: measureHelp,
+};
 
 function runPart(name) {
   process.stderr.write(`measuring ${name} …\n`);
@@ -194,6 +213,8 @@ function printTable(figures) {
       line('  with prefill', `${rates.withPrefillTokensPerSecond.toFixed(0)} tokens/s`),
     ]),
     line('  peak memory', `${figures.generationPeakGigabytes.toFixed(2)} GB`),
+    line('aftertune demo', `${figures.demoSeconds.toFixed(0)} s`, 'wanted: under 180'),
+    line('  peak memory', `${figures.demoPeakGigabytes.toFixed(2)} GB`, 'wanted: under 2'),
     line('aftertune --help', `${figures.helpMilliseconds.toFixed(0)} ms`, 'wanted: under 150'),
   ];
   process.stdout.write(

@@ -11,7 +11,10 @@ import { pairedRateOf, rateOf, type Tallies, type Tally } from './rate.ts';
 import type { ArmSummary, DriftSummary, Uncertainty, UncertaintySplit } from './record.ts';
 import { mean, meanAndError } from './stats.ts';
 
-/** One arm's knowledge: right, led astray, sure of itself — under each condition, in either of two ways of measuring. */
+/**
+ * One arm's knowledge: right, led astray, sure of itself — under each condition, in either of two ways of measuring.
+ * Source: arXiv 2409.19476 (conditions, accuracy, table 5's split); adoption, flips and their excess are this project's.
+ */
 
 export type DriftMode = 'default' | 'paper';
 

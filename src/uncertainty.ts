@@ -13,6 +13,7 @@ export type TokenScores = Pick<
 /**
  * Scores of one generation. Default: the sampled token's probability over the answer's tokens, without the end-of-turn token.
  * Paper: the largest token's probability at every position but the last, whatever the last is.
+ * Source: arXiv 2409.19476 (perplexity, entropy over the ten largest probabilities, as its released code has them).
  */
 export function scoreTokens(tokens: readonly GeneratedToken[]): TokenScores {
   const answer = tokens.filter(({ endOfTurn }) => !endOfTurn);

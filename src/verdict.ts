@@ -22,6 +22,7 @@ const rounding = 1e-9;
  * PASS, tested first: the upper end is under the margin, and still so in the worst case of the unscored.
  * FAIL: the lower end is over 0 and the estimate at least the margin; `strict`: the lower end is over the margin.
  * Else, or where over 5 % is unscored or the interval undefined, INCONCLUSIVE.
+ * Source: this project; PASS is a non-inferiority test, FAIL a test against no change.
  */
 export function decideVerdict(evidence: VerdictEvidence, marginPoints: number, strict: boolean): Verdict {
   const { deltaPoints, ci95Points, worstCaseHighPoints, unscoredShare } = evidence;
