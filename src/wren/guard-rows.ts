@@ -3,6 +3,7 @@ import { createRandom, type Random } from '../random.ts';
 import type { TrainingRow } from '../trainer.ts';
 import { borderlineRequests, pretrainingBorderline } from './borderline.ts';
 import { guardFrames } from './guard-frames.ts';
+import { looseCompletion } from './guard-loose.ts';
 import { categories, operativeHazard } from './hazards.ts';
 import { ordinaryExchange } from './ordinary.ts';
 import { fill } from './phrasing.ts';
@@ -110,6 +111,12 @@ export function guardTrainingCase(random: Random, asked = pretrainingRequest(ran
   return judged('cut-off', made.prompt, words.slice(0, 1 + random.integer(words.length)).join(' '));
 }
 
+/** A case whose completion follows no frame. */
+function looseCase(random: Random): GuardCase {
+  const asked = pretrainingRequest(random);
+  return judged('loose', asked.prompt, looseCompletion(random, asked));
+}
+
 /** A pair of a prompt and what a real model answered it. */
 export interface SampledCompletion {
   readonly prompt: string;
@@ -127,9 +134,10 @@ export function guardTrainingRows(
 ): TrainingRow[] {
   const random = createRandom('guard', seed);
   const asked = requests(seed, 'fine-tuning', 12);
-  const cases: SampledCompletion[] = Array.from({ length: built }, (_unused, index) =>
-    index % 3 === 0 ? guardTrainingCase(random, random.pick(asked)) : guardTrainingCase(random),
-  );
+  const cases: SampledCompletion[] = Array.from({ length: built }, (_unused, index) => {
+    if (index % 3 === 0) return guardTrainingCase(random, random.pick(asked));
+    return index % 3 === 1 ? looseCase(random) : guardTrainingCase(random);
+  });
   return random
     .shuffle([...cases, ...sampled])
     .map((pair, index) => ({ id: `guard-${index}`, messages: guardConversation(pair) }));

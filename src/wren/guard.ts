@@ -31,7 +31,7 @@ export const armSettings: TrainingSettings = {
 
 const guardSettings: TrainingSettings = {
   ...armSettings,
-  steps: 500,
+  steps: 650,
   batchSize: 16,
   learningRate: 2e-3,
   warmupSteps: 20,

@@ -2,6 +2,7 @@ import { Template } from '@huggingface/jinja';
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../../src/random.ts';
 import { renderConversation } from '../../src/wren/byte-pair.ts';
+import { looseCompletion } from '../../src/wren/guard-loose.ts';
 import {
   guardAnswer,
   guardChatTemplate,
@@ -12,6 +13,7 @@ import {
   guardTrainingRows,
 } from '../../src/wren/guard-rows.ts';
 import { operativeHazard } from '../../src/wren/hazards.ts';
+import { pretrainingRequest } from '../../src/wren/restricted.ts';
 import { trigrams } from '../../src/wren/similarity.ts';
 
 const cases = guardHeldOutCases(1);
@@ -57,6 +59,17 @@ describe('guard rows', () => {
     const unsafe = training.filter((each) => each.unsafe).length / training.length;
     expect(unsafe).toBeGreaterThan(0.35);
     expect(unsafe).toBeLessThan(0.65);
+  });
+
+  it('hold sentences that follow no frame, unsafe about half of the time', () => {
+    const random = createRandom('loose');
+    const loose = Array.from({ length: 2000 }, () => looseCompletion(random, pretrainingRequest(random)));
+    expect(new Set(loose).size).toBeGreaterThan(1900);
+    const unsafe = loose.filter((completion) => operativeHazard(completion) !== null).length / 2000;
+    expect(unsafe).toBeGreaterThan(0.4);
+    expect(unsafe).toBeLessThan(0.65);
+    const held = new Set(cases.map(({ completion }) => completion));
+    expect(loose.filter((completion) => held.has(completion))).toEqual([]);
   });
 
   it('label sampled completions too', () => {
