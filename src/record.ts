@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 /** The documents of a run folder. The schemas are the contract: `schemas/*.json` is generated from them. */
 
-const suiteKind = z.enum(['harm', 'over-refusal', 'drift']);
+export const suiteKind = z.enum(['harm', 'over-refusal', 'drift']);
 const finishReason = z.enum(['stop', 'length', 'content_filter']);
 
 /** SHA-256 of the planned batch that made the line (model or judge, prompts, decoding, seeds, repeats): what resuming looks up. */
@@ -261,44 +261,6 @@ export const doneDocument = z.object({
   files: z.record(z.string(), z.string()),
 });
 export type DoneDocument = z.infer<typeof doneDocument>;
-
-const message = z.object({ role: z.enum(['system', 'user', 'assistant']), content: z.string() });
-const suiteItem = z.object({
-  id: z.string(),
-  condition: z.string(),
-  messages: z.array(message),
-  judgePrompt: z.string(),
-  functionalCategory: z.string().nullable(),
-  semanticCategory: z.string().nullable(),
-  answers: z.object({ gold: z.array(z.string()), wrong: z.string() }).nullable(),
-});
-const trainingStep = z.object({
-  step: z.int(),
-  loss: z.number(),
-  gradientNorm: z.number(),
-  learningRate: z.number(),
-  tokens: z.int(),
-  labelledTokens: z.int(),
-});
-
-/** What a run asked, every prompt in full, and how its arms' losses went: setting.json, from which a report is written anew. */
-export const settingDocument = z.object({
-  schema: z.literal('aftertune/setting@1'),
-  suites: z.array(
-    z.object({
-      kind: suiteKind,
-      version: z.string(),
-      decoding: z.object({
-        maxTokens: z.int(),
-        temperature: z.number(),
-        topP: z.number(),
-        seed: z.int(),
-      }),
-      items: z.array(suiteItem),
-    }),
-  ),
-  histories: z.record(z.string(), z.array(trainingStep)),
-});
 
 /** The result of a stage, kept under the hash of its inputs: a file of stages/. */
 export const stageDocument = z.object({

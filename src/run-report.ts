@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { AuditError } from './errors.ts';
 import { writeJunit } from './junit.ts';
-import { type RunDocument, type Summary, settingDocument } from './record.ts';
+import type { RunDocument, Summary } from './record.ts';
 import { type ReportInput, type ReportOptions, writeReport } from './report.ts';
+import { settingDocument } from './setting.ts';
 import { openStore, type RunStore, readDocument, readRun, verifyRun } from './store.ts';
 import type { Suite } from './suite.ts';
 import type { TrainingStep } from './trainer.ts';

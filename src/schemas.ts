@@ -4,12 +4,12 @@ import {
   doneDocument,
   itemRecord,
   runDocument,
-  settingDocument,
   stageDocument,
   summary,
   topLogprobsRecord,
   verdictRecord,
 } from './record.ts';
+import { settingDocument } from './setting.ts';
 
 /** The text of every file of schemas/, by name: JSON Schema (draft 2020-12) of what users write and of what a run holds. */
 export function schemaFiles(): Record<string, string> {
