@@ -1,5 +1,5 @@
 import { type Batch, createBatch, createLabels, type Sequence } from './batch.ts';
-import { type AttachedAdapter, type Decoder, gradientOf } from './decoder.ts';
+import { type AttachedAdapter, type Decoder, gradientOf, type Kept } from './decoder.ts';
 
 /** What is trained: names of layer inputs (adapter matrices or weights) and of head inputs. */
 export interface Trained {
@@ -19,6 +19,9 @@ function addTo(gradients: Gradients, key: string, term: Float32Array): void {
   if (!sum) gradients.set(key, term);
   else for (let i = 0; i < sum.length; i++) sum[i]! += term[i]!;
 }
+
+/** Floats kept from the forward pass for the backward one: 400 MiB. */
+const keptElements = 100 * 2 ** 20;
 
 /** Labelled rows per call of the head: bounds its memory to rows × vocabulary, whatever the batch. */
 const headChunkElements = 1 << 23;
@@ -68,7 +71,8 @@ function embeddingGradient(decoder: Decoder, batch: Batch, dx: Float32Array): Fl
 
 /**
  * Σ over labelled tokens of scale · weight · nll, its gradients added to `gradients`.
- * Layered with recomputation: only each layer's input is kept.
+ * Layered with recomputation: of each layer its input is kept, and of the last layers, as far as memory allows, the
+ * MLP's wide products too.
  * @returns the loss (nats when scale · Σ weights = 1).
  */
 export async function backpropagate(
@@ -80,17 +84,34 @@ export async function backpropagate(
   gradients: Gradients,
 ): Promise<number> {
   const batch = createBatch(sequences.map((sequence) => sequence.ids));
-  const { layers } = decoder.config;
+  const { layers, intermediateSize } = decoder.config;
   const inputs: Float32Array[] = [];
+  const kept: (Kept | null)[] = [];
+  const firstKept = layers - Math.floor(keptElements / (2 * batch.rows * batch.length * intermediateSize));
   let x = decoder.embed(batch.ids);
   for (let index = 0; index < layers; index++) {
     inputs.push(x);
-    x = (await decoder.layer(index, x, batch, adapter)).y;
+    if (index < firstKept) {
+      kept.push(null);
+      x = (await decoder.layer(index, x, batch, adapter)).y;
+    } else {
+      const { y, gate, up } = await decoder.layerKeeping(index, x, batch, adapter);
+      kept.push({ gate, up });
+      x = y;
+    }
   }
   const { loss, dx } = await headLoss(decoder, x, sequences, batch.length, scale, trained, gradients);
   let dy: Float32Array = dx;
   for (let index = layers - 1; index >= 0; index--) {
-    const slopes = await decoder.layerGradient(index, inputs[index]!, dy, batch, adapter, trained.layer);
+    const slopes = await decoder.layerGradient(
+      index,
+      inputs[index]!,
+      dy,
+      batch,
+      adapter,
+      trained.layer,
+      kept.pop()!,
+    );
     dy = slopes[gradientOf('x')]!;
     for (const name of trained.layer) addTo(gradients, parameterKey(index, name), slopes[gradientOf(name)]!);
   }

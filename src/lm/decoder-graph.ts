@@ -37,6 +37,8 @@ export interface LoraShape {
 export interface NamedGraph {
   readonly graph: Graph;
   readonly outputs: ReadonlyMap<string, Value>;
+  /** Values that are fed instead of being computed. */
+  readonly given?: ReadonlyMap<string, Value>;
 }
 
 export const loraInput = (projection: Projection, matrix: 'a' | 'b'): string => `${projection}.${matrix}`;
@@ -63,6 +65,12 @@ interface Attention {
   readonly output: Value;
   readonly key: Value;
   readonly value: Value;
+}
+
+interface Layer extends Attention {
+  /** The MLP's two wide products, [T, intermediate]: half of a layer's arithmetic. */
+  readonly gate: Value;
+  readonly up: Value;
 }
 
 /**
@@ -118,27 +126,30 @@ function attention(inputs: LayerInputs, x: Value, withPast: boolean): Attention 
 }
 
 /** x + attention(norm(x)), then + mlp(norm(·)). */
-function layer(inputs: LayerInputs, x: Value, withPast: boolean): Attention {
+function layer(inputs: LayerInputs, x: Value, withPast: boolean): Layer {
   const { config, graph } = inputs;
   const norm = (value: Value, name: string) =>
     rmsNorm(graph, value, input(graph, name, [config.hiddenSize]), config.rmsNormEpsilon);
   const attended = attention(inputs, norm(x, 'input_layernorm.weight'), withPast);
   const middle = add(graph, x, linear(inputs, attended.output, 'o_proj'));
   const normed = norm(middle, 'post_attention_layernorm.weight');
-  const gated = mul(
-    graph,
-    silu(graph, linear(inputs, normed, 'gate_proj')),
-    linear(inputs, normed, 'up_proj'),
-  );
-  return { ...attended, output: add(graph, middle, linear(inputs, gated, 'down_proj')) };
+  const gate = linear(inputs, normed, 'gate_proj');
+  const up = linear(inputs, normed, 'up_proj');
+  const gated = mul(graph, silu(graph, gate), up);
+  return { ...attended, output: add(graph, middle, linear(inputs, gated, 'down_proj')), gate, up };
 }
 
 const flatTokens = (config: DecoderConfig): Shape => ['T', config.hiddenSize];
 
-/** Inputs x, positions, cosines, sines, mask, weights (, pastKey, pastValue, pastMask); outputs y, key, value. */
-export function layerGraph(config: DecoderConfig, lora: LoraShape | null, withPast: boolean): NamedGraph {
+/** Inputs x, positions, cosines, sines, mask, weights (, pastKey, pastValue, pastMask); outputs y, key, value (, gate, up where kept). */
+export function layerGraph(
+  config: DecoderConfig,
+  lora: LoraShape | null,
+  withPast: boolean,
+  keep: boolean,
+): NamedGraph {
   const graph = createGraph();
-  const { output, key, value } = layer(
+  const { output, key, value, gate, up } = layer(
     { config, graph, lora },
     input(graph, 'x', flatTokens(config)),
     withPast,
@@ -148,27 +159,36 @@ export function layerGraph(config: DecoderConfig, lora: LoraShape | null, withPa
     ['key', key],
     ['value', value],
   ]);
+  if (keep) outputs.set('gate', gate).set('up', up);
   return { graph, outputs };
 }
 
 /**
  * The gradient of one layer: recomputes its forward from x (gradient checkpointing, Chen et al. 2016), takes dy and
- * gives d.x and the gradient of each trained input.
+ * gives d.x and the gradient of each trained input. `kept`: gate and up are fed as the forward pass made them, and not
+ * recomputed (selective recomputation, Korthikanti et al. 2022).
  */
 export function layerGradientGraph(
   config: DecoderConfig,
   lora: LoraShape | null,
   trained: readonly string[],
+  kept: boolean,
 ): NamedGraph {
   const graph = createGraph();
   const x = input(graph, 'x', flatTokens(config));
-  const { output } = layer({ config, graph, lora }, x, false);
+  const { output, gate, up } = layer({ config, graph, lora }, x, false);
   const names = ['x', ...trained];
   const targets = names.map((name) => graph.inputs.get(name)!);
   const slopes = gradients(graph, output, input(graph, 'dy', flatTokens(config)), targets);
   return {
     graph,
     outputs: new Map(names.map((name, index) => [gradientOf(name), slopes.get(targets[index]!)!])),
+    ...(kept && {
+      given: new Map([
+        ['gate', gate],
+        ['up', up],
+      ]),
+    }),
   };
 }
 

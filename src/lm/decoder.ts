@@ -48,6 +48,19 @@ export interface Past {
   readonly mask: Float32Array;
 }
 
+/** What a layer's forward pass computed and its gradient would compute again: the MLP's wide products, [T, intermediate]. */
+export interface Kept {
+  readonly gate: Float32Array;
+  readonly up: Float32Array;
+}
+
+/** What a layer gives: y [T, d] and the new keys and values, [B, kvHeads, S, headSize]. */
+export interface LayerResult {
+  readonly y: Float32Array;
+  readonly key: Float32Array;
+  readonly value: Float32Array;
+}
+
 /** A decoder ready to run layer by layer: forward, backward with recomputation, and the head. */
 export interface Decoder {
   readonly config: DecoderConfig;
@@ -55,14 +68,21 @@ export interface Decoder {
   attach(adapter: LoraAdapter): Promise<AttachedAdapter>;
   /** Rows of the embedding, [ids, d]. */
   embed(ids: ArrayLike<number>): Float32Array;
-  /** x [T, d] → y [T, d] and the new keys and values, [B, kvHeads, S, headSize]. */
+  /** One layer over x [T, d]. */
   layer(
     index: number,
     x: Float32Array,
     batch: Batch,
     adapter: AttachedAdapter | null,
     past?: Past,
-  ): Promise<{ y: Float32Array; key: Float32Array; value: Float32Array }>;
+  ): Promise<LayerResult>;
+  /** The same without a cache, with what its gradient can use again. */
+  layerKeeping(
+    index: number,
+    x: Float32Array,
+    batch: Batch,
+    adapter: AttachedAdapter | null,
+  ): Promise<LayerResult & Kept>;
   /** The gradients `d.x` and `d.<name>` of one layer given its input x and dy; `trained` names weight or adapter inputs. */
   layerGradient(
     index: number,
@@ -71,6 +91,7 @@ export interface Decoder {
     batch: Batch,
     adapter: AttachedAdapter | null,
     trained: readonly string[],
+    kept: Kept | null,
   ): Promise<Record<string, Float32Array>>;
   /** rows [R, d] → the k largest log-probabilities per row, descending, and their token ids; logits [R, V] where asked. */
   distribution(
@@ -150,8 +171,8 @@ export async function createDecoder(
   const session = (key: string, build: () => NamedGraph): Promise<Session> => {
     const known = sessions.get(key);
     if (known) return known;
-    const { graph, outputs } = build();
-    const made = createSession(graph, outputs, threads);
+    const { graph, outputs, given } = build();
+    const made = createSession(graph, outputs, threads, given);
     sessions.set(key, made);
     return made;
   };
@@ -184,7 +205,9 @@ export async function createDecoder(
     },
     async layer(index, x, batch, adapter, past) {
       const key = `layer ${keyOf(adapter?.shape)} ${past !== undefined}`;
-      const run = await session(key, () => layerGraph(config, adapter?.shape ?? null, past !== undefined));
+      const run = await session(key, () =>
+        layerGraph(config, adapter?.shape ?? null, past !== undefined, false),
+      );
       const feeds: Record<string, Feed> = await layerFeeds(index, x, batch, adapter);
       if (past) {
         const shape = [batch.rows, kvHeads, past.length, headSize];
@@ -195,12 +218,24 @@ export async function createDecoder(
           shape: [batch.rows, 1, 1, batch.length, past.length],
         });
       }
-      return (await run.run(feeds)) as { y: Float32Array; key: Float32Array; value: Float32Array };
+      return (await run.run(feeds)) as unknown as LayerResult;
     },
-    async layerGradient(index, x, dy, batch, adapter, trained) {
-      const key = `gradient ${keyOf(adapter?.shape)} ${trained.join()}`;
-      const run = await session(key, () => layerGradientGraph(config, adapter?.shape ?? null, trained));
-      const feeds = { ...(await layerFeeds(index, x, batch, adapter)), dy: await rows(dy) };
+    async layerKeeping(index, x, batch, adapter) {
+      const key = `layer ${keyOf(adapter?.shape)} keeping`;
+      const run = await session(key, () => layerGraph(config, adapter?.shape ?? null, false, true));
+      return (await run.run(await layerFeeds(index, x, batch, adapter))) as unknown as LayerResult & Kept;
+    },
+    async layerGradient(index, x, dy, batch, adapter, trained, kept) {
+      const key = `gradient ${keyOf(adapter?.shape)} ${trained.join()} ${kept !== null}`;
+      const run = await session(key, () =>
+        layerGradientGraph(config, adapter?.shape ?? null, trained, kept !== null),
+      );
+      const feeds: Record<string, Feed> = {
+        ...(await layerFeeds(index, x, batch, adapter)),
+        dy: await rows(dy),
+      };
+      for (const [name, data] of Object.entries(kept ?? {}) as [string, Float32Array][])
+        feeds[name] = await feed({ data, shape: [batch.rows * batch.length, config.intermediateSize] });
       return (await run.run(feeds)) as Record<string, Float32Array>;
     },
     async distribution(x, k, withLogits) {

@@ -9,9 +9,8 @@ interface Emitter {
   readonly nodes: NodeProto[];
   readonly constants: Map<string, ConstantProto>;
   readonly sizes: Map<string, string>;
+  readonly nameOf: (value: Value) => string;
 }
-
-const nameOf = (value: Value): string => (value.source.type === 'input' ? value.source.name : `v${value.id}`);
 
 function integers(emitter: Emitter, values: readonly number[]): string {
   const name = `i${values.join('_')}`;
@@ -26,12 +25,12 @@ function integers(emitter: Emitter, values: readonly number[]): string {
 
 /** A one-element int64 tensor that holds the size of an axis. */
 function sizeOf(emitter: Emitter, value: Value, axis: number): string {
-  const name = `${nameOf(value)}.size${axis}`;
+  const name = `${emitter.nameOf(value)}.size${axis}`;
   if (!emitter.sizes.has(name)) {
     emitter.sizes.set(name, name);
     emitter.nodes.push({
       opType: 'Shape',
-      inputs: [nameOf(value)],
+      inputs: [emitter.nameOf(value)],
       outputs: [name],
       attributes: { start: axis, end: axis + 1 },
     });
@@ -67,8 +66,8 @@ function shapeOperand(emitter: Emitter, shape: Shape, used: ReadonlySet<Value>):
 function emitNode(emitter: Emitter, value: Value, used: ReadonlySet<Value>): void {
   if (value.source.type !== 'node') return;
   const { op, slot } = value.source;
-  const inputs = value.source.inputs.map(nameOf);
-  const output = nameOf(value);
+  const inputs = value.source.inputs.map(emitter.nameOf);
+  const output = emitter.nameOf(value);
   const push = (
     opType: string,
     from: readonly string[],
@@ -159,25 +158,32 @@ function emitNode(emitter: Emitter, value: Value, used: ReadonlySet<Value>): voi
 
 /**
  * The bytes of an ONNX model that computes the named outputs. Inputs that no output needs are left out.
+ * `given`: values inside the graph that are fed under these names instead of being computed.
  * @returns the bytes and the names of the inputs that must be fed.
  */
 export function emitModel(
   graph: Graph,
   outputs: ReadonlyMap<string, Value>,
+  given: ReadonlyMap<string, Value> = new Map(),
 ): { bytes: Uint8Array; inputNames: readonly string[] } {
-  const values = reachable(graph, outputs.values());
+  const fed = new Map([...given].map(([name, value]) => [value, name]));
+  const values = reachable(graph, outputs.values(), new Set(fed.keys()));
   const used: ReadonlySet<Value> = new Set(values);
-  const emitter: Emitter = { graph, nodes: [], constants: new Map(), sizes: new Map() };
+  const inputName = (value: Value) =>
+    value.source.type === 'input' ? value.source.name : (fed.get(value) ?? null);
+  const nameOf = (value: Value) => inputName(value) ?? `v${value.id}`;
+  const emitter: Emitter = { graph, nodes: [], constants: new Map(), sizes: new Map(), nameOf };
   for (const value of values) {
     if (value.source.type === 'constant') {
       const { data } = value.source;
       const name = nameOf(value);
       emitter.constants.set(name, { name, dataType: value.dataType, shape: value.shape as number[], data });
-    } else emitNode(emitter, value, used);
+    } else if (!fed.has(value)) emitNode(emitter, value, used);
   }
-  const inputs: ValueProto[] = values.flatMap(({ source, dataType, shape }) =>
-    source.type === 'input' ? [{ name: source.name, dataType, shape }] : [],
-  );
+  const inputs: ValueProto[] = values.flatMap((value) => {
+    const name = inputName(value);
+    return name === null ? [] : [{ name, dataType: value.dataType, shape: value.shape }];
+  });
   const results: ValueProto[] = [...outputs].map(([name, value]) => ({
     name,
     dataType: value.dataType,

@@ -77,14 +77,18 @@ export function dimensionSource(graph: Graph, name: string): { value: Value; axi
   return null;
 }
 
-/** Every value that the outputs need, in topological order. */
-export function reachable(graph: Graph, outputs: Iterable<Value>): Value[] {
+/** Every value that the outputs need, in topological order; what only `given` values need is left out. */
+export function reachable(
+  graph: Graph,
+  outputs: Iterable<Value>,
+  given: ReadonlySet<Value> = new Set(),
+): Value[] {
   const needed = new Set<number>();
   const pending = [...outputs];
   for (let value = pending.pop(); value; value = pending.pop()) {
     if (needed.has(value.id)) continue;
     needed.add(value.id);
-    if (value.source.type === 'node') pending.push(...value.source.inputs);
+    if (value.source.type === 'node' && !given.has(value)) pending.push(...value.source.inputs);
   }
   return graph.values.filter((value) => needed.has(value.id));
 }

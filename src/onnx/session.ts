@@ -51,14 +51,15 @@ export async function feed({ data, shape }: Tensor): Promise<Feed> {
     : new OrtTensor('int64', data, shape);
 }
 
-/** Builds a session for the named outputs of a graph, on `threads` CPU threads. */
+/** Builds a session for the named outputs of a graph, on `threads` CPU threads; `given` values are fed, not computed. */
 export async function createSession(
   graph: Graph,
   outputs: ReadonlyMap<string, Value>,
   threads: number,
+  given?: ReadonlyMap<string, Value>,
 ): Promise<Session> {
   const { InferenceSession } = await loadRuntime();
-  const { bytes, inputNames } = emitModel(graph, outputs);
+  const { bytes, inputNames } = emitModel(graph, outputs, given);
   const session = await InferenceSession.create(bytes, {
     executionProviders: ['cpu'],
     intraOpNumThreads: threads,

@@ -1,0 +1,41 @@
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createBatch } from '../../src/lm/batch.ts';
+import { openCheckpoint } from '../../src/lm/checkpoint.ts';
+import { readDecoderConfig } from '../../src/lm/config.ts';
+import { createDecoder, type Decoder } from '../../src/lm/decoder.ts';
+import { loraInput } from '../../src/lm/decoder-graph.ts';
+import { readAdapter } from '../../src/lm/lora.ts';
+
+const parity = fileURLToPath(new URL('../fixtures/parity/', import.meta.url));
+const config = readDecoderConfig(`${parity}tied`);
+let decoder: Decoder;
+beforeAll(async () => {
+  const checkpoint = openCheckpoint(`${parity}tied`, config);
+  const weights = new Map(checkpoint.names.map((name) => [name, checkpoint.read(name)]));
+  checkpoint.close();
+  decoder = await createDecoder(config, weights, 1);
+});
+afterAll(() => decoder.close());
+
+test('a gradient is the same to the bit whether the wide products were kept or are computed again', async () => {
+  const adapter = readAdapter(`${parity}adapter`, config);
+  const attached = await decoder.attach(adapter);
+  const trained = adapter.targetModules.flatMap((projection) => [
+    loraInput(projection, 'a'),
+    loraInput(projection, 'b'),
+  ]);
+  const batch = createBatch([
+    [1, 70, 71, 72, 2],
+    [1, 90, 91],
+  ]);
+  const x = decoder.embed(batch.ids);
+  const { y, gate, up } = await decoder.layerKeeping(0, x, batch, attached);
+  expect(y).toEqual((await decoder.layer(0, x, batch, attached)).y);
+  expect(gate).toHaveLength(batch.rows * batch.length * config.intermediateSize);
+  const dy = y.map((value, i) => Math.sin(i) * value);
+  const kept = await decoder.layerGradient(0, x, dy, batch, attached, trained, { gate, up });
+  const again = await decoder.layerGradient(0, x, dy, batch, attached, trained, null);
+  expect(Object.keys(kept)).toHaveLength(trained.length + 1);
+  expect(kept).toEqual(again);
+});
