@@ -48,12 +48,22 @@ interface LayerInputs {
   readonly config: DecoderConfig;
   readonly graph: Graph;
   readonly lora: LoraShape | null;
+  /** Whether T is between two and some dozens, as in decoding a batch with a cache. */
+  readonly fewRows: boolean;
+}
+
+/** x Wᵀ. Of few rows, the weight is the left factor: it is read once as it lies, instead of being packed first. */
+function product(graph: Graph, x: Value, weight: Value, fewRows: boolean): Value {
+  return fewRows
+    ? transpose(graph, gemm(graph, weight, x, null, { transposeB: true }), [1, 0])
+    : gemm(graph, x, weight, null, { transposeB: true });
 }
 
 /** y = x Wᵀ, plus scale · (x Aᵀ) Bᵀ where the projection carries an adapter. Source: Hu et al. 2021, eq. 3. */
-function linear({ config, graph, lora }: LayerInputs, x: Value, projection: Projection): Value {
+function linear({ config, graph, lora, fewRows }: LayerInputs, x: Value, projection: Projection): Value {
   const shape = projectionShapes(config)[projection];
-  const base = gemm(graph, x, input(graph, `${projection}.weight`, shape), null, { transposeB: true });
+  const weight = input(graph, `${projection}.weight`, shape);
+  const base = product(graph, x, weight, fewRows);
   if (!lora?.targetModules.includes(projection)) return base;
   const a = input(graph, loraInput(projection, 'a'), [lora.r, shape[1]]);
   const b = input(graph, loraInput(projection, 'b'), [shape[0], lora.r]);
@@ -145,12 +155,15 @@ const flatTokens = (config: DecoderConfig): Shape => ['T', config.hiddenSize];
 export function layerGraph(
   config: DecoderConfig,
   lora: LoraShape | null,
-  withPast: boolean,
-  keep: boolean,
+  {
+    withPast = false,
+    fewRows = false,
+    keep = false,
+  }: { withPast?: boolean; fewRows?: boolean; keep?: boolean },
 ): NamedGraph {
   const graph = createGraph();
   const { output, key, value, gate, up } = layer(
-    { config, graph, lora },
+    { config, graph, lora, fewRows },
     input(graph, 'x', flatTokens(config)),
     withPast,
   );
@@ -176,7 +189,7 @@ export function layerGradientGraph(
 ): NamedGraph {
   const graph = createGraph();
   const x = input(graph, 'x', flatTokens(config));
-  const { output, gate, up } = layer({ config, graph, lora }, x, false);
+  const { output, gate, up } = layer({ config, graph, lora, fewRows: false }, x, false);
   const names = ['x', ...trained];
   const targets = names.map((name) => graph.inputs.get(name)!);
   const slopes = gradients(graph, output, input(graph, 'dy', flatTokens(config)), targets);
@@ -192,7 +205,7 @@ export function layerGradientGraph(
   };
 }
 
-function logits(config: DecoderConfig, graph: Graph): Value {
+function logits(config: DecoderConfig, graph: Graph, fewRows = false): Value {
   const rows = input(graph, 'x', ['R', config.hiddenSize]);
   const normed = rmsNorm(
     graph,
@@ -200,15 +213,19 @@ function logits(config: DecoderConfig, graph: Graph): Value {
     input(graph, 'norm.weight', [config.hiddenSize]),
     config.rmsNormEpsilon,
   );
-  return gemm(graph, normed, input(graph, 'head.weight', [config.vocabularySize, config.hiddenSize]), null, {
-    transposeB: true,
-  });
+  const weight = input(graph, 'head.weight', [config.vocabularySize, config.hiddenSize]);
+  return product(graph, normed, weight, fewRows);
 }
 
 /** Rows that need a distribution, x [R, d] → the `k` largest log-probabilities and their tokens, and `logits` [R, V] where asked. */
-export function distributionGraph(config: DecoderConfig, k: number, withLogits: boolean): NamedGraph {
+export function distributionGraph(
+  config: DecoderConfig,
+  k: number,
+  withLogits: boolean,
+  fewRows: boolean,
+): NamedGraph {
   const graph = createGraph();
-  const scores = logits(config, graph);
+  const scores = logits(config, graph, fewRows);
   const best = topK(graph, logSoftmax(graph, scores), Math.min(k, config.vocabularySize));
   const outputs = new Map([
     ['logProbabilities', best.values],

@@ -109,6 +109,9 @@ export interface Decoder {
   close(): Promise<void>;
 }
 
+/** One row has a kernel of its own, and many are worth packing a weight for. */
+const isFew = (rows: number) => rows > 1 && rows <= 64;
+
 const headName = (config: DecoderConfig) =>
   config.tiedEmbeddings ? 'model.embed_tokens.weight' : 'lm_head.weight';
 
@@ -204,9 +207,11 @@ export async function createDecoder(
       return out;
     },
     async layer(index, x, batch, adapter, past) {
-      const key = `layer ${keyOf(adapter?.shape)} ${past !== undefined}`;
+      const withPast = past !== undefined;
+      const few = withPast && isFew(batch.rows * batch.length);
+      const key = `layer ${keyOf(adapter?.shape)} ${withPast} ${few}`;
       const run = await session(key, () =>
-        layerGraph(config, adapter?.shape ?? null, past !== undefined, false),
+        layerGraph(config, adapter?.shape ?? null, { withPast, fewRows: few }),
       );
       const feeds: Record<string, Feed> = await layerFeeds(index, x, batch, adapter);
       if (past) {
@@ -222,7 +227,7 @@ export async function createDecoder(
     },
     async layerKeeping(index, x, batch, adapter) {
       const key = `layer ${keyOf(adapter?.shape)} keeping`;
-      const run = await session(key, () => layerGraph(config, adapter?.shape ?? null, false, true));
+      const run = await session(key, () => layerGraph(config, adapter?.shape ?? null, { keep: true }));
       return (await run.run(await layerFeeds(index, x, batch, adapter))) as unknown as LayerResult & Kept;
     },
     async layerGradient(index, x, dy, batch, adapter, trained, kept) {
@@ -239,8 +244,9 @@ export async function createDecoder(
       return (await run.run(feeds)) as Record<string, Float32Array>;
     },
     async distribution(x, k, withLogits) {
-      const run = await session(`distribution ${k} ${withLogits}`, () =>
-        distributionGraph(config, k, withLogits),
+      const few = isFew(x.length / width);
+      const run = await session(`distribution ${k} ${withLogits} ${few}`, () =>
+        distributionGraph(config, k, withLogits, few),
       );
       const result = await run.run({ ...head, x: await rows(x) });
       return {
