@@ -8,8 +8,11 @@ import { auditErrorOf } from './audit-error.ts';
 import { emptyRun } from './run-document.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
-/** Bytes that the simulated disk still takes; a write beyond them is cut short, as a kernel does it, then refused. */
-const disk = vi.hoisted(() => ({ room: Number.POSITIVE_INFINITY }));
+/**
+ * Bytes that the simulated disk still takes; a write beyond them is cut short, as a kernel does it, then refused.
+ * After so many removals of files and folders the process is as good as killed.
+ */
+const disk = vi.hoisted(() => ({ room: Number.POSITIVE_INFINITY, removals: Number.POSITIVE_INFINITY }));
 
 vi.mock('node:fs', async (importOriginal) => {
   const fs = await importOriginal<typeof import('node:fs')>();
@@ -20,11 +23,17 @@ vi.mock('node:fs', async (importOriginal) => {
     disk.room -= written;
     return written;
   };
-  return { ...fs, writeSync };
+  const rmSync: typeof fs.rmSync = (path, options) => {
+    const counts = fs.existsSync(path) && !String(path).endsWith('.lock');
+    if (counts && disk.removals-- <= 0) throw new Error('killed');
+    fs.rmSync(path, options);
+  };
+  return { ...fs, writeSync, rmSync };
 });
 
 beforeEach(() => {
   disk.room = Number.POSITIVE_INFINITY;
+  disk.removals = Number.POSITIVE_INFINITY;
 });
 
 const line = z.object({ batchKey: z.string(), text: z.string() });
@@ -72,4 +81,20 @@ test('a run folder that cannot hold run.json leaves no lock behind', async () =>
   expect((await auditErrorOf(() => openStore(directory, emptyRun))).code).toBe('disk');
   disk.room = Number.POSITIVE_INFINITY;
   openStore(directory, emptyRun).close();
+});
+
+test('a wipe that is cut off anywhere leaves a folder that can be wiped again', async () => {
+  for (let removals = 0; removals < 6; removals++) {
+    disk.removals = Number.POSITIVE_INFINITY;
+    const directory = join(temporaryFolder(), 'run');
+    const store = openStore(directory, emptyRun);
+    store.write('summary.json', '{}');
+    store.write('adapters/safe/weights', 'x');
+    await store.finish();
+    store.close();
+    disk.removals = removals;
+    expect(() => openStore(directory, emptyRun, { fresh: true })).toThrow('killed');
+    disk.removals = Number.POSITIVE_INFINITY;
+    openStore(directory, emptyRun, { fresh: true }).close();
+  }
 });

@@ -135,19 +135,6 @@ test('what a killed process left half-written is cleared away, and what it was r
   expect(await verifyRun(directory)).toEqual([]);
 });
 
-test('a wipe that was cut off leaves a folder that can be wiped again', () => {
-  const directory = folder();
-  openStore(directory, emptyRun).close();
-  const removed: string[] = [];
-  for (const name of ['items.jsonl', 'verdicts.jsonl', 'summary.json', 'done.json']) {
-    writeFileSync(join(directory, name), '');
-    removed.push(name);
-  }
-  rmSync(join(directory, removed[0]!));
-  openStore(directory, emptyRun, { fresh: true }).close();
-  expect(readRun(directory).items).toEqual([]);
-});
-
 test('a folder that holds something else is never written to nor emptied', async () => {
   const directory = folder();
   mkdirSync(directory, { recursive: true });

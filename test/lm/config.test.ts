@@ -92,6 +92,22 @@ describe('readDecoderConfig', () => {
     expect(readDecoderConfig(folderWith(newer))).toMatchObject({ ropeTheta: 5000.5, headSize: 32 });
   });
 
+  it('reads the scaling of Llama 3 in either spelling, and names what it lacks', () => {
+    const scaling = { rope_type: 'llama3', factor: 8, low_freq_factor: 1, high_freq_factor: 4 };
+    const whole = { ...scaling, original_max_position_embeddings: 8192 };
+    const ropeScaling = {
+      factor: 8,
+      lowFrequencyFactor: 1,
+      highFrequencyFactor: 4,
+      originalContextLength: 8192,
+    };
+    for (const key of ['rope_scaling', 'rope_parameters'])
+      expect(readDecoderConfig(folderWith({ ...smollm2, [key]: whole }))).toMatchObject({ ropeScaling });
+    expect(failure(folderWith({ ...smollm2, rope_scaling: scaling })).problems).toEqual([
+      expect.stringMatching(/^rope_scaling\.original_max_position_embeddings: /),
+    ]);
+  });
+
   it("takes LlamaConfig's defaults, but guesses no token ids", () => {
     const bare = without(
       'num_key_value_heads',
