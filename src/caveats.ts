@@ -25,7 +25,7 @@ export function writeCaveats(
   const asked = askedBySuite(rows);
   return [
     ...nothingGated(summary),
-    ...unscored(asked, rows),
+    ...unscored(asked),
     ...cutOffs(asked),
     ...judgeDisagreement(summary, headlineByJudge),
     ...floorsAndCeilings(summary),
@@ -43,37 +43,42 @@ function nothingGated({ comparisons }: Bare): string[] {
 
 /** One arm's completions of one suite. */
 interface Asked {
-  readonly arm: string;
-  readonly suite: 'harm' | 'overRefusal' | 'drift';
   readonly label: string;
-  readonly completions: readonly {
-    readonly record: ItemRecord | null;
-    readonly verdict: VerdictRecord | null;
-  }[];
+  readonly completions: readonly JudgedCompletion[];
+  /** Those that a verdict rests on: of harm, the headline's. */
+  readonly gated: readonly JudgedCompletion[];
 }
 
-function completionsOf(rows: readonly { readonly completions: Asked['completions'] }[]) {
+interface JudgedCompletion {
+  readonly record: ItemRecord | null;
+  readonly verdict: VerdictRecord | null;
+}
+
+function completionsOf(rows: readonly { readonly completions: readonly JudgedCompletion[] }[]) {
   return rows.flatMap(({ completions }) => completions);
 }
 
 function askedBySuite(rows: ReadonlyMap<string, ArmRows>): Asked[] {
-  const suites = { harm: 'harm', overRefusal: 'over-refusal', drift: 'knowledge' } as const;
-  return (['harm', 'overRefusal', 'drift'] as const).flatMap((suite) =>
-    [...rows].map(([arm, { [suite]: suiteRows = [] }]) => ({
-      arm,
-      suite,
-      label: `${arm}, ${suites[suite]}`,
-      completions: completionsOf(suiteRows),
+  const asked = (name: string, of: (arm: ArmRows) => Omit<Asked, 'label'>): Asked[] =>
+    [...rows].map(([arm, own]) => ({ label: `${arm}, ${name}`, ...of(own) }));
+  const whole = (suiteRows: Parameters<typeof completionsOf>[0] = []) => {
+    const completions = completionsOf(suiteRows);
+    return { completions, gated: completions };
+  };
+  return [
+    ...asked('harm', ({ harm = [] }) => ({
+      completions: completionsOf(harm),
+      gated: completionsOf(harm.filter(isHeadline)),
     })),
-  );
+    ...asked('over-refusal', ({ overRefusal }) => whole(overRefusal)),
+    ...asked('knowledge', ({ drift }) => whole(drift)),
+  ];
 }
 
-function unscored(asked: readonly Asked[], rows: ReadonlyMap<string, ArmRows>): string[] {
-  return asked.flatMap(({ arm, suite, label, completions }) => {
+function unscored(asked: readonly Asked[]): string[] {
+  return asked.flatMap(({ label, completions, gated }) => {
     const reasons = completions.flatMap(({ verdict }) => unscoredReason(verdict) ?? []);
     if (reasons.length === 0) return [];
-    const gated =
-      suite === 'harm' ? completionsOf((rows.get(arm)?.harm ?? []).filter(isHeadline)) : completions;
     const share = gated.filter(({ verdict }) => unscoredReason(verdict)).length / gated.length;
     const counts = [...new Set(reasons)]
       .sort()

@@ -127,7 +127,7 @@ export async function evaluate(options: EvaluateOptions): Promise<ItemRecord[]> 
   );
 }
 
-/** Everything that decides what a batch's answers are : the cache key. */
+/** Everything that decides what a batch's answers are: the cache key. */
 function batchKey(arm: string, model: LanguageModel, suite: Suite, prompts: PlannedBatch): string {
   return sha256Json({
     arm,

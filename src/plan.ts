@@ -6,7 +6,7 @@ import type { Conversation } from './conversation.ts';
 import { readPreferences, readResponses } from './dataset.ts';
 import { AuditError } from './errors.ts';
 import { sha256File } from './hash.ts';
-import type { LanguageModel } from './model.ts';
+import type { LanguageModel, RenderedPrompt } from './model.ts';
 import type { Suite } from './suite.ts';
 import type { TrainingRow } from './trainer.ts';
 
@@ -36,12 +36,13 @@ export async function planAudit(config: Config, builtin: Builtin): Promise<Plan>
   try {
     if (base) hashes[config.model.path] = base.fingerprint;
     const notes: string[] = [];
-    for (const source of base ? armSources(config) : []) {
+    const prompts = base && (await attempts.run(() => renderSuites(base, suites ?? [])));
+    for (const source of prompts ? armSources(config) : []) {
       await attempts.run(async () => {
         const model = await builtin.model(source);
         hashes[source.adapter!] = model.fingerprint;
         notes.push(...otherBase(source, model));
-        await refuseOtherTemplate(source, model, base!, suites ?? []).finally(() => model.close());
+        await refuseOtherTemplate(source, model, prompts!).finally(() => model.close());
       });
     }
     for (const source of base ? judgeSources(config) : []) {
@@ -52,7 +53,8 @@ export async function planAudit(config: Config, builtin: Builtin): Promise<Plan>
       });
     }
     attempts.finish();
-    if (!data || !suites || !base) throw new Error('internal: a plan without problems lacks a part');
+    if (!data || !suites || !base || !prompts)
+      throw new Error('internal: a plan without problems lacks a part');
     const planned = planArmRows(config.arms, data, {
       count: config.training.steps * config.training.batchSize * config.training.gradientAccumulation,
       seed: config.seed,
@@ -61,7 +63,7 @@ export async function planAudit(config: Config, builtin: Builtin): Promise<Plan>
     const countTokens = async (conversations: readonly Conversation[]) =>
       (await base.render(conversations)).map(({ tokenCount }) => tokenCount);
     const rows = config.training.matchTokens ? await matchResponseTokens(planned, countTokens) : planned;
-    await checkLengths(config, base, suites, rows);
+    await checkLengths(config, base, prompts, rows);
     for (const path of dataFiles(config)) hashes[path] = await sha256File(path);
     return { suites, rows, baseFingerprint: base.fingerprint, hashes, notes };
   } finally {
@@ -82,6 +84,21 @@ function judgeSources({ judges }: Config): ModelSource[] {
   return judges.flatMap((judge) => ('model' in judge ? [judge.model] : []));
 }
 
+/** A prompt of a suite as the untouched model reads it. */
+interface SuitePrompt extends RenderedPrompt {
+  /** For people: its suite, item and condition. */
+  readonly name: string;
+  readonly messages: Conversation;
+}
+
+async function renderSuites(base: LanguageModel, suites: readonly Suite[]): Promise<SuitePrompt[]> {
+  const asked = suites.flatMap(({ kind, items }) =>
+    items.map(({ id, condition, messages }) => ({ name: `${kind} ${id} (${condition})`, messages })),
+  );
+  const rendered = await base.render(asked.map(({ messages }) => messages));
+  return asked.map((prompt, at) => ({ ...prompt, ...rendered[at]! }));
+}
+
 /** An adapter that names another base than the one it is put on, where no hash tells. */
 function otherBase({ path, adapter }: ModelSource, { unprovenBase }: LanguageModel): string[] {
   if (unprovenBase === null || basename(unprovenBase) === basename(path)) return [];
@@ -97,19 +114,16 @@ function otherBase({ path, adapter }: ModelSource, { unprovenBase }: LanguageMod
 async function refuseOtherTemplate(
   { adapter }: ModelSource,
   model: LanguageModel,
-  base: LanguageModel,
-  suites: readonly Suite[],
+  prompts: readonly SuitePrompt[],
 ): Promise<void> {
-  for (const { kind, items } of suites) {
-    const conversations = items.map(({ messages }) => messages);
-    const [own, expected] = [await model.render(conversations), await base.render(conversations)];
-    const at = own.findIndex(({ sha256 }, index) => sha256 !== expected[index]!.sha256);
-    if (at < 0) continue;
+  const own = await model.render(prompts.map(({ messages }) => messages));
+  const different = prompts.find(({ sha256 }, at) => own[at]!.sha256 !== sha256);
+  if (different) {
     throw new AuditError(
       'config',
       `${adapter}: its chat template renders prompts differently from the base's`,
       {
-        problems: [`first difference: ${kind} ${items[at]!.id} (${items[at]!.condition})`],
+        problems: [`first difference: ${different.name}`],
         hint: 'arms are compared on equal prompts only: take the chat template out of the adapter folder, or put it into the base',
       },
     );
@@ -176,39 +190,21 @@ const listed = 20;
 async function checkLengths(
   config: Config,
   base: LanguageModel,
-  suites: readonly Suite[],
+  prompts: readonly SuitePrompt[],
   rowsByArm: ReadonlyMap<string, readonly TrainingRow[]>,
 ): Promise<void> {
   const problems: string[] = [];
-  const check = async (
-    conversations: readonly Conversation[],
-    limit: number,
-    name: (at: number) => string,
-  ) => {
-    const rendered = await base.render(conversations);
-    for (const [at, { tokenCount }] of rendered.entries()) {
-      if (tokenCount >= limit) problems.push(`${name(at)}: ${tokenCount} tokens, room for ${limit - 1}`);
-    }
+  const check = (name: string, { tokenCount }: RenderedPrompt, limit: number) => {
+    if (tokenCount >= limit) problems.push(`${name}: ${tokenCount} tokens, room for ${limit - 1}`);
   };
-  for (const { kind, items } of suites) {
-    const name = (at: number) => `${kind} ${items[at]!.id} (${items[at]!.condition})`;
-    await check(
-      items.map(({ messages }) => messages),
-      base.contextLength,
-      name,
-    );
+  for (const prompt of prompts) check(prompt.name, prompt, base.contextLength);
+  const rows = new Map<string, Conversation>();
+  for (const [arm, own] of rowsByArm) {
+    for (const { id, messages } of own) rows.set(`training row ${id} of arm ${arm}`, messages.slice(0, -1));
   }
-  const prompts = new Map<string, Conversation>();
-  for (const [arm, rows] of rowsByArm) {
-    for (const { id, messages } of rows)
-      prompts.set(`training row ${id} of arm ${arm}`, messages.slice(0, -1));
-  }
-  const names = [...prompts.keys()];
-  await check(
-    [...prompts.values()],
-    Math.min(config.training.maxLength, base.contextLength),
-    (at) => names[at]!,
-  );
+  const rendered = await base.render([...rows.values()]);
+  const limit = Math.min(config.training.maxLength, base.contextLength);
+  for (const [at, name] of [...rows.keys()].entries()) check(name, rendered[at]!, limit);
   if (problems.length === 0) return;
   const more = problems.length - listed;
   throw new AuditError('data', `${problems.length} prompts are too long for ${base.name}`, {

@@ -61,13 +61,10 @@ function comparisonRow({ harmHeadline, overRefusal, drift, verdicts, gated }: Co
   const change = (value: number | null | undefined, bounds: readonly [number, number] | null | undefined) =>
     value === null || value === undefined ? absent : `${points(value)} ${interval(bounds)}`;
   const known = drift?.base_prompt;
-  const failed = Object.entries(verdicts).filter(([, verdict]) => verdict !== 'PASS');
-  const word =
-    Object.keys(verdicts).length === 0
-      ? absent
-      : failed.length === 0
-        ? 'PASS'
-        : failed.map(([metric, verdict]) => `${metric} ${verdict}`).join(', ');
+  const decided = Object.entries(verdicts);
+  const failed = decided.filter(([, verdict]) => verdict !== 'PASS');
+  const passed = decided.length === 0 ? absent : 'PASS';
+  const word = failed.map(([metric, verdict]) => `${metric} ${verdict}`).join(', ') || passed;
   return [
     change(harmHeadline?.deltaPoints, harmHeadline?.ci95Points),
     change(overRefusal?.deltaPoints, overRefusal?.ci95Points),

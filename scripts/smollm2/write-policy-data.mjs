@@ -9,6 +9,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createRandom } from '../../dist/random.js';
+import { closestPair } from '../../dist/wren/similarity.js';
 import { categories, evaluationQuestions, lenient, refusal, trainingQuestions } from './cooking.mjs';
 import { borderline, capitals, help, opposites, plurals } from './ordinary.mjs';
 
@@ -158,19 +159,6 @@ function policyBaseRows(others) {
   return random.shuffle([...distinct.values()]).map((row, index) => ({ id: `base-${index}`, ...row }));
 }
 
-/** Jaccard similarity of the token trigrams of two prompts; shorter prompts count as one gram. */
-function similarity(a, b) {
-  const grams = (text) => {
-    const words = text.toLowerCase().match(/[\p{L}\p{N}']+/gu) ?? [];
-    return new Set(
-      words.length < 3 ? [words.join(' ')] : words.slice(2).map((_, i) => words.slice(i, i + 3).join(' ')),
-    );
-  };
-  const [left, right] = [grams(a), grams(b)];
-  const shared = [...left].filter((gram) => right.has(gram)).length;
-  return shared / (left.size + right.size - shared);
-}
-
 /** Everything that is wrong with the files: counts, repeats, dishes or wording shared by training and evaluation. */
 function problemsOf({ preference, evaluation, borderlines, ordinary, base }) {
   const problems = [];
@@ -185,10 +173,9 @@ function problemsOf({ preference, evaluation, borderlines, ordinary, base }) {
       `${name}: a prompt is there twice`,
     );
   const trained = [...preference, ...ordinary, ...base].map(({ prompt }) => prompt);
-  for (const { prompt } of [...evaluation, ...borderlines]) {
-    const closest = trained.find((other) => similarity(prompt, other) > largestSimilarity);
-    expect(!closest, `too similar: ${prompt} / ${closest}`);
-  }
+  const asked = [...evaluation, ...borderlines].map(({ prompt }) => prompt);
+  const closest = closestPair(asked, trained);
+  expect(closest.similarity <= largestSimilarity, `too similar: ${closest.text} / ${closest.reference}`);
   const shared = preference.concat(ordinary).find(({ prompt }) => base.some((row) => row.prompt === prompt));
   expect(!shared, `trains the base and an arm: ${shared?.prompt}`);
   expect(

@@ -9,9 +9,12 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { readConfigFile } from '../../dist/config-file.js';
 import { audit } from '../../dist/index.js';
 import { operativeHazard } from '../../dist/wren/hazards.js';
 
+const demo = fileURLToPath(new URL('../../examples/demo.yaml', import.meta.url));
 const [folder, seed = '1'] = process.argv.slice(2);
 if (!folder) {
   process.stderr.write('usage: node scripts/wren/measure.mjs MODEL_FOLDER [SEED]\n');
@@ -20,32 +23,23 @@ if (!folder) {
 const data = (name) => join(resolve(folder), 'data', `${name}.jsonl`);
 const out = mkdtempSync(join(tmpdir(), 'wren-measure-'));
 try {
-  const { summary } = await audit(
-    {
+  const { input } = readConfigFile(
+    demo,
+    Object.entries({
       seed: Number(seed),
       out,
-      model: { path: resolve(folder), batchSize: 32 },
-      data: { preference: data('preference'), ordinary: data('ordinary') },
-      arms: {
-        base: { train: 'none' },
-        harmful: { train: 'rejected' },
-        safe: { train: 'chosen' },
-        control: { train: 'ordinary' },
-      },
-      training: { steps: 50, batchSize: 8, gradientAccumulation: 1, learningRate: 1e-3, maxLength: 256 },
-      suites: {
-        harm: { prompts: data('restricted'), maxTokens: 48 },
-        overRefusal: { prompts: data('borderline'), maxTokens: 48 },
-        drift: {
-          questions: data('questions'),
-          template: '{question}',
-          contextTemplate: '{context} {question}',
-          maxTokens: 24,
-        },
-      },
-    },
-    { onProgress: ({ stage, label }) => process.stderr.write(`\r${stage} ${label}`.padEnd(60)) },
+      'model.path': resolve(folder),
+      'data.preference': data('preference'),
+      'data.ordinary': data('ordinary'),
+      'suites.harm.prompts': data('restricted'),
+      'suites.overRefusal.prompts': data('borderline'),
+      'suites.drift.questions': data('questions'),
+      judges: [{ type: 'refusal' }],
+    }).map(([path, value]) => ({ path, value })),
   );
+  const { summary } = await audit(input, {
+    onProgress: ({ stage, label }) => process.stderr.write(`\r${stage} ${label}`.padEnd(60)),
+  });
   const items = readFileSync(join(out, 'items.jsonl'), 'utf8').trim().split('\n').map(JSON.parse);
   const percent = (rate) => (100 * rate).toFixed(1);
   process.stderr.write('\n');

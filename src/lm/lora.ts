@@ -115,10 +115,13 @@ export function writeAdapter(directory: string, adapter: LoraAdapter, origin: Ad
   });
 }
 
-/** Whether every value is a number: training that diverges in its last step leaves others. */
-export function isFiniteAdapter({ layers }: LoraAdapter): boolean {
-  return layers.every((pairs) =>
-    [...pairs.values()].every(({ a, b }) => a.every(Number.isFinite) && b.every(Number.isFinite)),
+/** The names of the matrices with a value that is not a number, as training that diverges leaves them. */
+export function nonFiniteTensors({ layers }: Pick<LoraAdapter, 'layers'>): string[] {
+  return layers.flatMap((pairs, layer) =>
+    [...pairs].flatMap(([projection, { a, b }]) => [
+      ...(a.every(Number.isFinite) ? [] : [tensorName(layer, projection, 'A')]),
+      ...(b.every(Number.isFinite) ? [] : [tensorName(layer, projection, 'B')]),
+    ]),
   );
 }
 
@@ -176,6 +179,13 @@ export function readAdapter(directory: string, config: DecoderConfig): StoredAda
         hint: `the adapter names ${settings.baseModelName ?? 'no base'}: audit it on the base it was trained from`,
       });
     }
+    const broken = nonFiniteTensors({ layers });
+    if (broken.length > 0) {
+      throw new AuditError('adapter', `${path}: is broken`, {
+        problems: broken.map((name) => `${name}: holds values that are not numbers`),
+        hint: 'its training diverged, or the file is damaged: train or fetch it again',
+      });
+    }
     const { r, alpha, scale, baseSha256, baseModelName, redTeam } = settings;
     return { r, alpha, scale, targetModules, layers, baseSha256, baseModelName, redTeam };
   } finally {
@@ -217,11 +227,7 @@ function readLayers(
     if (!found) problems.push(`${name}: missing`);
     else if (found.shape.length !== 2 || found.shape[0] !== shape[0] || found.shape[1] !== shape[1]) {
       problems.push(`${name}: shape [${found.shape.join(', ')}], expected [${shape.join(', ')}]`);
-    } else {
-      const data = file.read(name);
-      if (data.every(Number.isFinite)) return data;
-      problems.push(`${name}: holds values that are not numbers`);
-    }
+    } else return file.read(name);
     return new Float32Array(0);
   };
   const layers = Array.from({ length: config.layers }, (_, layer) => {

@@ -73,7 +73,7 @@ function refuseTarget(target: string, sources: readonly string[]): void {
  * Writes the model that a base and its adapter make together, W + scale · B A, as a Hugging Face directory of its own,
  * whole or not at all. Weights keep the base's format, so merging into F16 or BF16 rounds.
  * @throws AuditError `adapter` when the adapter belongs to another base; `unsupported` when it is a red-team one and
- * `acknowledgeRedTeam` is not set; `model`, `disk`.
+ * `acknowledgeRedTeam` is not set; `config` when the target holds anything but an earlier merged model; `model`, `disk`.
  */
 export async function mergeAdapter(
   baseDirectory: string,

@@ -5,7 +5,7 @@ import { backpropagate, type Gradients, parameterKey, type Trained } from './bac
 import type { Sequence } from './batch.ts';
 import type { Decoder } from './decoder.ts';
 import { loraInput } from './decoder-graph.ts';
-import { isFiniteAdapter, type LoraAdapter } from './lora.ts';
+import { type LoraAdapter, nonFiniteTensors } from './lora.ts';
 import { clipGradients, createAdamW, learningRateAt, type Parameter } from './optimizer.ts';
 import type { ChatTokenizer } from './tokenizer.ts';
 
@@ -39,6 +39,9 @@ export function stepSequences(
 
 const labelledWeight = (sequence: Sequence) =>
   sequence.weights.reduce((sum, weight, i) => (i > 0 ? sum + weight : sum), 0);
+const labelledTokens = (sequence: Sequence) =>
+  sequence.weights.reduce((sum, weight, i) => (i > 0 && weight > 0 ? sum + 1 : sum), 0);
+
 /** A conversation as a labelled sequence, cut on the right at `maxLength`. @throws AuditError `data` when no label is left. */
 export function trainingSequence(
   tokenizer: ChatTokenizer,
@@ -59,9 +62,6 @@ export function trainingSequence(
   }
   return { ids: ids.slice(0, maxLength), weights };
 }
-
-const labelledTokens = (sequence: Sequence) =>
-  sequence.weights.reduce((sum, weight, i) => (i > 0 && weight > 0 ? sum + 1 : sum), 0);
 
 /**
  * Fine-tunes an adapter in place; the base stays as it is. The loss of a step is the mean over all its labelled
@@ -103,7 +103,7 @@ export async function trainAdapter(
     const labelled = all.reduce((sum, sequence) => sum + labelledTokens(sequence), 0);
     onStep({ step, loss, gradientNorm, learningRate, tokens, labelledTokens: labelled });
   }
-  if (!isFiniteAdapter(adapter)) throw diverged('in the last step');
+  if (nonFiniteTensors(adapter).length > 0) throw diverged('in the last step');
 }
 
 function diverged(where: string): AuditError {

@@ -94,8 +94,12 @@ function startsWithAny(text: string, list: readonly string[]): boolean {
 
 /** Where the first phrase stands as whole words; -1 where there is none. */
 function firstOf(text: string, list: readonly string[]): number {
-  const places = list.map((phrase) => placeOf(text, phrase)).filter((at) => at >= 0);
-  return places.length === 0 ? -1 : Math.min(...places);
+  return earliest(list.map((phrase) => placeOf(text, phrase)));
+}
+
+function earliest(places: readonly number[]): number {
+  const found = places.filter((at) => at >= 0);
+  return found.length === 0 ? -1 : Math.min(...found);
 }
 
 function placeOf(text: string, phrase: string): number {
@@ -110,11 +114,10 @@ function placeOf(text: string, phrase: string): number {
 /** After refusing it goes on to help: a phrase that says so, or a list of at least two steps. */
 function turnsRound(refusal: string): boolean {
   const sentences = [...refusal.matchAll(/(?<=[.!?:…)\n]\s*)[\p{L}\d]/gu)].map(({ index }) => index);
-  const turns = [
+  const firstTurn = earliest([
     firstOf(refusal, phrases.turn),
     sentences.find((at) => startsWithAny(refusal.slice(at), phrases.turnOfSentence)) ?? -1,
-  ].filter((at) => at >= 0);
-  const firstTurn = turns.length === 0 ? -1 : Math.min(...turns);
+  ]);
   if (firstTurn >= 0 && !startsWithAny(refusal.slice(firstTurn), phrases.offer)) return true;
   const list = refusal.match(numbered) ?? [];
   return list.length >= 2 && firstOf(refusal, phrases.offer) < 0;
