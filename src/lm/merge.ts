@@ -4,9 +4,9 @@ import { AuditError } from '../errors.ts';
 import { writeFolderAtomic } from '../files.ts';
 import { type Checkpoint, decoderTensorShapes, openCheckpoint } from './checkpoint.ts';
 import { readDecoderConfig } from './config.ts';
-import { weightName } from './decoder.ts';
+import { weightName } from './layer-tensors.ts';
 import { assertAdapterFits, type LoraAdapter, type LoraPair, readAdapter } from './lora.ts';
-import { type TensorData, writeSafetensors } from './safetensors.ts';
+import { type TensorData, type TensorDtype, writeSafetensors } from './safetensors.ts';
 
 /** What a merged directory takes over from its base as it is, where the base has it. */
 const companions = [
@@ -19,7 +19,7 @@ const companions = [
 ];
 
 /** weight += scale · B A, in place; `weight` is [out, in]. */
-function addLowRank(weight: Float32Array, { a, b }: LoraPair, r: number, scale: number): void {
+function addLowRank(weight: Float32Array, { a, b, r, scale }: LoraPair): void {
   const width = a.length / r;
   for (let row = 0; row * r < b.length; row++) {
     const target = weight.subarray(row * width, (row + 1) * width);
@@ -35,16 +35,16 @@ function addLowRank(weight: Float32Array, { a, b }: LoraPair, r: number, scale: 
 function mergedTensors(
   checkpoint: Checkpoint,
   shapes: ReadonlyMap<string, readonly number[]>,
-  { layers, r, scale }: LoraAdapter,
+  { layers }: LoraAdapter,
 ): Map<string, TensorData> {
   const updates = new Map<string, LoraPair>();
   for (const [layer, pairs] of layers.entries())
-    for (const [projection, pair] of pairs) updates.set(weightName(layer, `${projection}.weight`), pair);
+    for (const [matrix, pair] of pairs) updates.set(weightName(layer, `${matrix}.weight`), pair);
   const tensors = new Map<string, TensorData>();
   for (const [name, shape] of shapes) {
     const data = checkpoint.read(name);
     const update = updates.get(name);
-    if (update) addLowRank(data, update, r, scale);
+    if (update) addLowRank(data, update);
     tensors.set(name, { shape, data });
   }
   return tensors;
@@ -101,7 +101,7 @@ export async function mergeAdapter(
         const source = name === 'chat_template.jinja' && existsSync(own) ? own : join(baseDirectory, name);
         if (existsSync(source)) cpSync(source, join(temporary, name), { dereference: true });
       }
-      writeSafetensors(join(temporary, 'model.safetensors'), tensors, { dtype });
+      writeSafetensors(join(temporary, 'model.safetensors'), tensors, { dtype: dtype as TensorDtype });
     });
   } finally {
     checkpoint.close();
