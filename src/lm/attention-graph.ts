@@ -1,6 +1,7 @@
 import { type Graph, input, scalar, type Value } from '../onnx/graph.ts';
 import {
   add,
+  blockMatMul,
   concat,
   gemm,
   matMul,
@@ -31,12 +32,25 @@ export interface LayerInputs {
   readonly graph: Graph;
   readonly lora: LoraShape | null;
   readonly formats: Formats;
+  /** Quantised matrices stay in blocks, activations are rounded to 8 bits: for inference in sessions of their own. */
+  readonly blocks: boolean;
   /** Whether T is between two and some dozens, as in decoding a batch with a cache. */
   readonly fewRows: boolean;
 }
 
+/** Whether a format can be multiplied in blocks. */
+export const inBlocks = (format: string): boolean => format.startsWith('int');
+
 /** x Wᵀ. Of few rows, the weight is the left factor: it is read once as it lies, instead of being packed first. */
-export function product(graph: Graph, x: Value, weight: Value, fewRows: boolean): Value {
+export function product(
+  { graph, blocks, fewRows }: Pick<LayerInputs, 'graph' | 'blocks' | 'fewRows'>,
+  x: Value,
+  name: string,
+  shape: readonly [number, number],
+  format: string,
+): Value {
+  if (blocks && inBlocks(format)) return blockMatMul(graph, x, name, shape, format);
+  const weight = storedInput(graph, name, shape, format);
   return fewRows
     ? transpose(graph, gemm(graph, weight, x, null, { transposeB: true }), [1, 0])
     : gemm(graph, x, weight, null, { transposeB: true });
@@ -44,11 +58,11 @@ export function product(graph: Graph, x: Value, weight: Value, fewRows: boolean)
 
 /** y = x Wᵀ (+ bias), plus scale · (x Aᵀ) Bᵀ where the matrix carries an adapter. Source: Hu et al. 2021, eq. 3. */
 export function linear(inputs: LayerInputs, x: Value, matrix: Matrix): Value {
-  const { config, graph, lora, formats, fewRows } = inputs;
-  const [rows, columns] = matrixShapes(config).get(matrix)!;
+  const { config, graph, lora, formats } = inputs;
+  const shape = matrixShapes(config).get(matrix)!;
+  const [rows, columns] = shape;
   const name = `${matrix}.weight`;
-  const weight = storedInput(graph, name, [rows, columns], formats.get(name) ?? 'f32');
-  let base = product(graph, x, weight, fewRows);
+  let base = product(inputs, x, name, shape, formats.get(name) ?? 'f32');
   if (config.architecture.biases.some((biased) => biased === matrix))
     base = add(graph, base, input(graph, `${matrix}.bias`, [rows]));
   const adapted = lora?.get(matrix);

@@ -93,10 +93,10 @@ export async function backpropagate(
     inputs.push(x);
     if (index < firstKept) {
       kept.push(null);
-      x = (await decoder.layer(index, x, batch, adapter)).y;
+      x = (await decoder.layerKeeping(index, x, batch, adapter, false)).y;
     } else {
-      const { y, gate, up } = await decoder.layerKeeping(index, x, batch, adapter);
-      kept.push({ gate, up });
+      const { y, gate, up } = await decoder.layerKeeping(index, x, batch, adapter, true);
+      kept.push({ gate: gate!, up: up! });
       x = y;
     }
   }

@@ -6,7 +6,7 @@ import { sha256File, sha256Json } from '../hash.ts';
 import { decode, type Stored } from '../onnx/stored.ts';
 import { withNormalFloats } from './bitsandbytes.ts';
 import type { DecoderConfig } from './config.ts';
-import { layerTensors } from './layer-tensors.ts';
+import { decoderTensorShapes } from './layer-tensors.ts';
 import {
   type ModelSource,
   modelFolder,
@@ -16,7 +16,7 @@ import {
 } from './model-folder.ts';
 import { openSafetensors, type TensorData, type TensorDtype, writeSafetensors } from './safetensors.ts';
 
-export { openSafetensors, type TensorData, writeSafetensors };
+export { decoderTensorShapes, openSafetensors, type TensorData, writeSafetensors };
 
 /** The weights of a model directory: checked against its config, read tensor by tensor. */
 export interface Checkpoint {
@@ -30,18 +30,6 @@ export interface Checkpoint {
   /** Over all weight files, in hex: the base model's identity. */
   sha256(): Promise<string>;
   close(): void;
-}
-
-/** Every tensor a decoder of this shape needs, by its Hugging Face name; linear weights are [out, in]. */
-export function decoderTensorShapes(config: DecoderConfig): Map<string, readonly number[]> {
-  const { hiddenSize: hidden, vocabularySize: vocabulary } = config;
-  const shapes = new Map<string, readonly number[]>([['model.embed_tokens.weight', [vocabulary, hidden]]]);
-  for (let layer = 0; layer < config.layers; layer++) {
-    for (const { name, shape } of layerTensors(config)) shapes.set(`model.layers.${layer}.${name}`, shape);
-  }
-  shapes.set('model.norm.weight', [hidden]);
-  if (!config.tiedEmbeddings) shapes.set('lm_head.weight', [vocabulary, hidden]);
-  return shapes;
 }
 
 /**

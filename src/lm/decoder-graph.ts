@@ -1,6 +1,6 @@
 import { gradients } from '../onnx/gradient.ts';
 import { createGraph, type Graph, input, type Shape, scalar, type Value } from '../onnx/graph.ts';
-import { add, crossEntropy, gelu, logSoftmax, mul, rmsNorm, silu, storedInput, topK } from '../onnx/ops.ts';
+import { add, crossEntropy, gelu, logSoftmax, mul, rmsNorm, silu, topK } from '../onnx/ops.ts';
 import {
   type Attention,
   attention,
@@ -83,12 +83,13 @@ export function layerGraph(
     withPast = false,
     fewRows = false,
     keep = false,
+    blocks = false,
     formats = new Map(),
-  }: { withPast?: boolean; fewRows?: boolean; keep?: boolean; formats?: Formats },
+  }: { withPast?: boolean; fewRows?: boolean; keep?: boolean; blocks?: boolean; formats?: Formats },
 ): NamedGraph {
   const graph = createGraph();
   const { output, key, value, gate, up } = layer(
-    { config, graph, lora, fewRows, formats },
+    { config, graph, lora, fewRows, blocks, formats },
     input(graph, 'x', flatTokens(config)),
     withPast,
   );
@@ -115,7 +116,11 @@ export function layerGradientGraph(
 ): NamedGraph {
   const graph = createGraph();
   const x = input(graph, 'x', flatTokens(config));
-  const { output, gate, up } = layer({ config, graph, lora, formats, fewRows: false }, x, false);
+  const { output, gate, up } = layer(
+    { config, graph, lora, formats, blocks: false, fewRows: false },
+    x,
+    false,
+  );
   const names = ['x', ...trained];
   const targets = names.map((name) => graph.inputs.get(name)!);
   const slopes = gradients(graph, output, input(graph, 'dy', flatTokens(config)), targets);
@@ -131,18 +136,18 @@ export function layerGradientGraph(
   };
 }
 
-function logits(config: DecoderConfig, graph: Graph, format: string, fewRows = false): Value {
+function logits(
+  config: DecoderConfig,
+  graph: Graph,
+  format: string,
+  options: { blocks: boolean; fewRows: boolean },
+): Value {
   const rows = input(graph, 'x', ['R', config.hiddenSize]);
-  const normed = rmsNorm(
-    graph,
-    rows,
-    input(graph, 'norm.weight', [config.hiddenSize]),
-    config.rmsNormEpsilon,
-  );
-  const shape = [config.vocabularySize, config.hiddenSize];
-  const weight = storedInput(graph, 'head.weight', shape, format);
+  const weight = input(graph, 'norm.weight', [config.hiddenSize]);
+  const normed = rmsNorm(graph, rows, weight, config.rmsNormEpsilon);
   const cap = config.architecture.logitSoftcap;
-  const scores = product(graph, normed, weight, fewRows);
+  const shape = [config.vocabularySize, config.hiddenSize] as const;
+  const scores = product({ graph, ...options }, normed, 'head.weight', shape, format);
   return cap === null ? scores : capped(graph, mul(graph, scores, scalar(graph, 1 / cap)), cap);
 }
 
@@ -151,11 +156,11 @@ export function distributionGraph(
   config: DecoderConfig,
   k: number,
   withLogits: boolean,
-  fewRows: boolean,
+  options: { fewRows: boolean; blocks: boolean },
   format = 'f32',
 ): NamedGraph {
   const graph = createGraph();
-  const scores = logits(config, graph, format, fewRows);
+  const scores = logits(config, graph, format, options);
   const best = topK(graph, logSoftmax(graph, scores), Math.min(k, config.vocabularySize));
   const outputs = new Map([
     ['logProbabilities', best.values],
@@ -168,7 +173,7 @@ export function distributionGraph(
 /** Labelled rows x [R, d], targets and weights [R, 1] → loss = Σ weight · nll, d.x, and d.norm.weight / d.head.weight where trained. */
 export function lossGraph(config: DecoderConfig, trained: readonly string[], format = 'f32'): NamedGraph {
   const graph = createGraph();
-  const scores = logits(config, graph, format);
+  const scores = logits(config, graph, format, { blocks: false, fewRows: false });
   const loss = crossEntropy(
     graph,
     scores,

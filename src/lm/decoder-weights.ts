@@ -1,8 +1,8 @@
-import { type Feed, feed, feedStored } from '../onnx/session.ts';
+import { type Device, type Feed, feed, feedStored, type Resident, resident } from '../onnx/session.ts';
 import { decode, formatOf, type Stored } from '../onnx/stored.ts';
 import type { Formats } from './attention-graph.ts';
 import type { DecoderConfig } from './config.ts';
-import { layerTensors, weightName } from './layer-tensors.ts';
+import { decoderTensorShapes, layerTensors, weightName } from './layer-tensors.ts';
 
 /** Weights by their Hugging Face names. */
 export type Weights = ReadonlyMap<string, Stored>;
@@ -25,11 +25,25 @@ export interface LayerWeights {
 }
 
 /** The weights of a decoder, wrapped for feeding; norms and biases as float32, the rest as stored. */
-export async function wrapWeights(config: DecoderConfig, weights: Weights) {
-  const weight = (name: string) => {
+export async function wrapWeights(config: DecoderConfig, weights: Weights, device: Device) {
+  const shapes = decoderTensorShapes(config);
+  const weight = (name: string): Stored => {
     const data = weights.get(name);
     if (!data) throw new Error(`internal: weight ${name} is not loaded`);
-    return data;
+    // WebGPU has no kernels for the formats that graphs decode.
+    return device === 'cpu'
+      ? data
+      : decode(
+          data,
+          0,
+          shapes.get(name)!.reduce((a, b) => a * b, 1),
+        );
+  };
+  const residents: Resident[] = [];
+  const keep = async (feeds: Record<string, Feed>) => {
+    const moved = await resident(feeds, device);
+    residents.push(moved);
+    return moved.feeds;
   };
   const layers: LayerWeights[] = [];
   for (let index = 0; index < config.layers; index++) {
@@ -47,7 +61,7 @@ export async function wrapWeights(config: DecoderConfig, weights: Weights) {
       }
     }
     const key = [...new Set(formats.values())].length === 1 ? [...formats.values()][0]! : [...formats].join();
-    layers.push({ feeds, formats, key });
+    layers.push({ feeds: await keep(feeds), formats, key });
   }
   const { vocabularySize, hiddenSize } = config;
   const output = weight(headName(config));
@@ -56,5 +70,13 @@ export async function wrapWeights(config: DecoderConfig, weights: Weights) {
     'norm.weight': await feed({ data: norm, shape: [hiddenSize] }),
     ...(await feedStored('head.weight', output, [vocabularySize, hiddenSize])),
   };
-  return { layers, head, headFormat: formatOf(output), embedding: weight('model.embed_tokens.weight') };
+  return {
+    layers,
+    head: await keep(head),
+    headFormat: formatOf(output),
+    embedding: weights.get('model.embed_tokens.weight')!,
+    release: async () => {
+      for (const moved of residents) await moved.release();
+    },
+  };
 }

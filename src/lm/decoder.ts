@@ -1,4 +1,4 @@
-import { createSession, type Feed, feed, type Session } from '../onnx/session.ts';
+import { createSession, type Device, type Feed, feed, type Session } from '../onnx/session.ts';
 import { decode } from '../onnx/stored.ts';
 import type { LayerKind } from './architecture.ts';
 import { createRotary, lastPosition, windowed, windowedPast } from './attention-feeds.ts';
@@ -65,13 +65,14 @@ export interface Decoder {
     adapter: AttachedAdapter | null,
     past?: Past,
   ): Promise<LayerResult>;
-  /** The same without a cache, with what its gradient can use again. */
+  /** The same for training: without a cache, in full precision, with what its gradient can use again where asked. */
   layerKeeping(
     index: number,
     x: Float32Array,
     batch: Batch,
     adapter: AttachedAdapter | null,
-  ): Promise<LayerResult & Kept>;
+    keep: boolean,
+  ): Promise<LayerResult & Partial<Kept>>;
   /** The gradients `d.x` and `d.<name>` of one layer given its input x and dy; `trained` names weight or adapter inputs. */
   layerGradient(
     index: number,
@@ -101,6 +102,13 @@ export interface Decoder {
 /** One row has a kernel of its own, and many are worth packing a weight for. */
 const isFew = (rows: number) => rows > 1 && rows <= 64;
 
+/** The parts of quantised weights that a session of its own can take in; undefined where there are none. */
+function blocksOf(feeds: Readonly<Record<string, Feed>>): Record<string, Feed> | undefined {
+  const parts = Object.entries(feeds).filter(([name]) => /\.(codes|scales|zeros)$/.test(name));
+  const quantised = parts.filter(([name]) => feeds[name.replace(/\.\w+$/, '.scales')]);
+  return quantised.length > 0 ? Object.fromEntries(quantised) : undefined;
+}
+
 async function attach(config: DecoderConfig, adapter: LoraAdapter): Promise<AttachedAdapter> {
   const shapes = matrixShapes(config);
   const layers = adapter.layers.map(async (pairs) => {
@@ -120,23 +128,32 @@ async function attach(config: DecoderConfig, adapter: LoraAdapter): Promise<Atta
   return { layers: await Promise.all(layers) };
 }
 
-/** Wraps weights for layered execution; the arrays are used in place, so an optimiser's updates are seen at once. */
+/**
+ * Wraps weights for layered execution. On the CPU the arrays are used in place, so an optimiser's updates are seen at
+ * once; on WebGPU they are copied to the device, where they stay.
+ */
 export async function createDecoder(
   config: DecoderConfig,
   weights: Weights,
   threads: number,
+  device: Device = 'cpu',
 ): Promise<Decoder> {
-  const { layers, head, headFormat, embedding } = await wrapWeights(config, weights);
+  const { layers, head, headFormat, embedding, release } = await wrapWeights(config, weights, device);
   const { hiddenSize: width, kvHeads, headSize, architecture } = config;
   const rotary = createRotary(config);
   const kindOf = (index: number): LayerKind => architecture.kinds[index] ?? { window: null, rope: 'global' };
   const one = await feed({ data: Float32Array.of(1), shape: [1, 1] });
   const sessions = new Map<string, Promise<Session>>();
-  const session = (key: string, build: () => NamedGraph): Promise<Session> => {
+  const session = (key: string, build: () => NamedGraph, fixed?: Record<string, Feed>): Promise<Session> => {
     const known = sessions.get(key);
     if (known) return known;
     const { graph, outputs, given } = build();
-    const made = createSession(graph, outputs, threads, given);
+    const made = createSession(graph, outputs, {
+      threads,
+      device,
+      ...(given && { given }),
+      ...(fixed && { fixed }),
+    });
     sessions.set(key, made);
     return made;
   };
@@ -179,8 +196,11 @@ export async function createDecoder(
       const withPast = past !== undefined;
       const few = withPast && isFew(batch.rows * batch.length);
       const { lora, formats, key } = variantOf(index, adapter);
-      const run = await session(`layer ${key} ${withPast} ${few}`, () =>
-        layerGraph(config, lora, { withPast, fewRows: few, formats }),
+      const own = blocksOf(layers[index]!.feeds);
+      const run = await session(
+        `layer ${own ? index : ''} ${key} ${withPast} ${few}`,
+        () => layerGraph(config, lora, { withPast, fewRows: few, formats, blocks: own !== undefined }),
+        own,
       );
       const feeds: Record<string, Feed> = await layerFeeds(index, x, batch, adapter);
       if (past) {
@@ -194,12 +214,11 @@ export async function createDecoder(
       }
       return (await run.run(feeds)) as unknown as LayerResult;
     },
-    async layerKeeping(index, x, batch, adapter) {
+    async layerKeeping(index, x, batch, adapter, keep) {
       const { lora, formats, key } = variantOf(index, adapter);
-      const run = await session(`layer ${key} keeping`, () =>
-        layerGraph(config, lora, { keep: true, formats }),
-      );
-      return (await run.run(await layerFeeds(index, x, batch, adapter))) as unknown as LayerResult & Kept;
+      const run = await session(`training ${key} ${keep}`, () => layerGraph(config, lora, { keep, formats }));
+      return (await run.run(await layerFeeds(index, x, batch, adapter))) as unknown as LayerResult &
+        Partial<Kept>;
     },
     async layerGradient(index, x, dy, batch, adapter, trained, kept) {
       const { lora, formats, key } = variantOf(index, adapter);
@@ -216,8 +235,12 @@ export async function createDecoder(
     },
     async distribution(x, k, withLogits) {
       const few = isFew(x.length / width);
-      const run = await session(`distribution ${k} ${withLogits} ${few}`, () =>
-        distributionGraph(config, k, withLogits, few, headFormat),
+      const own = blocksOf(head);
+      const options = { fewRows: few, blocks: own !== undefined };
+      const run = await session(
+        `distribution ${k} ${withLogits} ${few}`,
+        () => distributionGraph(config, k, withLogits, options, headFormat),
+        own,
       );
       const result = await run.run({ ...head, x: await rows(x) });
       return {
@@ -243,6 +266,7 @@ export async function createDecoder(
     async close() {
       for (const made of sessions.values()) await (await made).release();
       sessions.clear();
+      await release();
     },
   };
 }

@@ -101,3 +101,15 @@ export function layerTensors(config: DecoderConfig): LayerTensor[] {
     ...biases.map((projection) => tensor(projection, 'bias', [shapes.get(projection)![0]])),
   ];
 }
+
+/** Every tensor a decoder of this shape needs, by its Hugging Face name; linear weights are [out, in]. */
+export function decoderTensorShapes(config: DecoderConfig): Map<string, readonly number[]> {
+  const { hiddenSize: hidden, vocabularySize: vocabulary } = config;
+  const shapes = new Map<string, readonly number[]>([['model.embed_tokens.weight', [vocabulary, hidden]]]);
+  for (let layer = 0; layer < config.layers; layer++) {
+    for (const { name, shape } of layerTensors(config)) shapes.set(`model.layers.${layer}.${name}`, shape);
+  }
+  shapes.set('model.norm.weight', [hidden]);
+  if (!config.tiedEmbeddings) shapes.set('lm_head.weight', [vocabulary, hidden]);
+  return shapes;
+}

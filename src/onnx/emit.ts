@@ -1,7 +1,8 @@
 import { emitDecode } from './emit-decode.ts';
-import { type Emitter, integers } from './emitter.ts';
+import { emitLogSoftmax, emitMatMul } from './emit-webgpu.ts';
+import { type Device, type Emitter, integers } from './emitter.ts';
 import { dimensionSource, type Graph, reachable, type Shape, type Value } from './graph.ts';
-import { encodeModel, type NodeProto, type ValueProto } from './proto.ts';
+import { type ConstantProto, encodeModel, type NodeProto, type ValueProto } from './proto.ts';
 
 const microsoft = 'com.microsoft';
 
@@ -77,10 +78,13 @@ function emitNode(emitter: Emitter, value: Value, used: ReadonlySet<Value>): voi
     case 'ReduceSum':
     case 'ReduceMean':
       return void push(op.type, [inputs[0]!, integers(emitter, op.axes)], { keepdims: 1 });
-    case 'Softmax':
     case 'LogSoftmax':
+      if (emitter.device === 'webgpu') return void emitLogSoftmax(emitter, inputs[0]!, output);
+      return void push(op.type, inputs, { axis: -1 });
+    case 'Softmax':
       return void push(op.type, inputs, { axis: -1 });
     case 'MatMul':
+      if (emitter.device === 'webgpu') return void emitMatMul(emitter, value, op, inputs, output);
       return void push(
         'FusedMatMul',
         inputs,
@@ -118,6 +122,10 @@ function emitNode(emitter: Emitter, value: Value, used: ReadonlySet<Value>): voi
     case 'DecodeBlocks':
     case 'DecodeNormalFloat':
       return void emitDecode(emitter, value, op, inputs, output);
+    case 'BlockMatMul': {
+      const sizes = { N: op.rows, K: op.columns, bits: op.bits, block_size: op.block };
+      return void push('MatMulNBits', inputs, { ...sizes, accuracy_level: 4 }, microsoft);
+    }
     case 'RmsNorm':
       return void push('SimplifiedLayerNormalization', inputs, { axis: -1, epsilon: { float: op.epsilon } });
     case 'RotaryEmbedding':
@@ -154,15 +162,23 @@ function emitNode(emitter: Emitter, value: Value, used: ReadonlySet<Value>): voi
   }
 }
 
+/** What an emitted model is told besides its outputs. */
+export interface EmitOptions {
+  readonly device?: Device;
+  /** Values inside the graph that are fed under these names instead of being computed. */
+  readonly given?: ReadonlyMap<string, Value>;
+  /** Inputs that become part of the model, so that ONNX Runtime can lay them out once. */
+  readonly fixed?: ReadonlyMap<string, ConstantProto['data']>;
+}
+
 /**
  * The bytes of an ONNX model that computes the named outputs. Inputs that no output needs are left out.
- * `given`: values inside the graph that are fed under these names instead of being computed.
  * @returns the bytes and the names of the inputs that must be fed.
  */
 export function emitModel(
   graph: Graph,
   outputs: ReadonlyMap<string, Value>,
-  given: ReadonlyMap<string, Value> = new Map(),
+  { device = 'cpu', given = new Map(), fixed = new Map() }: EmitOptions = {},
 ): { bytes: Uint8Array; inputNames: readonly string[] } {
   const fed = new Map([...given].map(([name, value]) => [value, name]));
   const values = reachable(graph, outputs.values(), new Set(fed.keys()));
@@ -170,18 +186,18 @@ export function emitModel(
   const inputName = (value: Value) =>
     value.source.type === 'input' ? value.source.name : (fed.get(value) ?? null);
   const nameOf = (value: Value) => inputName(value) ?? `v${value.id}`;
-  const emitter: Emitter = { graph, nodes: [], constants: new Map(), sizes: new Map(), nameOf };
+  const emitter: Emitter = { graph, device, nodes: [], constants: new Map(), sizes: new Map(), nameOf };
+  const inputs: ValueProto[] = [];
   for (const value of values) {
-    if (value.source.type === 'constant') {
-      const { data } = value.source;
+    const { dataType, source } = value;
+    const own = inputName(value);
+    const data = source.type === 'constant' ? source.data : own === null ? undefined : fixed.get(own);
+    if (data) {
       const name = nameOf(value);
-      emitter.constants.set(name, { name, dataType: value.dataType, shape: value.shape as number[], data });
-    } else if (!fed.has(value)) emitNode(emitter, value, used);
+      emitter.constants.set(name, { name, dataType, shape: value.shape as number[], data });
+    } else if (own !== null) inputs.push({ name: own, dataType, shape: value.shape });
+    else emitNode(emitter, value, used);
   }
-  const inputs: ValueProto[] = values.flatMap((value) => {
-    const name = inputName(value);
-    return name === null ? [] : [{ name, dataType: value.dataType, shape: value.shape }];
-  });
   const results: ValueProto[] = [...outputs].map(([name, value]) => ({
     name,
     dataType: value.dataType,

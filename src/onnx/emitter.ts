@@ -1,9 +1,13 @@
 import type { Graph, Value } from './graph.ts';
 import type { ConstantProto, NodeProto } from './proto.ts';
 
+/** Where a graph runs. WebGPU has kernels for standard operators, not for all of Microsoft's. */
+export type Device = 'cpu' | 'webgpu';
+
 /** Collects the nodes of one model; names are v<id>, with suffixes for the helpers a value needs. */
 export interface Emitter {
   readonly graph: Graph;
+  readonly device: Device;
   readonly nodes: NodeProto[];
   readonly constants: Map<string, ConstantProto>;
   readonly sizes: Map<string, string>;

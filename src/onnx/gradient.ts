@@ -165,6 +165,7 @@ export const gradientRules: Rules = {
   DecodeHalf: 'not differentiable',
   DecodeBlocks: 'not differentiable',
   DecodeNormalFloat: 'not differentiable',
+  BlockMatMul: 'not differentiable',
   Split: 'not differentiable',
   // r = 1/√(mean x² + ε), g = dY∘w: dX = r(g − x r² mean(g∘x)), dw = Σ dY∘x∘r
   RmsNorm: ({ graph, op, x, dy, wanted }) => {

@@ -1,4 +1,4 @@
-import { addValue, type Dimension, type Graph, input, type Shape, type Value } from './graph.ts';
+import { addValue, type Dimension, type Graph, input, type Shape, scalar, type Value } from './graph.ts';
 import type { DataType } from './proto.ts';
 
 /**
@@ -33,6 +33,14 @@ export type Op =
   | { readonly type: 'DecodeHalf'; readonly format: 'f16' | 'bf16' }
   | { readonly type: 'DecodeBlocks'; readonly bits: 4 | 8; readonly block: number }
   | { readonly type: 'DecodeNormalFloat'; readonly block: number }
+  /** x Wᵀ with W [rows, columns] in blocks, from its codes (zero in the middle) and scales. */
+  | {
+      readonly type: 'BlockMatMul';
+      readonly bits: 4 | 8;
+      readonly block: number;
+      readonly rows: number;
+      readonly columns: number;
+    }
   | { readonly type: 'RmsNorm'; readonly epsilon: number }
   | { readonly type: 'RotaryEmbedding' }
   | { readonly type: 'GatherElements' | 'ScatterElements' }
@@ -173,6 +181,33 @@ export const split = (
     [x, like],
     x.shape.map((size, at) => (at === axis ? dimension : size)),
   );
+
+/**
+ * x Wᵀ for a weight input [rows, columns] in a `Blocks` format, never decoded as a whole: products of codes, plus what
+ * zeros away from the middle add, (middle − zero) · scale per block, times the sum of x over the block.
+ */
+export function blockMatMul(
+  graph: Graph,
+  x: Value,
+  name: string,
+  [rows, columns]: readonly [number, number],
+  format: string,
+): Value {
+  const [kind, blockText, zeros] = format.split('/') as [string, string, string | undefined];
+  const block = Number(blockText);
+  const bits = kind === 'int8' ? 8 : 4;
+  const blocks = columns / block;
+  const codes = input(graph, `${name}.codes`, [rows, blocks, (block * bits) / 8], 'uint8');
+  const scales = input(graph, `${name}.scales`, [rows, blocks]);
+  const op: Op = { type: 'BlockMatMul', bits, block, rows, columns };
+  const centred = node(graph, op, [x, codes, scales], [x.shape[0]!, rows]);
+  if (!zeros) return centred;
+  const middle = scalar(graph, 2 ** (bits - 1));
+  const offsets = mul(graph, sub(graph, middle, input(graph, `${name}.zeros`, [rows, blocks])), scales);
+  const byBlock = reduceSum(graph, reshape(graph, x, [x.shape[0]!, blocks, block]), [2]);
+  const sums = reshape(graph, byBlock, [x.shape[0]!, blocks]);
+  return gemm(graph, sums, offsets, centred, { transposeB: true });
+}
 
 /** Columns [start, end) of the last axis. */
 export const slice = (graph: Graph, x: Value, start: number, end: number): Value =>

@@ -180,7 +180,7 @@ async function compare({ name, shapes, offset = 0, build }: Case): Promise<numbe
     ['total', total],
     ...x.map((value, index) => [`dx${index}`, slopes.get(value)!] as const),
   ]);
-  const session = await createSession(graph, outputs, 1);
+  const session = await createSession(graph, outputs, { threads: 1 });
   const fill = (shape: readonly number[], shift: number) => ({
     data: Float32Array.from(
       { length: shape.reduce((a, b) => a * b, 1) },
@@ -242,7 +242,7 @@ describe('the walk', () => {
     const y = ops.add(graph, ops.mul(graph, x, x), ops.mul(graph, x, scalar(graph, 3)));
     ops.exp(graph, x);
     const slopes = gradients(graph, y, input(graph, 'dy', [2]), [x]);
-    const session = await createSession(graph, new Map([['dx', slopes.get(x)!]]), 1);
+    const session = await createSession(graph, new Map([['dx', slopes.get(x)!]]), { threads: 1 });
     const { dx } = await session.run({
       x: await feed({ data: Float32Array.of(2, -1), shape: [2] }),
       dy: await feed({ data: Float32Array.of(1, 1), shape: [2] }),
