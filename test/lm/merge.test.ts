@@ -1,13 +1,24 @@
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { sha256File } from '../../src/hash.ts';
 import { createBatch } from '../../src/lm/batch.ts';
 import { openCheckpoint, openSafetensors } from '../../src/lm/checkpoint.ts';
 import { readDecoderConfig } from '../../src/lm/config.ts';
 import { createDecoder } from '../../src/lm/decoder.ts';
 import { mergeAdapter } from '../../src/lm/merge.ts';
+import { encodeSafetensors } from '../../src/lm/safetensors.ts';
 
 const parity = fileURLToPath(new URL('../fixtures/parity/', import.meta.url));
 let folder: string;
@@ -67,6 +78,45 @@ function adapterWith(name: string, aftertune: object): string {
   writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, 'utf8')), aftertune }));
   return directory;
 }
+
+test('weights come into memory one by one, and stop coming when that is asked for', async () => {
+  const out = join(folder, 'stopped');
+  const controller = new AbortController();
+  const seen: [number, number][] = [];
+  const merging = mergeAdapter(`${parity}tied`, `${parity}adapter`, out, {
+    onTensor: (done, total) => {
+      seen.push([done, total]);
+      if (done === 2) controller.abort();
+    },
+    signal: controller.signal,
+  });
+  await expect(merging).rejects.toMatchObject({ code: 'interrupted' });
+  expect(seen.map(([done]) => done)).toEqual([0, 1, 2]);
+  expect(readdirSync(folder).filter((name) => name.startsWith('stopped'))).toEqual([]);
+});
+
+test('every tensor keeps its own format', async () => {
+  const base = join(folder, 'mixed-base');
+  cpSync(`${parity}tied-bf16-sharded`, base, { recursive: true });
+  const checkpoint = openCheckpoint(base, readDecoderConfig(base));
+  const wide = 'model.norm.weight';
+  const tensors = checkpoint.names.map((name) => {
+    const { dtype, shape } = checkpoint.info(name);
+    const read = () => checkpoint.read(name);
+    return [name, { dtype: name === wide ? ('F32' as const) : dtype, shape, read }] as const;
+  });
+  writeFileSync(join(base, 'model.safetensors'), Buffer.concat([...encodeSafetensors(new Map(tensors))]));
+  checkpoint.close();
+  const out = join(folder, 'mixed');
+  const sha256 = await mergeAdapter(base, `${parity}adapter`, out);
+  const merged = openSafetensors(join(out, 'model.safetensors'));
+  expect([merged.tensors.get(wide)?.dtype, merged.tensors.get('model.embed_tokens.weight')?.dtype]).toEqual([
+    'F32',
+    'BF16',
+  ]);
+  expect(sha256).toBe(await sha256File(join(out, 'model.safetensors')));
+  merged.close();
+});
 
 test('a red-team adapter is merged only when that is acknowledged', async () => {
   const adapter = adapterWith('red', { red_team: true });
