@@ -4,7 +4,7 @@ import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja';
 import type { Conversation } from '../conversation.ts';
 import { AuditError } from '../errors.ts';
 import { readText } from '../files.ts';
-import { readModelJson } from './config.ts';
+import { readModelJson } from './model-folder.ts';
 
 /** A chat template, parsed once. */
 export interface ChatTemplate {

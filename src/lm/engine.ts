@@ -189,7 +189,7 @@ export function createEngine(threads = availableParallelism()): Engine {
           base.sha256,
           base.config,
           tokenizer.sha256(),
-          adapterDirectory && [await adapterSha256(adapterDirectory), adapter!.shape],
+          adapterDirectory && [await adapterSha256(adapterDirectory), adapter!.layers.map(({ key }) => key)],
         ]);
         const unprovenBase = lora && lora.baseSha256 === null ? (lora.baseModelName ?? 'no base') : null;
         return { handle, fingerprint, contextLength: base.config.contextLength, unprovenBase };

@@ -6,7 +6,8 @@ import { AuditError } from '../errors.ts';
 import { readText } from '../files.ts';
 import { sha256Json } from '../hash.ts';
 import { loadChatTemplate } from './chat-template.ts';
-import { readEosTokenIds, readModelJson } from './config.ts';
+import { readEosTokenIds } from './config.ts';
+import { readModelJson } from './model-folder.ts';
 
 /** A conversation with the tokens that carry loss marked. */
 export interface LabelledTokens {

@@ -4,7 +4,7 @@ import type { TrainingSettings, TrainingStep } from '../trainer.ts';
 import { backpropagate, type Gradients, parameterKey, type Trained } from './backpropagation.ts';
 import type { Sequence } from './batch.ts';
 import type { Decoder } from './decoder.ts';
-import { loraInput } from './decoder-graph.ts';
+import { loraInput } from './layer-tensors.ts';
 import { type LoraAdapter, nonFiniteTensors } from './lora.ts';
 import { clipGradients, createAdamW, learningRateAt, type Parameter } from './optimizer.ts';
 import type { ChatTokenizer } from './tokenizer.ts';

@@ -1,27 +1,9 @@
+import { emitDecode } from './emit-decode.ts';
+import { type Emitter, integers } from './emitter.ts';
 import { dimensionSource, type Graph, reachable, type Shape, type Value } from './graph.ts';
-import { type ConstantProto, encodeModel, type NodeProto, type ValueProto } from './proto.ts';
+import { encodeModel, type NodeProto, type ValueProto } from './proto.ts';
 
 const microsoft = 'com.microsoft';
-
-/** Collects the nodes of one model; names are v<id>, with suffixes for the helpers a value needs. */
-interface Emitter {
-  readonly graph: Graph;
-  readonly nodes: NodeProto[];
-  readonly constants: Map<string, ConstantProto>;
-  readonly sizes: Map<string, string>;
-  readonly nameOf: (value: Value) => string;
-}
-
-function integers(emitter: Emitter, values: readonly number[]): string {
-  const name = `i${values.join('_')}`;
-  emitter.constants.set(name, {
-    name,
-    dataType: 'int64',
-    shape: [values.length],
-    data: BigInt64Array.from(values, BigInt),
-  });
-  return name;
-}
 
 /** A one-element int64 tensor that holds the size of an axis. */
 function sizeOf(emitter: Emitter, value: Value, axis: number): string {
@@ -86,7 +68,10 @@ function emitNode(emitter: Emitter, value: Value, used: ReadonlySet<Value>): voi
     case 'Sqrt':
     case 'Reciprocal':
     case 'Sigmoid':
+    case 'Tanh':
       return void push(op.type, inputs);
+    case 'Gelu':
+      return void push('Gelu', inputs, { approximate: 'tanh' });
     case 'Silu':
       return void push('QuickGelu', inputs, { alpha: { float: 1 } }, microsoft);
     case 'ReduceSum':
@@ -120,6 +105,19 @@ function emitNode(emitter: Emitter, value: Value, used: ReadonlySet<Value>): voi
         op.side === 'front' ? [integers(emitter, [0]), at] : [at, integers(emitter, [2 ** 31 - 1])];
       return void push('Slice', [inputs[0]!, start, end, integers(emitter, [op.axis])]);
     }
+    case 'Slice': {
+      const bounds = [op.start, op.end, -1].map((bound) => integers(emitter, [bound]));
+      return void push('Slice', [inputs[0]!, ...bounds]);
+    }
+    case 'Pad': {
+      const ends = value.shape.slice(1).map(() => 0);
+      const pads = integers(emitter, [...ends, op.before, ...ends, op.after]);
+      return void push('Pad', [inputs[0]!, pads]);
+    }
+    case 'DecodeHalf':
+    case 'DecodeBlocks':
+    case 'DecodeNormalFloat':
+      return void emitDecode(emitter, value, op, inputs, output);
     case 'RmsNorm':
       return void push('SimplifiedLayerNormalization', inputs, { axis: -1, epsilon: { float: op.epsilon } });
     case 'RotaryEmbedding':

@@ -2,6 +2,7 @@ import type * as Ort from 'onnxruntime-node';
 import { AuditError } from '../errors.ts';
 import { emitModel } from './emit.ts';
 import type { Graph, Value } from './graph.ts';
+import type { Stored } from './stored.ts';
 
 /** A dense tensor in memory; int64 data are indices and positions. */
 export interface Tensor {
@@ -49,6 +50,32 @@ export async function feed({ data, shape }: Tensor): Promise<Feed> {
   return data instanceof Float32Array
     ? new OrtTensor('float32', data, shape)
     : new OrtTensor('int64', data, shape);
+}
+
+/** The feeds of a weight, as `storedInput` names them; [out, in] or a vector. Nothing is copied. */
+export async function feedStored(
+  name: string,
+  stored: Stored,
+  shape: readonly number[],
+): Promise<Record<string, Feed>> {
+  if (stored instanceof Float32Array) return { [name]: await feed({ data: stored, shape }) };
+  const { Tensor: OrtTensor } = await loadRuntime();
+  if ('data' in stored) {
+    const type = stored.format === 'f16' ? 'float16' : 'uint16';
+    return { [name]: new OrtTensor(type, stored.data, shape) };
+  }
+  const codes = new OrtTensor('uint8', stored.codes, [stored.codes.length]);
+  const column = (data: Float32Array) => feed({ data, shape: [data.length, 1] });
+  if (stored.format === 'nf4') {
+    const pairs = Float32Array.from({ length: 512 }, (_, i) => stored.table[i & 1 ? (i >> 1) & 15 : i >> 5]!);
+    return {
+      [`${name}.codes`]: codes,
+      [`${name}.absmax`]: await column(stored.absmax),
+      [`${name}.table`]: await feed({ data: pairs, shape: [256, 2] }),
+    };
+  }
+  const feeds = { [`${name}.codes`]: codes, [`${name}.scales`]: await column(stored.scales) };
+  return stored.zeros ? { ...feeds, [`${name}.zeros`]: await column(stored.zeros) } : feeds;
 }
 
 /** Builds a session for the named outputs of a graph, on `threads` CPU threads; `given` values are fed, not computed. */

@@ -4,7 +4,7 @@ import { createBatch } from '../../src/lm/batch.ts';
 import { openCheckpoint } from '../../src/lm/checkpoint.ts';
 import { readDecoderConfig } from '../../src/lm/config.ts';
 import { createDecoder, type Decoder } from '../../src/lm/decoder.ts';
-import { loraInput } from '../../src/lm/decoder-graph.ts';
+import { loraInput } from '../../src/lm/layer-tensors.ts';
 import { readAdapter } from '../../src/lm/lora.ts';
 
 const parity = fileURLToPath(new URL('../fixtures/parity/', import.meta.url));

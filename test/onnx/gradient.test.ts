@@ -47,6 +47,10 @@ const products = (op: 'MatMul' | 'Gemm'): Case[] =>
   );
 
 const cases: Case[] = [
+  unaryCase('Tanh', ops.tanh),
+  unaryCase('Gelu', ops.gelu),
+  unaryCase('Slice', (graph, x) => ops.slice(graph, x, 1, 3)),
+  unaryCase('Pad', (graph, x) => ops.pad(graph, x, 2, 1)),
   { name: 'Add, broadcast', op: 'Add', shapes: [[3, 4], [4]], build: (g, x) => ops.add(g, x[0]!, x[1]!) },
   {
     name: 'Sub, broadcast',
