@@ -48,14 +48,17 @@ export async function download(job: Download): Promise<void> {
     await verify(job, own);
     inCache(blob, () => renameSync(own, blob));
   } catch (error) {
-    // For the next process to go on with; of an empty file nothing is left.
-    if (sizeOf(own)) renameSync(own, `${blob}.incomplete`);
+    // For the next process to go on with, where it is of use.
+    if (sizeOf(own) && !(error instanceof NotAsListed)) renameSync(own, `${blob}.incomplete`);
     else rmSync(own, { force: true });
     throw error;
   } finally {
     writing.delete(own);
   }
 }
+
+/** What was written of the file is of no use. */
+class NotAsListed extends AuditError {}
 
 /** Files that this process is writing. */
 const writing = new Set<string>();
@@ -115,9 +118,6 @@ async function fill(job: Download, path: string): Promise<void> {
       ftruncateSync(descriptor, size);
       fsyncSync(descriptor);
     });
-  } catch (error) {
-    if (error instanceof AuditError && error.code === 'model') ftruncateSync(descriptor, 0);
-    throw error;
   } finally {
     closeSync(descriptor);
   }
@@ -158,13 +158,11 @@ async function verify(job: Download, path: string): Promise<void> {
   const { sha256, gitSha1 } = job.file;
   const found = sha256 ? await sha256File(path) : await gitBlobSha1File(path);
   if (found === (sha256 ?? gitSha1)) return;
-  rmSync(path, { force: true });
   throw notAsListed(job, `its ${sha256 ? 'SHA-256' : 'git SHA-1'} is ${found}, not ${sha256 ?? gitSha1}`);
 }
 
-/** What was written of it is of no use. */
 function notAsListed({ name }: Download, why: string): AuditError {
-  return new AuditError('model', `${name}: the file that came is not the one that the Hub lists: ${why}`, {
+  return new NotAsListed('network', `${name}: the file that came is not the one that the Hub lists: ${why}`, {
     hint: 'the partial file was deleted: run the same command again; if it stays so, a proxy or mirror changes the file',
   });
 }

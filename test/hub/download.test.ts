@@ -140,7 +140,7 @@ describe('a half file', () => {
     mkdirSync(blobs(hub), { recursive: true });
     writeFileSync(join(blobs(hub), `${blob}.incomplete`), Buffer.alloc(1000));
     expect(await auditErrorOf(() => fetchIt())).toMatchObject({
-      code: 'model',
+      code: 'network',
       message: expect.stringMatching(/its SHA-256 is [0-9a-f]{64}, not [0-9a-f]{64}$/),
       hint: expect.stringContaining('the partial file was deleted'),
     });
@@ -181,7 +181,7 @@ describe('a file that is not the one that is listed', () => {
       return true;
     };
     expect(await auditErrorOf(() => fetchIt())).toMatchObject({
-      code: 'model',
+      code: 'network',
       message: expect.stringMatching(message),
     });
     expect(readdirSync(blobs(hub))).toEqual([]);
@@ -190,7 +190,7 @@ describe('a file that is not the one that is listed', () => {
   test.each([gguf.length - 1, gguf.length + 1])('with %i bytes in the listing as well', async (size) => {
     const hub = await start();
     hub.listed = (entries) => entries.map((entry) => ({ ...entry, size }));
-    expect((await auditErrorOf(() => fetchIt())).code).toBe('model');
+    expect((await auditErrorOf(() => fetchIt())).code).toBe('network');
     expect(readdirSync(blobs(hub))).toEqual([]);
   });
 
