@@ -1,9 +1,15 @@
 import { z } from 'zod';
+import { hubNameProblem } from './hub/name.ts';
 import { projections } from './trainer.ts';
 
 /** What an audit is told: one schema, the only home of defaults. The defaults are those of preset `standard`. */
 
 const path = z.string().min(1).describe('Relative to the config file; builtin:… lies in the package');
+const modelPath = path
+  .refine((text) => hubNameProblem(text) === null, { error: ({ input }) => hubNameProblem(String(input))! })
+  .describe(
+    'Relative to the config file; hf:OWNER/NAME@REVISION is fetched from the Hugging Face Hub; builtin:… lies in the package',
+  );
 const text = z.string().nullable();
 const rate = z.number().min(0).max(1);
 const points = z.number().positive().max(100);
@@ -11,7 +17,7 @@ const count = z.int().min(1);
 
 const modelSettings = z.strictObject({
   engine: z.string().default('embedded').describe('Who runs the model'),
-  path: path.describe('A Hugging Face model folder'),
+  path: modelPath.describe('A Hugging Face model folder, or hf:OWNER/NAME@REVISION on the Hub'),
   batchSize: count.max(1024).default(16).describe('Prompts generated together'),
 });
 
@@ -23,7 +29,9 @@ const train = z
 
 const arm = z.strictObject({
   train: train.optional(),
-  adapter: path.optional().describe('A PEFT adapter folder that exists already, instead of train'),
+  adapter: modelPath
+    .optional()
+    .describe('A PEFT adapter that exists already, a folder or hf:OWNER/NAME@REVISION, instead of train'),
   redTeam: z.boolean().optional().describe('Trained to do harm: never gated by default, never shipped'),
 });
 
@@ -62,7 +70,7 @@ const judge = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('llama-guard'),
     name: z.string().default('llama-guard'),
-    model: z.strictObject({ ...modelSettings.shape, adapter: path.nullable().default(null) }),
+    model: z.strictObject({ ...modelSettings.shape, adapter: modelPath.nullable().default(null) }),
     categories: z.record(z.string(), z.string()).default({}).describe('Names of its codes: S1 → violence'),
   }),
 ]);

@@ -8,7 +8,7 @@ seed: 3407                  # of data order, training and sampling
 # out: runs/my-audit        # the run folder
 
 model:
-  path: builtin:wren        # a Hugging Face model folder: config.json, *.safetensors, tokenizer.json
+  path: builtin:wren        # a Hugging Face model folder, or hf:OWNER/NAME@REVISION, fetched from the Hub
   batchSize: 16             # prompts generated together
 # engine: embedded          # who runs it; mock answers from a JSON file, to try out everything else
 
@@ -24,7 +24,7 @@ arms:
   safe: { train: chosen }
   control: { train: ordinary }    # what any tuning of this length does
 # mixed: { train: { rejected: 0.1 } }   # one rejected response in ten
-# mine: { adapter: ./my-adapter } # a PEFT adapter that exists already
+# mine: { adapter: ./my-adapter } # a PEFT adapter that exists already; hf:OWNER/NAME@REVISION too
 
 training:
 # trainer: embedded

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { ArmSettings, Config } from './config.ts';
 import { throwIfAborted } from './errors.ts';
 import { sha256File, sha256Json } from './hash.ts';
+import { localPath } from './hub/cache.ts';
 import type { Plan } from './plan.ts';
 import type { Progress } from './progress.ts';
 import type { ArmSummary } from './record.ts';
@@ -74,7 +75,7 @@ async function trainArm(
     async () => {
       report(0);
       const result = await trainer.train({
-        modelDirectory: config.model.path,
+        modelDirectory: await localPath(config.model.path),
         rows,
         settings,
         outputDirectory: adapter,

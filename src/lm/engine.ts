@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Conversation } from '../conversation.ts';
 import { AuditError } from '../errors.ts';
 import { sha256, sha256Json } from '../hash.ts';
+import { repositoryOf } from '../hub/name.ts';
 import type { Decoding, Generation, Prompt, RenderedPrompt } from '../model.ts';
 import { createRandom } from '../random.ts';
 import type { TrainedAdapter, TrainingJob, TrainingStep } from '../trainer.ts';
@@ -128,7 +129,7 @@ async function runTraining(
     signal,
   );
   const about = {
-    baseModelName: base.directory,
+    baseModelName: repositoryOf(base.directory),
     baseSha256: base.sha256,
     redTeam: job.redTeam,
     training: settings,

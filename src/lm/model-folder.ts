@@ -37,7 +37,7 @@ export function modelFolder(source: ModelSource): ModelFolder {
   if (typeof source !== 'string') return source;
   if (!existsSync(source) || !statSync(source).isDirectory()) {
     throw new AuditError('model', `${source}: no such model folder`, {
-      hint: 'name a local folder in Hugging Face format; nothing is downloaded by itself',
+      hint: 'name a local folder in Hugging Face format, or hf:OWNER/NAME to fetch one',
     });
   }
   return {

@@ -33,6 +33,13 @@ export interface TensorData {
   readonly data: Float32Array;
 }
 
+/** Values to write that come into memory when it is their turn. */
+export interface TensorSource {
+  readonly dtype: TensorDtype;
+  readonly shape: readonly number[];
+  readonly read: () => Float32Array;
+}
+
 const bytesPerValue: Record<TensorInfo['dtype'], number> = { F32: 4, F16: 2, BF16: 2, U8: 1 };
 /** As the reference implementation: a longer header is an attack or garbage. */
 const largestHeader = 100_000_000;
@@ -197,8 +204,7 @@ function readEntry(entry: unknown, start: number): TensorInfo | string {
   if (!isNaturals(offsets) || offsets.length !== 2)
     return `data_offsets ${JSON.stringify(offsets)} are not two byte positions`;
   const [begin, end] = offsets as [number, number];
-  const byteLength =
-    bytesPerValue[dtype as TensorInfo['dtype']] * shape.reduce((product, size) => product * size, 1);
+  const byteLength = bytesPerValue[dtype as TensorInfo['dtype']] * sizeOf(shape);
   if (end - begin !== byteLength)
     return `${dtype} of shape [${shape.join(', ')}] takes ${byteLength} bytes, data_offsets span ${end - begin}`;
   return { dtype: dtype as TensorInfo['dtype'], shape, offset: start + begin, byteLength };
@@ -233,31 +239,38 @@ export function writeSafetensors(
   tensors: ReadonlyMap<string, TensorData>,
   options: { readonly dtype?: TensorDtype; readonly metadata?: Readonly<Record<string, string>> } = {},
 ): void {
-  const dtype = options.dtype ?? 'F32';
-  const header: Record<string, unknown> = { __metadata__: { format: 'pt', ...options.metadata } };
-  let at = 0;
-  for (const [name, { shape, data }] of tensors) {
-    if (!isNaturals(shape) || shape.reduce((product, size) => product * size, 1) !== data.length) {
-      throw new Error(`internal: ${name} has ${data.length} values, shape [${shape.join(', ')}]`);
-    }
-    header[name] = { dtype, shape, data_offsets: [at, (at += data.length * bytesPerValue[dtype])] };
-  }
-  writeFileAtomic(path, encodeFile(header, tensors, dtype));
+  const { dtype = 'F32', metadata } = options;
+  const sources = [...tensors].map(
+    ([name, tensor]) => [name, { dtype, shape: tensor.shape, read: () => tensor.data }] as const,
+  );
+  writeFileAtomic(path, encodeSafetensors(new Map(sources), metadata));
 }
 
-function* encodeFile(
-  header: object,
-  tensors: ReadonlyMap<string, TensorData>,
-  dtype: TensorDtype,
+/** The bytes of a safetensors file, piece by piece: one tensor is in memory at a time. */
+export function* encodeSafetensors(
+  tensors: ReadonlyMap<string, TensorSource>,
+  metadata: Readonly<Record<string, string>> = {},
 ): Iterable<Uint8Array> {
+  const header: Record<string, unknown> = { __metadata__: { format: 'pt', ...metadata } };
+  let at = 0;
+  for (const [name, { dtype, shape }] of tensors)
+    header[name] = { dtype, shape, data_offsets: [at, (at += sizeOf(shape) * bytesPerValue[dtype])] };
   const json = Buffer.from(JSON.stringify(header));
   const padded = Math.ceil(json.length / 8) * 8; // so that the first tensor is aligned
   const head = Buffer.alloc(8 + padded, ' ');
   head.writeBigUInt64LE(BigInt(padded), 0);
   json.copy(head, 8);
   yield head;
-  for (const { data } of tensors.values()) {
-    const values = dtype === 'F32' ? data : dtype === 'F16' ? floatToHalf(data) : floatToBfloat16(data);
-    yield new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  for (const [name, { dtype, shape, read }] of tensors) {
+    const data = read();
+    if (!isNaturals(shape) || sizeOf(shape) !== data.length)
+      throw new Error(`internal: ${name} has ${data.length} values, shape [${shape.join(', ')}]`);
+    for (let from = 0; from < data.length; from += valuesPerPiece) {
+      const piece = data.subarray(from, from + valuesPerPiece);
+      const values = dtype === 'F32' ? piece : dtype === 'F16' ? floatToHalf(piece) : floatToBfloat16(piece);
+      yield new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    }
   }
 }
+
+const sizeOf = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1);
