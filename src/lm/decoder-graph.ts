@@ -31,6 +31,8 @@ export interface LoraShape {
   readonly r: number;
   readonly scale: number;
   readonly targetModules: readonly Projection[];
+  /** Whether A sees x ∘ the input `<projection>.dropout` [T, in] in place of x. */
+  readonly dropout?: boolean;
 }
 
 /** A graph and what it computes, by name. */
@@ -42,6 +44,7 @@ export interface NamedGraph {
 }
 
 export const loraInput = (projection: Projection, matrix: 'a' | 'b'): string => `${projection}.${matrix}`;
+export const dropoutInput = (projection: Projection): string => `${projection}.dropout`;
 export const gradientOf = (inputName: string): string => `d.${inputName}`;
 
 interface LayerInputs {
@@ -59,7 +62,7 @@ function product(graph: Graph, x: Value, weight: Value, fewRows: boolean): Value
     : gemm(graph, x, weight, null, { transposeB: true });
 }
 
-/** y = x Wᵀ, plus scale · (x Aᵀ) Bᵀ where the projection carries an adapter. Source: Hu et al. 2021, eq. 3. */
+/** y = x Wᵀ, plus scale · (x Aᵀ) Bᵀ where the projection carries an adapter; as PEFT, only A's input is dropped out. Source: Hu et al. 2021, eq. 3. */
 function linear({ config, graph, lora, fewRows }: LayerInputs, x: Value, projection: Projection): Value {
   const shape = projectionShapes(config)[projection];
   const weight = input(graph, `${projection}.weight`, shape);
@@ -67,7 +70,8 @@ function linear({ config, graph, lora, fewRows }: LayerInputs, x: Value, project
   if (!lora?.targetModules.includes(projection)) return base;
   const a = input(graph, loraInput(projection, 'a'), [lora.r, shape[1]]);
   const b = input(graph, loraInput(projection, 'b'), [shape[0], lora.r]);
-  const down = gemm(graph, x, a, null, { transposeB: true });
+  const seen = lora.dropout ? mul(graph, x, input(graph, dropoutInput(projection), ['T', shape[1]])) : x;
+  const down = gemm(graph, seen, a, null, { transposeB: true });
   return gemm(graph, down, b, base, { transposeB: true, alpha: lora.scale });
 }
 

@@ -1,4 +1,4 @@
-import { createSession, type Feed, feed, type Session } from '../onnx/session.ts';
+import { createSession, type Feed, feed, type Session, type Tensor } from '../onnx/session.ts';
 import { type Projection, projections } from '../trainer.ts';
 import type { Batch } from './batch.ts';
 import type { DecoderConfig } from './config.ts';
@@ -38,6 +38,8 @@ export function weightName(layer: number, name: string): string {
 export interface AttachedAdapter {
   readonly shape: LoraShape;
   readonly layers: readonly Readonly<Record<string, Feed>>[];
+  /** Where the shape has dropout: the masks of a layer over T tokens, [T, in] by input name, the same at every call. */
+  readonly dropout?: (layer: number, tokens: number) => Readonly<Record<string, Tensor>>;
 }
 
 /** Keys and values of earlier tokens, [B, kvHeads, P, headSize]; `mask` [B, 1, 1, S, P] is 0 or very negative. */
@@ -140,6 +142,12 @@ async function wrapWeights(config: DecoderConfig, weights: Weights) {
   return { layers, head, embedding: weight('model.embed_tokens.weight') };
 }
 
+async function feedAll(tensors: Readonly<Record<string, Tensor>>): Promise<Record<string, Feed>> {
+  const feeds: Record<string, Feed> = {};
+  for (const [name, tensor] of Object.entries(tensors)) feeds[name] = await feed(tensor);
+  return feeds;
+}
+
 async function attach(config: DecoderConfig, adapter: LoraAdapter): Promise<AttachedAdapter> {
   const { r, scale, targetModules } = adapter;
   const shapes = projectionShapes(config);
@@ -188,13 +196,14 @@ export async function createDecoder(
   ) => ({
     ...layers[index],
     ...adapter?.layers[index],
+    ...(await feedAll(adapter?.dropout?.(index, x.length / width) ?? {})),
     ...rotary,
     x: await rows(x),
     positions: await feed({ data: batch.positions, shape: [batch.rows, batch.length] }),
     mask: await feed({ data: batch.mask, shape: [1, 1, 1, batch.length, batch.length] }),
   });
   const keyOf = (shape: LoraShape | undefined) =>
-    shape ? `${shape.r}:${shape.scale}:${shape.targetModules.join()}` : 'none';
+    shape ? `${shape.r}:${shape.scale}:${shape.targetModules.join()}:${shape.dropout ?? false}` : 'none';
 
   return {
     config,
