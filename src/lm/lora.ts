@@ -60,6 +60,7 @@ export function projectionShapes(config: DecoderConfig): Record<Projection, read
  */
 export function createLora(config: DecoderConfig, settings: LoraSettings, random: Random): LoraAdapter {
   const { r, alpha } = settings;
+  const scale = alpha / (settings.useRslora ? Math.sqrt(r) : r);
   const shapes = projectionShapes(config);
   const targetModules = projections.filter((projection) => settings.targetModules.includes(projection));
   const layers = Array.from({ length: config.layers }, () => {
@@ -72,7 +73,7 @@ export function createLora(config: DecoderConfig, settings: LoraSettings, random
     }
     return pairs;
   });
-  return { r, alpha, scale: alpha / r, targetModules, layers, baseSha256: null };
+  return { r, alpha, scale, targetModules, layers, baseSha256: null };
 }
 
 /** @throws AuditError `adapter` when the adapter was trained on other weights than these. */
@@ -139,7 +140,7 @@ function peftConfig(adapter: LoraAdapter, origin: AdapterOrigin): object {
     inference_mode: true,
     r: adapter.r,
     lora_alpha: adapter.alpha,
-    lora_dropout: 0,
+    lora_dropout: origin.training?.lora.dropout ?? 0,
     target_modules: adapter.targetModules,
     bias: 'none',
     fan_in_fan_out: false,
