@@ -78,9 +78,9 @@ export interface TrainingStep {
   readonly tokens: number;
   readonly labelledTokens: number;
   /** Mean negative log-likelihood per labelled token of the held-out rows after this step, nats; where it was asked for. */
-  readonly evaluationLoss?: number;
+  readonly evaluationLoss?: number | undefined;
   /** The rows of the step by their place among those trained on, where grouping by length changed their order. */
-  readonly rows?: readonly number[];
+  readonly rows?: readonly number[] | undefined;
 }
 
 export interface TrainingJob {
