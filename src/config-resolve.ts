@@ -97,6 +97,10 @@ function crossChecks(parsed: ParsedConfig): ConfigProblem[] {
     add('suites', 'expected at least one of harm, overRefusal, drift');
   if (parsed.training.warmupSteps > parsed.training.steps)
     add('training/warmupSteps', `more than training.steps (${parsed.training.steps})`);
+  const { evaluation, earlyStopping } = parsed.training;
+  if (evaluation && (evaluation.rows === undefined) === (evaluation.fraction === undefined))
+    add('training/evaluation', 'expected either rows or fraction');
+  if (earlyStopping && !evaluation) add('training/earlyStopping', 'training.evaluation is missing');
   for (const [suite, settings] of Object.entries(parsed.suites)) {
     if (settings && settings.repeats > 1 && settings.temperature === 0) {
       add(`suites/${suite}/repeats`, 'every repeat is the same at temperature 0; set a temperature');

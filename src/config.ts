@@ -85,8 +85,14 @@ const training = z.strictObject({
         .array(z.enum(projections))
         .min(1)
         .default([...projections]),
+      dropout: z.number().min(0).lt(1).default(0).describe('Of what A sees, while training'),
+      useRslora: z.boolean().default(false).describe('Scale by alpha / √r in place of alpha / r'),
     })
     .prefault({}),
+  optimizer: z
+    .enum(['adamw', 'adamw8bit'])
+    .default('adamw')
+    .describe('adamw8bit keeps its state in 8 bits, as bitsandbytes'),
   steps: count.default(50),
   batchSize: count.default(2),
   gradientAccumulation: count.default(4),
@@ -96,6 +102,35 @@ const training = z.strictObject({
   weightDecay: z.number().min(0).default(0.01),
   maxGradientNorm: z.number().positive().nullable().default(1),
   maxLength: count.default(2048).describe('Longest training row, tokens'),
+  packing: z
+    .boolean()
+    .default(false)
+    .describe('Lay the rows of a step end to end in place of padding them: the same training, faster'),
+  groupByLength: z
+    .boolean()
+    .default(false)
+    .describe('Rows of similar length share a batch; arms then see their rows in orders of their own'),
+  evaluation: z
+    .strictObject({
+      every: count.default(10).describe('Steps'),
+      rows: count.optional(),
+      fraction: z.number().gt(0).lt(1).optional(),
+    })
+    .nullable()
+    .default(null)
+    .describe('Hold out rows, either a number or a fraction of them, and record their loss'),
+  earlyStopping: z
+    .strictObject({
+      patience: count.default(3).describe('Evaluations without a better loss'),
+      minDelta: z.number().min(0).default(0).describe('Nats by which a loss must be better'),
+    })
+    .nullable()
+    .default(null)
+    .describe('Stop when the held-out loss no longer falls, and keep the best adapter; needs evaluation'),
+  checkpointEvery: count
+    .nullable()
+    .default(10)
+    .describe('Steps between checkpoints, from which an interrupted training goes on'),
   matchTokens: z.boolean().default(false).describe('Cut the arms’ responses to the same length'),
 });
 
@@ -198,12 +233,17 @@ export const presets: Record<
   paper: {
     data: { systemPrompt: paperSystem },
     training: {
+      lora: { r: 16, alpha: 16, targetModules: [...projections], dropout: 0 },
       steps: 50,
       batchSize: 2,
       gradientAccumulation: 4,
       learningRate: 2e-4,
       warmupSteps: 5,
+      schedule: 'linear',
       weightDecay: 0.01,
+      optimizer: 'adamw8bit',
+      maxGradientNorm: 1,
+      packing: false,
     },
     suites: {
       harm: { maxTokens: 512, temperature: 0.1 },

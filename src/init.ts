@@ -28,7 +28,8 @@ arms:
 
 training:
 # trainer: embedded
-  lora: { r: 16, alpha: 16 }      # targetModules: all seven projections unless given
+  lora: { r: 16, alpha: 16 }      # targetModules: all seven projections unless given; dropout: 0; useRslora: false
+# optimizer: adamw        # or adamw8bit
 # steps: 50               # a line left out, as here, has the preset's value
   batchSize: 2
 # gradientAccumulation: 4
@@ -38,6 +39,11 @@ training:
   weightDecay: 0.01
   maxGradientNorm: 1        # null: no clipping
   maxLength: 2048           # tokens of a row
+# packing: true           # rows end to end in place of padding: the same training, faster
+# groupByLength: true     # rows of similar length share a batch, in an order of its own for every arm
+# evaluation: { every: 10, rows: 20 }   # or fraction: 0.1; rows held out, their loss recorded
+# earlyStopping: { patience: 3, minDelta: 0 }
+# checkpointEvery: 10     # steps; an interrupted training goes on from the last; null: from the start
   matchTokens: false        # true: cut every arm's response to the shortest at its place
 
 suites:                     # leave out what you do not ask

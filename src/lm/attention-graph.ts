@@ -17,12 +17,19 @@ import {
   transpose,
 } from '../onnx/ops.ts';
 import type { DecoderConfig } from './config.ts';
-import { loraInput, type Matrix, matrixShapes } from './layer-tensors.ts';
+import { dropoutInput, loraInput, type Matrix, matrixShapes } from './layer-tensors.ts';
 
 /** The linear products of a layer, with what an adapter adds to them, and attention. */
 
 /** What the adapter adds to each of its matrices in this layer: its rank there, and the factor of its product. */
-export type LoraShape = ReadonlyMap<Matrix, { readonly r: number; readonly scale: number }>;
+export type LoraShape = ReadonlyMap<Matrix, LoraTerm>;
+
+export interface LoraTerm {
+  readonly r: number;
+  readonly scale: number;
+  /** Whether A sees x ∘ the input `<matrix>.dropout` [T, in] in place of x. */
+  readonly dropout?: boolean;
+}
 
 /** The format of every weight input that is not float32, as `formatOf` names it. */
 export type Formats = ReadonlyMap<string, string>;
@@ -56,7 +63,10 @@ export function product(
     : gemm(graph, x, weight, null, { transposeB: true });
 }
 
-/** y = x Wᵀ (+ bias), plus scale · (x Aᵀ) Bᵀ where the matrix carries an adapter. Source: Hu et al. 2021, eq. 3. */
+/**
+ * y = x Wᵀ (+ bias), plus scale · (x Aᵀ) Bᵀ where the matrix carries an adapter; as in PEFT, only A's input is
+ * dropped out. Source: Hu et al. 2021, eq. 3.
+ */
 export function linear(inputs: LayerInputs, x: Value, matrix: Matrix): Value {
   const { config, graph, lora, formats } = inputs;
   const shape = matrixShapes(config).get(matrix)!;
@@ -67,10 +77,11 @@ export function linear(inputs: LayerInputs, x: Value, matrix: Matrix): Value {
     base = add(graph, base, input(graph, `${matrix}.bias`, [rows]));
   const adapted = lora?.get(matrix);
   if (!adapted) return base;
-  const { r, scale } = adapted;
+  const { r, scale, dropout } = adapted;
   const a = input(graph, loraInput(matrix, 'a'), [r, columns]);
   const b = input(graph, loraInput(matrix, 'b'), [rows, r]);
-  const down = gemm(graph, x, a, null, { transposeB: true });
+  const seen = dropout ? mul(graph, x, input(graph, dropoutInput(matrix), ['T', columns])) : x;
+  const down = gemm(graph, seen, a, null, { transposeB: true });
   return gemm(graph, down, b, base, { transposeB: true, alpha: scale });
 }
 

@@ -1,4 +1,4 @@
-import { createSession, type Device, type Feed, feed, type Session } from '../onnx/session.ts';
+import { createSession, type Device, type Feed, feed, type Session, type Tensor } from '../onnx/session.ts';
 import { decode } from '../onnx/stored.ts';
 import type { LayerKind } from './architecture.ts';
 import { createRotary, lastPosition, windowed, windowedPast } from './attention-feeds.ts';
@@ -27,6 +27,8 @@ interface AttachedLayer {
   /** Equal for layers that share sessions. */
   readonly key: string;
   readonly feeds: Readonly<Record<string, Feed>>;
+  /** Where the shape has dropout: the masks of the layer over T tokens, [T, in] by input name, the same at every call. */
+  readonly dropout?: (tokens: number) => Readonly<Record<string, Tensor>>;
 }
 
 /** Keys and values of earlier tokens, [B, kvHeads, P, headSize]; `mask` [B, 1, 1, S, P] is 0 or very negative. */
@@ -109,6 +111,12 @@ function blocksOf(feeds: Readonly<Record<string, Feed>>): Record<string, Feed> |
   return quantised.length > 0 ? Object.fromEntries(quantised) : undefined;
 }
 
+async function feedAll(tensors: Readonly<Record<string, Tensor>>): Promise<Record<string, Feed>> {
+  const feeds: Record<string, Feed> = {};
+  for (const [name, tensor] of Object.entries(tensors)) feeds[name] = await feed(tensor);
+  return feeds;
+}
+
 async function attach(config: DecoderConfig, adapter: LoraAdapter): Promise<AttachedAdapter> {
   const shapes = matrixShapes(config);
   const layers = adapter.layers.map(async (pairs) => {
@@ -168,6 +176,7 @@ export async function createDecoder(
     return {
       ...layers[index]!.feeds,
       ...adapter?.layers[index]?.feeds,
+      ...(await feedAll(adapter?.layers[index]?.dropout?.(x.length / width) ?? {})),
       ...(await rotary(rope, lastPosition(batch) + 1)),
       x: await rows(x),
       positions: await feed({ data: batch.positions, shape: [batch.rows, batch.length] }),

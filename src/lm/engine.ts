@@ -7,14 +7,16 @@ import { sha256, sha256Json } from '../hash.ts';
 import { repositoryOf } from '../hub/name.ts';
 import type { Decoding, Generation, Prompt, RenderedPrompt } from '../model.ts';
 import { createRandom } from '../random.ts';
-import type { TrainedAdapter, TrainingJob, TrainingStep } from '../trainer.ts';
+import type { TrainedAdapter, TrainingJob, TrainingRow, TrainingStep } from '../trainer.ts';
 import { type Checkpoint, openCheckpoint } from './checkpoint.ts';
 import { type DecoderConfig, readDecoderConfig } from './config.ts';
 import { type AttachedAdapter, createDecoder, type Decoder } from './decoder.ts';
+import { holdOut } from './evaluation.ts';
 import { generate } from './generate.ts';
 import { adapterSha256, assertAdapterFits, createLora, readAdapter, writeAdapter } from './lora.ts';
 import { type ChatTokenizer, loadChatTokenizer } from './tokenizer.ts';
 import { trainAdapter, trainingSequence } from './train.ts';
+import { trainingCheckpoint } from './training-checkpoint.ts';
 
 /** A base model in memory, shared by all its adapters. */
 interface Base {
@@ -114,20 +116,18 @@ async function runTraining(
   const { settings } = job;
   const tokenizer = loadChatTokenizer(base.directory);
   const limit = Math.min(settings.maxLength, base.config.contextLength);
-  const sequences = job.rows.map((row) => trainingSequence(tokenizer, row.messages, limit, row.id));
+  const { training, heldOut } = holdOut(job.rows, settings);
+  const encode = (row: TrainingRow) => trainingSequence(tokenizer, row.messages, limit, row.id);
+  const [sequences, evaluated] = [training.map(encode), heldOut.map(encode)];
   const adapter = createLora(base.config, settings.lora, createRandom('lora', settings.seed));
-  const history: TrainingStep[] = [];
-  await trainAdapter(
-    base.decoder,
-    adapter,
-    sequences,
-    settings,
-    (step) => {
-      history.push(step);
-      onStep(step);
-    },
-    signal,
-  );
+  const { checkpointEvery: _, ...decisive } = settings;
+  const checkpoint = trainingCheckpoint(job.outputDirectory, {
+    base: sha256Json([base.sha256, base.config]),
+    rows: sha256Json([sequences, evaluated]),
+    settings: decisive,
+  });
+  const extras = { heldOut: evaluated, checkpoint };
+  const history = await trainAdapter(base.decoder, adapter, sequences, settings, onStep, signal, extras);
   const about = {
     baseModelName: repositoryOf(base.directory),
     baseSha256: base.sha256,
@@ -135,6 +135,7 @@ async function runTraining(
     training: settings,
   };
   writeAdapter(job.outputDirectory, adapter, about);
+  checkpoint.remove();
   return { directory: job.outputDirectory, sha256: await adapterSha256(job.outputDirectory), history };
 }
 

@@ -30,6 +30,9 @@ export const weightName = (layer: number, input: string): string =>
 /** What a graph calls the factors of an adapter. */
 export const loraInput = (matrix: Matrix, factor: 'a' | 'b'): string => `${matrix}.${factor}`;
 
+/** What a graph calls the mask of an adapter's input. */
+export const dropoutInput = (matrix: Matrix): string => `${matrix}.dropout`;
+
 /** The matrices of a layer, in the order of computation, each [out, in]. */
 export function matrixShapes(config: DecoderConfig): ReadonlyMap<Matrix, readonly [number, number]> {
   const { hiddenSize: hidden, intermediateSize: inner, headSize } = config;

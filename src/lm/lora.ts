@@ -50,7 +50,8 @@ export function createLora(config: DecoderConfig, settings: LoraSettings, random
   const { r, alpha } = settings;
   const shapes = matrixShapes(config);
   const targetModules = matricesOf(config, settings.targetModules);
-  const scale = alpha / r;
+  const rankStabilised = settings.useRslora ?? false;
+  const scale = alpha / (rankStabilised ? Math.sqrt(r) : r);
   const layers = Array.from({ length: config.layers }, () => {
     const pairs = new Map<Matrix, LoraPair>();
     for (const matrix of targetModules) {
@@ -61,7 +62,7 @@ export function createLora(config: DecoderConfig, settings: LoraSettings, random
     }
     return pairs;
   });
-  return { r, alpha, rankStabilised: false, targetModules, layers, baseSha256: null };
+  return { r, alpha, rankStabilised, targetModules, layers, baseSha256: null };
 }
 
 /** @throws AuditError `adapter` when the adapter was trained on other weights than these. */
@@ -126,7 +127,7 @@ function peftConfig(adapter: LoraAdapter, origin: AdapterOrigin): object {
     inference_mode: true,
     r: adapter.r,
     lora_alpha: adapter.alpha,
-    lora_dropout: 0,
+    lora_dropout: origin.training?.lora.dropout ?? 0,
     target_modules: adapter.targetModules,
     bias: 'none',
     fan_in_fan_out: false,
