@@ -24,9 +24,10 @@ export function ropeOf(read: Reader, usualTheta = 10_000): Json {
   const vector = (name: string) => {
     const tensor = read.file.tensors.get(name);
     if (!tensor) return null;
-    if (tensor.shape.length === 1 && tensor.shape[0] === headSize(read) / 2) return readGgufVector(tensor);
+    const pairs = (read.number('rope.dimension_count') ?? headSize(read)) / 2;
+    if (tensor.shape.length === 1 && tensor.shape[0] === pairs) return readGgufVector(tensor);
     throw new AuditError('model', `${read.file.path}: ${name} has the shape [${tensor.shape.join(', ')}]`, {
-      hint: `a vector of half a head, ${headSize(read) / 2}, is expected`,
+      hint: `one value for each pair of dimensions that is turned, ${pairs}, is expected`,
     });
   };
   const factors = vector('rope_freqs.weight');
@@ -59,7 +60,7 @@ export function ropeOf(read: Reader, usualTheta = 10_000): Json {
  * models have a low factor of 1 and a high one of 4; the original context is the power of two that gives the results.
  */
 function llama3Rope(read: Reader, theta: number, factors: Float32Array): Json {
-  const factor = Math.max(...factors);
+  const factor = Number(Math.max(...factors).toPrecision(6));
   const turns = Array.from(factors, (_, i) => theta ** (-i / factors.length) / (2 * Math.PI));
   const divisor = (turn: number) => {
     const kept = Math.min(1, Math.max(0, (turn - 1) / 3));

@@ -16,10 +16,11 @@ export function boundaries(metadata: GgufMetadata): { bos: number | null; eos: n
   return { bos: addBos ? id('bos') : null, eos: addEos ? id('eos') : null };
 }
 
-/** A special token's id, where it is one of the vocabulary. */
+/** A special token's id. @throws AuditError `model` when the vocabulary has no such token. */
 function tokenId(metadata: GgufMetadata, name: string): number | null {
   const id = metadata.number(`tokenizer.ggml.${name}_token_id`);
-  if (id === null || metadata.texts('tokenizer.ggml.tokens')?.[id] !== undefined) return id;
+  const tokens = metadata.texts('tokenizer.ggml.tokens');
+  if (id === null || !tokens || tokens[id] !== undefined) return id;
   throw new AuditError(
     'model',
     `${metadata.path}: tokenizer.ggml.${name}_token_id is ${id}, which is no token`,
