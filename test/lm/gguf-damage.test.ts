@@ -11,14 +11,15 @@ import { openGgufFile } from '../../src/lm/gguf-file.ts';
 const folder = mkdtempSync(join(tmpdir(), 'aftertune-gguf-damage-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const path = join(folder, 'model.gguf');
-const whole = readFileSync(join(import.meta.dirname, '../fixtures/gguf/llama3.gguf'));
+const fixtures = join(import.meta.dirname, '../fixtures/gguf');
+const whole = readFileSync(join(fixtures, 'llama3.gguf'));
 
 /** What opening the file and reading all of it says, in one text; `read` when nothing. */
-async function complaint(bytes: Uint8Array): Promise<string> {
+async function complaint(bytes: Uint8Array, texts = ['config.json']): Promise<string> {
   writeFileSync(path, bytes);
   try {
     const model = await openGguf(path);
-    model.text('config.json');
+    for (const name of texts) model.text(name);
     for (const file of model.openWeights!()) {
       for (const name of file.tensors.keys()) file.readStored(name);
       file.close();
@@ -127,16 +128,27 @@ describe('a damaged file is refused', () => {
     expect(await complaint(patched(offset + 4, fifteen))).toContain("not Llama 3's stretching");
   });
 
-  it('whichever bytes are wrong', async () => {
-    const header = whole.indexOf('blk.1.attn_q.weight');
-    const damage = fc.array(fc.tuple(fc.nat(header), fc.nat(255)), { minLength: 1, maxLength: 4 });
-    await fc.assert(
-      fc.asyncProperty(damage, async (bytes) => {
-        const copy = Buffer.from(whole);
-        for (const [at, value] of bytes) copy[at] = value;
-        await complaint(copy);
-      }),
-      { seed: 9, numRuns: 150 },
-    );
-  }, 60_000);
+  it.each([
+    ['llama3.gguf', ['config.json']],
+    ['chatml-tokenizer.gguf', ['generation_config.json', 'tokenizer.json', 'tokenizer_config.json']],
+  ])(
+    'whichever bytes of %s are wrong',
+    async (name, texts) => {
+      const sound = readFileSync(join(fixtures, name));
+      const damage = fc.array(fc.tuple(fc.nat(Math.min(sound.length, 9000) - 1), fc.nat(255)), {
+        minLength: 1,
+        maxLength: 4,
+      });
+      expect(await complaint(sound, texts)).toBe('read');
+      await fc.assert(
+        fc.asyncProperty(damage, async (bytes) => {
+          const copy = Buffer.from(sound);
+          for (const [at, value] of bytes) copy[at] = value;
+          await complaint(copy, texts);
+        }),
+        { seed: 9, numRuns: 150 },
+      );
+    },
+    60_000,
+  );
 });
