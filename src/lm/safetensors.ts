@@ -90,7 +90,7 @@ export function openSafetensors(path: string): SafetensorsFile {
   }
 }
 
-function openFile(path: string): number {
+export function openFile(path: string): number {
   try {
     if (!statSync(path).isFile()) throw new Error('is not a file');
     return openSync(path, 'r');
@@ -122,7 +122,7 @@ function readTensor(path: string, descriptor: number, info: TensorInfo): Float32
   return result;
 }
 
-function readExactly(path: string, descriptor: number, bytes: Uint8Array, position: number): void {
+export function readExactly(path: string, descriptor: number, bytes: Uint8Array, position: number): void {
   for (let at = 0; at < bytes.length; ) {
     const count = readSync(descriptor, bytes, at, Math.min(bytes.length - at, largestRead), position + at);
     if (count === 0)
