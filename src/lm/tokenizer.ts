@@ -1,12 +1,12 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { Tokenizer } from '@huggingface/tokenizers';
+import type { Tokenizer } from '@huggingface/tokenizers';
 import type { Conversation } from '../conversation.ts';
 import { AuditError } from '../errors.ts';
 import { readText } from '../files.ts';
 import { sha256Json } from '../hash.ts';
 import { loadChatTemplate } from './chat-template.ts';
 import { readEosTokenIds, readModelJson } from './config.ts';
+import { loadTokenizer } from './tokenizer-file.ts';
 
 /** A conversation with the tokens that carry loss marked. */
 export interface LabelledTokens {
@@ -66,7 +66,7 @@ export function loadChatTokenizer(
       : tokenizer.decode(known, { skip_special_tokens: skipSpecial, clean_up_tokenization_spaces: cleanUp });
   };
   const render: ChatTokenizer['render'] = (messages, { addGenerationPrompt }) =>
-    template.render(messages, { addGenerationPrompt });
+    template.render(messages, { addGenerationPrompt }).text;
   return {
     sha256: () =>
       sha256Json([
@@ -83,40 +83,6 @@ export function loadChatTokenizer(
     padTokenId: tokenizer.token_to_id(special.pad_token ?? '') ?? eosTokenIds[0] ?? 0,
     render,
     encodeForTraining: (messages) => labelLastMessage(directory, messages, render, encode, eosTokenIds),
-  };
-}
-
-function loadTokenizer(directory: string, settings: object): Tokenizer {
-  const path = join(directory, 'tokenizer.json');
-  const json = readModelJson(directory, 'tokenizer.json');
-  if (!json) {
-    const hint = existsSync(join(directory, 'tokenizer.model'))
-      ? 'only tokenizer.json is read: AutoTokenizer.from_pretrained(…).save_pretrained(…) of transformers makes it from tokenizer.model'
-      : 'the model may be half-downloaded: fetch tokenizer.json too';
-    throw new AuditError('model', `${path}: no such file`, { hint });
-  }
-  try {
-    return new Tokenizer({ ...json, pre_tokenizer: withUnicodeDigits(json.pre_tokenizer) }, settings);
-  } catch (error) {
-    throw new AuditError('model', `${path}: cannot be used: ${(error as Error).message}`, {
-      hint: 'fetch the file again, or save the tokenizer with a current transformers',
-      cause: error,
-    });
-  }
-}
-
-/** The reference splits `Digits` at every Unicode number (½, ٣), @huggingface/tokenizers only at 0–9: the same rule as a pattern. */
-function withUnicodeDigits(entry: unknown): unknown {
-  if (entry === null || typeof entry !== 'object') return entry;
-  const { type, pretokenizers, individual_digits: individual } = entry as Record<string, unknown>;
-  if (type === 'Sequence' && Array.isArray(pretokenizers))
-    return { ...entry, pretokenizers: pretokenizers.map(withUnicodeDigits) };
-  if (type !== 'Digits') return entry;
-  return {
-    type: 'Split',
-    pattern: { Regex: individual === true ? '\\p{N}' : '\\p{N}+' },
-    behavior: 'Isolated',
-    invert: false,
   };
 }
 
