@@ -2,14 +2,22 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { AuditError } from '../errors.ts';
+import { type AddedToken, createSplitter } from './added-tokens.ts';
 import { readModelJson } from './config.ts';
+
+/** tokenizer.json, read. */
+export interface TokenizerFile {
+  readonly library: Tokenizer;
+  /** Adds no special tokens; those written in the text are found. */
+  encode(text: string): number[];
+}
 
 /**
  * Reads tokenizer.json into @huggingface/tokenizers, mended where that differs from the reference, the Python package
- * tokenizers (found by comparing both on random strings: scripts/parity/tokenizer.py).
- * @throws AuditError `model` when the file is missing or malformed, `unsupported` when it would be read wrongly.
+ * tokenizers, on random strings: see scripts/parity/tokenizer.py.
+ * @throws AuditError `model` when the file is missing or malformed.
  */
-export function loadTokenizer(directory: string, settings: object): Tokenizer {
+export function loadTokenizer(directory: string, settings: object): TokenizerFile {
   const path = join(directory, 'tokenizer.json');
   const json = readModelJson(directory, 'tokenizer.json');
   if (!json) {
@@ -18,14 +26,11 @@ export function loadTokenizer(directory: string, settings: object): Tokenizer {
       : 'the model may be half-downloaded: fetch tokenizer.json too';
     throw new AuditError('model', `${path}: no such file`, { hint });
   }
-  refuseSingleWords(path, json.added_tokens);
   try {
-    const tokenizer = new Tokenizer(
-      { ...json, pre_tokenizer: mendPreTokenizer(json.pre_tokenizer) },
-      settings,
-    );
-    mendByteFallback(tokenizer.decoder as DecoderStep | null);
-    return tokenizer;
+    const library = new Tokenizer({ ...json, pre_tokenizer: mendDigits(json.pre_tokenizer) }, settings);
+    mendByteLevel(library.pre_tokenizer as Stage | null);
+    mendByteFallback(library.decoder as Stage | null);
+    return { library, encode: createEncode(library as unknown as Stages, json.added_tokens as AddedToken[]) };
   } catch (error) {
     throw new AuditError('model', `${path}: cannot be used: ${(error as Error).message}`, {
       hint: 'fetch the file again, or save the tokenizer with a current transformers',
@@ -34,67 +39,77 @@ export function loadTokenizer(directory: string, settings: object): Tokenizer {
   }
 }
 
-/** Added tokens that only count as whole words are found everywhere by the library. */
-function refuseSingleWords(path: string, added: unknown): void {
-  const tokens = Array.isArray(added) ? (added as { content?: unknown; single_word?: unknown }[]) : [];
-  const problems = tokens
-    .filter((token) => token?.single_word === true)
-    .map(({ content }) => `added_tokens: ${JSON.stringify(content)} is single_word; supported: false`);
-  if (problems.length === 0) return;
-  throw new AuditError('unsupported', `${path}: this tokenizer is not supported`, {
-    problems,
-    hint: 'set single_word to false if the texts never hold these tokens inside a longer word',
-  });
+/** The library's stages of encoding. */
+interface Stages {
+  readonly normalizer: ((text: string) => string) | null;
+  readonly pre_tokenizer: ((text: string, at: { readonly section_index: number }) => string[]) | null;
+  readonly model: ((words: readonly string[]) => string[]) & {
+    readonly tokens_to_ids: ReadonlyMap<string, number>;
+    readonly unk_token_id?: number;
+  };
 }
 
-/** GPT-2's pattern with Unicode's white space; JavaScript's \s holds U+FEFF and lacks U+0085. */
-const gpt2Pattern =
-  "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+".replaceAll(
-    /\\(s)/gi,
-    (_, letter: string) => `\\${letter === 's' ? 'p' : 'P'}{White_Space}`,
+/** The library's own `encode`, but for added tokens: it ignores `single_word` and goes by JavaScript's white space. */
+function createEncode({ normalizer, pre_tokenizer, model }: Stages, added: readonly AddedToken[]) {
+  const normalize = (text: string) => (normalizer ? normalizer(text) : text);
+  const isNormalized = ({ normalized, special }: AddedToken) => normalized ?? !special;
+  const splitRaw = createSplitter(
+    added.filter((token) => !isNormalized(token)),
+    ({ content }) => content,
   );
-
-const splitAt = (pattern: string) => ({
-  type: 'Split',
-  pattern: { Regex: pattern },
-  behavior: 'Isolated',
-  invert: false,
-});
-
-/**
- * `Digits` splits at every Unicode number (½, ٣) and not at 0–9 alone; `ByteLevel`'s own pattern goes by Unicode's
- * white space. The same rules as patterns.
- */
-function mendPreTokenizer(entry: unknown): unknown {
-  if (entry === null || typeof entry !== 'object') return entry;
-  const settings = entry as Record<string, unknown>;
-  switch (settings.type) {
-    case 'Sequence':
-      return Array.isArray(settings.pretokenizers)
-        ? { ...settings, pretokenizers: settings.pretokenizers.map(mendPreTokenizer) }
-        : entry;
-    case 'Digits':
-      return splitAt(settings.individual_digits === true ? '\\p{N}' : '\\p{N}+');
-    case 'ByteLevel':
-      // With a prefix space the order matters, and the pattern stays the library's.
-      return settings.use_regex === false || settings.add_prefix_space === true
-        ? entry
-        : { type: 'Sequence', pretokenizers: [splitAt(gpt2Pattern), { ...settings, use_regex: false }] };
-    default:
-      return entry;
-  }
+  const splitNormalized = createSplitter(added.filter(isNormalized), ({ content }) => normalize(content));
+  const encodeWords = (text: string, first: boolean): number[] => {
+    const words = pre_tokenizer ? pre_tokenizer(text, { section_index: first ? 0 : 1 }) : [text];
+    return model(words).flatMap((token) => model.tokens_to_ids.get(token) ?? model.unk_token_id ?? []);
+  };
+  return (text: string): number[] =>
+    splitRaw(text).flatMap((section, at) =>
+      typeof section === 'number'
+        ? section
+        : splitNormalized(normalize(section)).flatMap((piece, inner) =>
+            typeof piece === 'number' ? piece : encodeWords(piece, at + inner === 0),
+          ),
+    );
 }
 
-interface DecoderStep {
+/** `Digits` splits at every Unicode number (½, ٣) and not at 0–9 alone: the same rule as a pattern. */
+function mendDigits(entry: unknown): unknown {
+  if (entry === null || typeof entry !== 'object') return entry;
+  const { type, pretokenizers, individual_digits: individual } = entry as Record<string, unknown>;
+  if (type === 'Sequence' && Array.isArray(pretokenizers))
+    return { ...entry, pretokenizers: pretokenizers.map(mendDigits) };
+  if (type !== 'Digits') return entry;
+  return {
+    type: 'Split',
+    pattern: { Regex: individual === true ? '\\p{N}' : '\\p{N}+' },
+    behavior: 'Isolated',
+    invert: false,
+  };
+}
+
+/** A stage of the library's, or a sequence of such. */
+interface Stage {
   readonly config?: { readonly type?: unknown };
-  readonly decoders?: readonly DecoderStep[];
+  readonly tokenizers?: readonly Stage[];
+  readonly decoders?: readonly Stage[];
+  pattern?: RegExp;
   text_decoder?: unknown;
 }
 
+/** GPT-2's pattern goes by Unicode's white space; JavaScript's \s holds U+FEFF and lacks U+0085. */
+function mendByteLevel(stage: Stage | null): void {
+  for (const inner of stage?.tokenizers ?? []) mendByteLevel(inner);
+  if (stage?.config?.type !== 'ByteLevel') return;
+  const source = stage
+    .pattern!.source.replaceAll('\\s', '\\p{White_Space}')
+    .replaceAll('\\S', '\\P{White_Space}');
+  stage.pattern = new RegExp(source, 'gu');
+}
+
 /** Bytes that are no UTF-8 become one U+FFFD each, and a byte-order mark is kept. */
-function mendByteFallback(step: DecoderStep | null): void {
-  for (const inner of step?.decoders ?? []) mendByteFallback(inner);
-  if (step?.config?.type !== 'ByteFallback') return;
+function mendByteFallback(stage: Stage | null): void {
+  for (const inner of stage?.decoders ?? []) mendByteFallback(inner);
+  if (stage?.config?.type !== 'ByteFallback') return;
   const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   const decode = (bytes: Uint8Array) => {
     try {
@@ -103,5 +118,5 @@ function mendByteFallback(step: DecoderStep | null): void {
       return '\ufffd'.repeat(bytes.length);
     }
   };
-  step.text_decoder = { decode };
+  stage.text_decoder = { decode };
 }

@@ -85,13 +85,11 @@ describe('a template that explodes', () => {
     '%s: stopped within seconds, with the way out',
     (_what, source) => {
       const start = performance.now();
-      const template = load(source);
-      const render = () => template.render(ask('Hi'), { addGenerationPrompt: true });
-      expect(render).toThrow(
+      const failure = outcome(source, ask('Hi'), { addGenerationPrompt: true });
+      expect(failure.error).toMatch(
         /chat_template\.jinja: .*(does not come to an end: not done after 4 seconds|Invalid string length)/,
       );
       expect(performance.now() - start).toBeLessThan(10_000);
-      expect(render).toThrow(AuditError);
       expect(load('{{ messages[0].content }}').render(ask('Hi'), { addGenerationPrompt: true }).text).toBe(
         'Hi',
       );
