@@ -205,16 +205,20 @@ export function layerGradientGraph(
   };
 }
 
-function logits(config: DecoderConfig, graph: Graph, fewRows = false): Value {
+function finalNorm(config: DecoderConfig, graph: Graph): Value {
   const rows = input(graph, 'x', ['R', config.hiddenSize]);
-  const normed = rmsNorm(
-    graph,
-    rows,
-    input(graph, 'norm.weight', [config.hiddenSize]),
-    config.rmsNormEpsilon,
-  );
+  return rmsNorm(graph, rows, input(graph, 'norm.weight', [config.hiddenSize]), config.rmsNormEpsilon);
+}
+
+function logits(config: DecoderConfig, graph: Graph, fewRows = false): Value {
   const weight = input(graph, 'head.weight', [config.vocabularySize, config.hiddenSize]);
-  return product(graph, normed, weight, fewRows);
+  return product(graph, finalNorm(config, graph), weight, fewRows);
+}
+
+/** Rows x [R, d] → `y`, the rows after the final norm. */
+export function finalNormGraph(config: DecoderConfig): NamedGraph {
+  const graph = createGraph();
+  return { graph, outputs: new Map([['y', finalNorm(config, graph)]]) };
 }
 
 /** Rows that need a distribution, x [R, d] → the `k` largest log-probabilities and their tokens, and `logits` [R, V] where asked. */
