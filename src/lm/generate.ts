@@ -15,10 +15,13 @@ export interface RowSettings extends SamplingSettings {
   readonly topLogProbabilities?: number;
 }
 
-export interface GenerateSettings extends RowSettings, ReadSettings {
+/** How a batch is computed. */
+export interface BatchSettings extends ReadSettings {
   /** See `batchInvariant`. */
   readonly invariant?: boolean;
 }
+
+export interface GenerateSettings extends RowSettings, BatchSettings {}
 
 export interface SampledToken {
   readonly id: number;
@@ -74,7 +77,7 @@ export async function start(
   runner: Runner,
   rows: readonly Row[],
   ids: readonly (readonly number[])[],
-  { invariant = false, ...settings }: ReadSettings & { readonly invariant?: boolean },
+  { invariant = false, ...settings }: BatchSettings,
 ): Promise<Running> {
   if (invariant && rows.length < batchInvariant.fewestRows)
     return start(runner, [rows[0]!, companion(rows[0]!)], [ids[0]!, ids[0]!], { invariant, ...settings });
@@ -92,8 +95,10 @@ function stack(states: readonly Float32Array[]): Float32Array {
   return out;
 }
 
-function notANumber(): AuditError {
-  return new AuditError('model', 'the model computes values that are not numbers', {
+/** @throws AuditError `model` when a log-probability is not a number. */
+export function assertFinite(logProbability: number): void {
+  if (Number.isFinite(logProbability)) return;
+  throw new AuditError('model', 'the model computes values that are not numbers', {
     hint: 'its weights or its adapter’s hold NaN or infinite values, or overflow: fetch or train them again',
   });
 }
@@ -113,7 +118,7 @@ export async function takeTokens(decoder: Decoder, { rows, cache, hidden }: Runn
     if (row.ended) continue;
     const { settings } = row;
     const top = Array.from(logProbabilities.subarray(b * k, (b + 1) * k));
-    if (!Number.isFinite(top[0])) throw notANumber();
+    assertFinite(top[0]!);
     const taken =
       settings.temperature > 0
         ? sample(logits!.subarray(b * vocabulary, (b + 1) * vocabulary), settings, row.random)
@@ -127,17 +132,26 @@ export async function takeTokens(decoder: Decoder, { rows, cache, hidden }: Runn
   }
 }
 
-/** Leaves ended rows behind, takes in the open ones of `joining`, and makes room for one more token each. */
-export function regroup(running: Running, joining: Running | null = null): void {
-  const open = ({ rows, cache }: Running) =>
+/**
+ * Prepares a batch for its next tokens: lets `joining` in, makes room, and leaves ended rows behind where that is worth
+ * laying the cache out anew, which copies it.
+ * @returns whether any row is left to answer.
+ */
+export function settle(decoder: Decoder, running: Running, joining: Running | null = null): boolean {
+  const { cache, rows, invariant } = running;
+  const openOf = ({ rows, cache }: Running) =>
     rows.flatMap((row, b) => (row.ended ? [] : [{ row, place: { of: cache, row: b } }]));
-  const kept = [...open(running), ...(joining ? open(joining) : [])];
-  const { cache, invariant } = running;
-  if (invariant && kept.length === 1) kept.push({ ...kept[0]!, row: companion(kept[0]!.row) });
-  const places = kept.map(({ place }) => place);
+  const open = [...openOf(running), ...(joining ? openOf(joining) : [])];
+  if (!open.length) return false;
+  const fits = Math.max(...cache.lengths) < Math.min(cache.capacity, decoder.config.contextLength);
+  if (invariant && open.length < batchInvariant.fewestRows)
+    open.push({ ...open[0]!, row: companion(open[0]!.row) });
+  if (!joining && fits && open.length > rows.length * 0.75) return true;
+  const places = open.map(({ place }) => place);
   const longest = Math.max(...places.map(({ of, row }) => of.lengths[row]!));
   arrange(cache, places, longest < cache.capacity ? cache.capacity : capacityFor(longest, invariant));
-  running.rows = kept.map(({ row }) => row);
+  running.rows = open.map(({ row }) => row);
+  return true;
 }
 
 /** Reads the token that every row took last. */
@@ -148,13 +162,7 @@ export async function readTokens(runner: Runner, running: Running): Promise<void
   for (const [b, row] of rows.entries()) if (!row.ended) cache.lengths[b]!++;
 }
 
-/**
- * Answers a batch of prompts (token ids): prefill, then one token per row and step with a key/value cache.
- * Rows that have ended leave the batch a few at a time, by a rule that looks at the batch alone: the same batch is
- * computed alike whenever it is run.
- * Prompts must leave room: prompt tokens + 1 ≤ context length; a row also ends where the context does.
- * @param seeds one per prompt, for sampling.
- */
+/** A batch of prompts (token ids), all with the same settings; `seeds`: one per prompt, for sampling. See `answerRows`. */
 export async function generate(
   decoder: Decoder,
   adapter: AttachedAdapter | null,
@@ -163,30 +171,41 @@ export async function generate(
   settings: GenerateSettings,
   signal?: AbortSignal,
 ): Promise<SampledToken[][]> {
-  const runner = { decoder, adapter };
   const rows = prompts.map((_, index) => createRow(settings, seeds[index]!));
+  return answerRows({ decoder, adapter }, rows, prompts, settings, signal);
+}
+
+/**
+ * Answers a batch: prefill, then one token per row and step with a key/value cache.
+ * Rows that have ended leave the batch a few at a time, by a rule that looks at the batch alone: the same batch is
+ * computed alike whenever it is run.
+ * Prompts must leave room: prompt tokens + 1 ≤ context length; a row also ends where the context does.
+ * @param ids the prompt of each row.
+ * @returns the rows' tokens.
+ */
+export async function answerRows(
+  runner: Runner,
+  rows: readonly Row[],
+  ids: readonly (readonly number[])[],
+  settings: BatchSettings,
+  signal?: AbortSignal,
+): Promise<SampledToken[][]> {
   const together = settings.invariant ? batchInvariant.mostRows : rows.length;
   for (let from = 0; from < rows.length; from += together) {
+    throwIfAborted(signal);
     const to = from + together;
-    const running = await start(runner, rows.slice(from, to), prompts.slice(from, to), settings);
-    await answer(runner, running, signal);
+    const running = await start(runner, rows.slice(from, to), ids.slice(from, to), settings);
+    await finish(runner, running, signal);
   }
   return rows.map((row) => row.tokens);
 }
 
 /** Takes tokens until every row has ended. */
-async function answer(runner: Runner, running: Running, signal: AbortSignal | undefined): Promise<void> {
-  const { decoder } = runner;
-  for (;;) {
+async function finish(runner: Runner, running: Running, signal: AbortSignal | undefined): Promise<void> {
+  await takeTokens(runner.decoder, running);
+  while (settle(runner.decoder, running)) {
     throwIfAborted(signal);
-    await takeTokens(decoder, running);
-    const open = running.rows.filter((row) => !row.ended).length;
-    if (!open) return;
-    const longest = Math.max(...running.cache.lengths);
-    const fits = longest < Math.min(running.cache.capacity, decoder.config.contextLength);
-    const left = running.invariant ? Math.max(open, batchInvariant.fewestRows) : open;
-    // Laying the cache out anew copies it, so ended rows are only worth dropping a few at a time.
-    if (!fits || left <= running.rows.length * 0.75) regroup(running);
     await readTokens(runner, running);
+    await takeTokens(runner.decoder, running);
   }
 }

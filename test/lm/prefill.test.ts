@@ -67,7 +67,7 @@ describe.each(['no adapter', 'an adapter'])('with %s', (name) => {
       const bounded = await ask(watched, prompts, { largestScores: limit, maxTokens: 1 });
       expect(seen.largestScores).toBeLessThanOrEqual(limit);
       const whole = await ask(decoder, prompts, { shortestShared: Infinity, maxTokens: 1 });
-    expectAlike(bounded, whole, 1e-4);
+      expectAlike(bounded, whole, 1e-4);
     },
   );
 });
