@@ -4,13 +4,29 @@ import type { Conversation } from './conversation.ts';
 export interface Decoding {
   readonly maxTokens: number;
   readonly temperature: number;
-  /** Nucleus in (0, 1]; 1 keeps every token. */
+  /** Nucleus in (0, 1]; 1 keeps every token. Applied after `topK` and before `minP`, as transformers does. */
   readonly topP: number;
+  /** Sample among this many of the likeliest tokens; all unless given. */
+  readonly topK?: number;
+  /** Sample among tokens at least this many times as likely as the likeliest, in [0, 1]; 0 unless given. */
+  readonly minP?: number;
+  /** The answer ends before the first occurrence of any of these texts. */
+  readonly stop?: readonly string[];
   readonly seed: number;
+  /** How many of the largest log-probabilities every token brings; ten unless given. */
+  readonly topLogProbabilities?: number;
+  /** An answer's numbers are the same to the last bit in whichever batch it is generated; costs about a third. */
+  readonly batchInvariant?: boolean;
 }
 
-export interface Prompt {
+/** What a model is given to go on from. */
+export interface PromptText {
   readonly messages: Conversation;
+  /** The answer's beginning, put behind the generation prompt: the model goes on from there. */
+  readonly prefill?: string;
+}
+
+export interface Prompt extends PromptText {
   /** Told apart from `Decoding.seed` so that an item draws the same numbers in whichever batch it lands. */
   readonly seed: number;
 }
@@ -20,18 +36,65 @@ export interface GeneratedToken {
   readonly text: string;
   /** ln p of this token under the model (before temperature), ≤ 0. */
   readonly logProbability: number;
-  /** The ten largest ln p at this position, descending; fewer when the vocabulary is smaller. */
+  /** The largest ln p at this position, descending, as many as the decoding asks; fewer when the vocabulary is smaller. */
   readonly topLogProbabilities: readonly number[];
-  /** True for the end-of-turn token: part of the record, never of the text. */
+  /** True for what ends the answer: the end-of-turn token, the tokens of a stop string. Part of the record, never of the text. */
   readonly endOfTurn: boolean;
 }
 
 export interface Generation {
+  /** Without the prefill, a stop string and what follows it. */
   readonly text: string;
   readonly tokens: readonly GeneratedToken[];
-  /** `length`: cut at `maxTokens` or at the context's end. */
+  /** `stop`: at an end-of-turn token or a stop string; `length`: cut at `maxTokens` or at the context's end. */
   readonly finishReason: 'stop' | 'length' | 'content_filter';
+  /** The prefill's tokens included. */
   readonly promptTokens: number;
+  /** What the answer was made to begin with; absent when nothing. */
+  readonly prefill?: string;
+}
+
+/** A piece of an answer while it is being generated; the texts of all of them together are the answer's. */
+export type AnswerPart =
+  | {
+      readonly type: 'token';
+      readonly token: GeneratedToken;
+      /** What has become certain of the text: it lags behind where a stop string or a character may be under way. */
+      readonly text: string;
+    }
+  | { readonly type: 'end'; readonly text: string; readonly generation: Generation };
+
+/** A given continuation under the model, as lm-evaluation-harness scores it. */
+export interface ContinuationScore {
+  /** Σ ln p of its tokens, each given all before it. */
+  readonly logProbability: number;
+  readonly tokens: readonly { readonly id: number; readonly text: string; readonly logProbability: number }[];
+  /** Whether greedy decoding would have written it. */
+  readonly greedy: boolean;
+}
+
+/** How likely an answer begins with one of a set of tokens. */
+export interface FirstTokenMass {
+  /** P, in [0, 1]. */
+  readonly probability: number;
+  /** ln P − ln(1 − P), exact also where P is nearly 0 or 1; infinite where the set is empty or everything. */
+  readonly logOdds: number;
+}
+
+/** Rows of a decoder's residual stream, [positions, width]. */
+export interface HiddenStates {
+  readonly positions: number;
+  readonly width: number;
+  readonly data: Float32Array;
+}
+
+export interface HiddenStatesRequest {
+  /**
+   * As in transformers' `output_hidden_states`: 0 is the embeddings, l the output of the l-th layer, and the number of
+   * layers the last one's output after the final norm.
+   */
+  readonly layer: number;
+  readonly positions: 'last' | 'all';
 }
 
 export interface RenderedPrompt {
@@ -56,5 +119,31 @@ export interface LanguageModel {
   render(conversations: readonly Conversation[]): Promise<RenderedPrompt[]>;
   /** One planned batch; the answers come in the prompts' order. */
   generate(prompts: readonly Prompt[], decoding: Decoding, signal?: AbortSignal): Promise<Generation[]>;
+  /**
+   * One answer as it comes, computed beside others in a batch whose places are refilled: for serving. Leaving the loop
+   * ends it. Absent, as the three below are, where whoever runs the model does not give it.
+   */
+  stream?(prompt: Prompt, decoding: Decoding, signal?: AbortSignal): AsyncIterable<AnswerPart>;
+  /**
+   * Scores texts as continuations of one prompt, which is computed once for all of them.
+   * @throws AuditError `data` for an empty one and for one that does not fit the context.
+   */
+  loglikelihood?(
+    prompt: PromptText,
+    continuations: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<ContinuationScore[]>;
+  /** Of one planned batch: the probability that the first token is one of `tokenIds`. */
+  firstTokenMass?(
+    prompts: readonly PromptText[],
+    tokenIds: readonly number[],
+    signal?: AbortSignal,
+  ): Promise<FirstTokenMass[]>;
+  /** Of one planned batch: the states at a layer, of the last or of all of the prompt's tokens. */
+  hiddenStates?(
+    prompts: readonly PromptText[],
+    request: HiddenStatesRequest,
+    signal?: AbortSignal,
+  ): Promise<HiddenStates[]>;
   close(): Promise<void>;
 }

@@ -136,19 +136,27 @@ export function layerGradientGraph(
   };
 }
 
+function finalNorm(config: DecoderConfig, graph: Graph): Value {
+  const rows = input(graph, 'x', ['R', config.hiddenSize]);
+  return rmsNorm(graph, rows, input(graph, 'norm.weight', [config.hiddenSize]), config.rmsNormEpsilon);
+}
+
 function logits(
   config: DecoderConfig,
   graph: Graph,
   format: string,
   options: { blocks: boolean; fewRows: boolean },
 ): Value {
-  const rows = input(graph, 'x', ['R', config.hiddenSize]);
-  const weight = input(graph, 'norm.weight', [config.hiddenSize]);
-  const normed = rmsNorm(graph, rows, weight, config.rmsNormEpsilon);
   const cap = config.architecture.logitSoftcap;
   const shape = [config.vocabularySize, config.hiddenSize] as const;
-  const scores = product({ graph, ...options }, normed, 'head.weight', shape, format);
+  const scores = product({ graph, ...options }, finalNorm(config, graph), 'head.weight', shape, format);
   return cap === null ? scores : capped(graph, mul(graph, scores, scalar(graph, 1 / cap)), cap);
+}
+
+/** Rows x [R, d] → `y`, the rows after the final norm. */
+export function finalNormGraph(config: DecoderConfig): NamedGraph {
+  const graph = createGraph();
+  return { graph, outputs: new Map([['y', finalNorm(config, graph)]]) };
 }
 
 /** Rows that need a distribution, x [R, d] → the `k` largest log-probabilities and their tokens, and `logits` [R, V] where asked. */

@@ -7,6 +7,7 @@ import type { Batch } from './batch.ts';
 import type { DecoderConfig } from './config.ts';
 import {
   distributionGraph,
+  finalNormGraph,
   gradientOf,
   layerGradientGraph,
   layerGraph,
@@ -85,6 +86,8 @@ export interface Decoder {
     trained: readonly string[],
     kept: Kept | null,
   ): Promise<Record<string, Float32Array>>;
+  /** Rows [R, d] after the final norm: what the output projection sees. */
+  finalNorm(rows: Float32Array): Promise<Float32Array>;
   /** rows [R, d] → the k largest log-probabilities per row, descending, and their token ids; logits [R, V] where asked. */
   distribution(
     rows: Float32Array,
@@ -241,6 +244,10 @@ export async function createDecoder(
       for (const [name, data] of Object.entries(kept ?? {}) as [string, Float32Array][])
         feeds[name] = await feed({ data, shape: [batch.rows * batch.length, config.intermediateSize] });
       return (await run.run(feeds)) as Record<string, Float32Array>;
+    },
+    async finalNorm(x) {
+      const run = await session('final norm', () => finalNormGraph(config));
+      return (await run.run({ ...head, x: await rows(x) })).y as Float32Array;
     },
     async distribution(x, k, withLogits) {
       const few = isFew(x.length / width);

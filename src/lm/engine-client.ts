@@ -83,13 +83,28 @@ export function startEngine(): Engine {
       signal?.removeEventListener('abort', cancel);
     }
   };
+  type Report = (value: unknown) => void;
   return {
     open: (...args) => call('open', args) as ReturnType<Engine['open']>,
     render: (...args) => call('render', args) as ReturnType<Engine['render']>,
     generate: (handle, prompts, decoding, signal) =>
       call('generate', [handle, prompts, decoding], undefined, signal) as ReturnType<Engine['generate']>,
+    stream: (handle, prompt, decoding, onPart, signal) =>
+      call('stream', [handle, prompt, decoding], onPart as Report, signal) as ReturnType<Engine['stream']>,
+    loglikelihood: (handle, prompt, continuations, signal) =>
+      call('loglikelihood', [handle, prompt, continuations], undefined, signal) as ReturnType<
+        Engine['loglikelihood']
+      >,
+    firstTokenMass: (handle, prompts, tokenIds, signal) =>
+      call('firstTokenMass', [handle, prompts, tokenIds], undefined, signal) as ReturnType<
+        Engine['firstTokenMass']
+      >,
+    hiddenStates: (handle, prompts, request, signal) =>
+      call('hiddenStates', [handle, prompts, request], undefined, signal) as ReturnType<
+        Engine['hiddenStates']
+      >,
     train: (job, onStep, signal) =>
-      call('train', [job], onStep as (value: unknown) => void, signal) as ReturnType<Engine['train']>,
+      call('train', [job], onStep as Report, signal) as ReturnType<Engine['train']>,
     close: (...args) => call('close', args) as ReturnType<Engine['close']>,
   };
 }

@@ -2,19 +2,37 @@ import { readdirSync, realpathSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Conversation } from '../conversation.ts';
-import { AuditError } from '../errors.ts';
 import { sha256, sha256Json } from '../hash.ts';
 import { repositoryOf } from '../hub/name.ts';
-import type { Decoding, Generation, Prompt, RenderedPrompt } from '../model.ts';
+import type {
+  AnswerPart,
+  ContinuationScore,
+  Decoding,
+  FirstTokenMass,
+  Generation,
+  HiddenStates,
+  HiddenStatesRequest,
+  Prompt,
+  PromptText,
+  RenderedPrompt,
+} from '../model.ts';
 import { createRandom } from '../random.ts';
 import type { TrainedAdapter, TrainingJob, TrainingRow, TrainingStep } from '../trainer.ts';
 import { type Checkpoint, openCheckpoint } from './checkpoint.ts';
 import { type DecoderConfig, readDecoderConfig } from './config.ts';
-import { type AttachedAdapter, createDecoder, type Decoder } from './decoder.ts';
+import { createDecoder, type Decoder } from './decoder.ts';
 import { holdOut } from './evaluation.ts';
-import { generate } from './generate.ts';
 import { adapterSha256, assertAdapterFits, createLora, readAdapter, writeAdapter } from './lora.ts';
-import { type ChatTokenizer, loadChatTokenizer } from './tokenizer.ts';
+import {
+  firstTokenMass,
+  generateAnswers,
+  hiddenStates,
+  type OpenModel,
+  scoreContinuations,
+  streamAnswer,
+} from './open-model.ts';
+import { createScheduler, type Scheduler } from './scheduler.ts';
+import { loadChatTokenizer } from './tokenizer.ts';
 import { trainAdapter, trainingSequence } from './train.ts';
 import { trainingCheckpoint } from './training-checkpoint.ts';
 
@@ -25,15 +43,9 @@ interface Base {
   readonly decoder: Decoder;
   /** SHA-256 over the weight files. */
   readonly sha256: string;
+  readonly scheduler: Scheduler;
   /** Open models and running trainings. */
   users: number;
-}
-
-/** A base with or without an adapter, and the tokenizer and template that go with it. */
-interface OpenModel {
-  readonly base: Base;
-  readonly adapter: AttachedAdapter | null;
-  readonly tokenizer: ChatTokenizer;
 }
 
 export interface ModelFacts {
@@ -56,6 +68,32 @@ export interface Engine {
     decoding: Decoding,
     signal?: AbortSignal,
   ): Promise<Generation[]>;
+  /** Ends with the answer's last part. */
+  stream(
+    handle: number,
+    prompt: Prompt,
+    decoding: Decoding,
+    onPart: (part: AnswerPart) => void,
+    signal?: AbortSignal,
+  ): Promise<void>;
+  loglikelihood(
+    handle: number,
+    prompt: PromptText,
+    continuations: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<ContinuationScore[]>;
+  firstTokenMass(
+    handle: number,
+    prompts: readonly PromptText[],
+    tokenIds: readonly number[],
+    signal?: AbortSignal,
+  ): Promise<FirstTokenMass[]>;
+  hiddenStates(
+    handle: number,
+    prompts: readonly PromptText[],
+    request: HiddenStatesRequest,
+    signal?: AbortSignal,
+  ): Promise<HiddenStates[]>;
   train(
     job: Omit<TrainingJob, 'onStep' | 'signal'>,
     onStep: (step: TrainingStep) => void,
@@ -74,7 +112,8 @@ async function openBase(directory: string, threads: number): Promise<Base> {
   const checkpoint = openCheckpoint(directory, config);
   try {
     const decoder = await createDecoder(config, await readWeights(checkpoint), threads);
-    return { directory, config, decoder, sha256: await checkpoint.sha256(), users: 0 };
+    const scheduler = createScheduler(decoder);
+    return { directory, config, decoder, scheduler, sha256: await checkpoint.sha256(), users: 0 };
   } finally {
     checkpoint.close();
   }
@@ -91,20 +130,6 @@ function stateOf(directory: string): string {
   } catch {
     return directory; // readDecoderConfig names a missing folder, with the way out
   }
-}
-
-/** The prompt's ids, which must leave room for an answer. */
-function promptIds(model: OpenModel, messages: Conversation): number[] {
-  const ids = model.tokenizer.encode(model.tokenizer.render(messages, { addGenerationPrompt: true }));
-  const limit = model.base.config.contextLength;
-  if (ids.length < limit) return ids;
-  throw new AuditError(
-    'data',
-    `a prompt of ${ids.length} tokens does not fit the model's context of ${limit}`,
-    {
-      hint: 'shorten or remove the prompt; generation needs at least one free position',
-    },
-  );
 }
 
 async function runTraining(
@@ -145,7 +170,7 @@ async function runTraining(
  */
 export function createEngine(threads = availableParallelism()): Engine {
   const bases = new Map<string, Promise<Base>>();
-  const models = new Map<number, OpenModel>();
+  const models = new Map<number, OpenModel & { readonly base: Base }>();
   let handles = 0;
   const baseOf = async (directory: string): Promise<Base> => {
     const key = stateOf(directory);
@@ -166,7 +191,7 @@ export function createEngine(threads = availableParallelism()): Engine {
       throw error;
     }
   };
-  const model = (handle: number): OpenModel => {
+  const model = (handle: number) => {
     const found = models.get(handle);
     if (!found) throw new Error(`internal: model ${handle} is not open`);
     return found;
@@ -185,7 +210,7 @@ export function createEngine(threads = availableParallelism()): Engine {
         );
         const adapter = lora ? await base.decoder.attach(lora) : null;
         const handle = ++handles;
-        models.set(handle, { base, adapter, tokenizer });
+        models.set(handle, { ...base, base, adapter, tokenizer });
         const fingerprint = sha256Json([
           base.sha256,
           base.config,
@@ -206,31 +231,13 @@ export function createEngine(threads = availableParallelism()): Engine {
         return { text, sha256: sha256(text), tokenCount: tokenizer.encode(text).length };
       });
     },
-    async generate(handle, prompts, decoding, signal) {
-      const opened = model(handle);
-      const { tokenizer, base, adapter } = opened;
-      const ids = prompts.map(({ messages }) => promptIds(opened, messages));
-      const stopIds = new Set(tokenizer.eosTokenIds);
-      const settings = { ...decoding, stopIds };
-      const answers = await generate(
-        base.decoder,
-        adapter,
-        ids,
-        prompts.map(({ seed }) => seed),
-        settings,
-        signal,
-      );
-      return answers.map((sampled, index): Generation => {
-        const tokens = sampled.map((token) => ({
-          ...token,
-          text: tokenizer.tokenText(token.id),
-          endOfTurn: stopIds.has(token.id),
-        }));
-        const text = tokenizer.decode(tokens.filter((token) => !token.endOfTurn).map((token) => token.id));
-        const finishReason = tokens.at(-1)?.endOfTurn ? 'stop' : 'length';
-        return { text, tokens, finishReason, promptTokens: ids[index]!.length };
-      });
+    generate: async (handle, ...request) => generateAnswers(model(handle), ...request),
+    async stream(handle, prompt, decoding, onPart, signal) {
+      for await (const part of streamAnswer(model(handle), prompt, decoding, signal)) onPart(part);
     },
+    loglikelihood: async (handle, ...request) => scoreContinuations(model(handle), ...request),
+    firstTokenMass: async (handle, ...request) => firstTokenMass(model(handle), ...request),
+    hiddenStates: async (handle, ...request) => hiddenStates(model(handle), ...request),
     async train(job, onStep, signal) {
       const base = await baseOf(job.modelDirectory);
       try {

@@ -1,19 +1,27 @@
 import { AuditError, throwIfAborted } from '../errors.ts';
 import { createRandom, type Random } from '../random.ts';
-import { createBatch } from './batch.ts';
-import { append, type Cache, pastMask, relayout } from './cache.ts';
-import type { AttachedAdapter, Decoder, Past } from './decoder.ts';
-import { sample } from './sampling.ts';
+import { arrange, type Cache } from './cache.ts';
+import type { AttachedAdapter, Decoder } from './decoder.ts';
+import { advance, prefill, type ReadSettings, type Runner } from './prefill.ts';
+import { type SamplingSettings, sample } from './sampling.ts';
 
-export interface GenerateSettings {
+/** How one row is answered. */
+export interface RowSettings extends SamplingSettings {
   readonly maxTokens: number;
-  /** 0 is greedy. */
-  readonly temperature: number;
-  readonly topP: number;
   readonly stopIds: ReadonlySet<number>;
-  /** Attention scores of one prefill pass, at most, in floats: bounds memory; the default is 2²⁶, 256 MiB. */
-  readonly largestScores?: number;
+  /** Whether a row ends with the last of these tokens, which it keeps: how stop strings are found. */
+  readonly stops?: (tokens: readonly SampledToken[]) => boolean;
+  /** How many of the largest log-probabilities to give; default ten, what the paper's entropy is over. */
+  readonly topLogProbabilities?: number;
 }
+
+/** How a batch is computed. */
+export interface BatchSettings extends ReadSettings {
+  /** See `batchInvariant`. */
+  readonly invariant?: boolean;
+}
+
+export interface GenerateSettings extends RowSettings, BatchSettings {}
 
 export interface SampledToken {
   readonly id: number;
@@ -23,118 +31,138 @@ export interface SampledToken {
   readonly topLogProbabilities: readonly number[];
 }
 
-/** How many of the largest log-probabilities leave the graph: what the paper's entropy is over. */
-const topCount = 10;
 /** The cache grows by this many positions, so that short answers never pay for long ones. */
 const growth = 32;
 
+/**
+ * What makes a row's numbers the same to the last bit in any company, on the CPU: its prompt is read by itself, and
+ * one-token passes hold 2 to 16 rows and show a multiple of 64 positions. A lone row has a kernel of its own, from 17
+ * columns on ONNX Runtime's product sums in other blocks, and its softmax sums what is left over after whole
+ * vectors apart. Measured, not promised by ONNX Runtime: test/lm/batch-size.test.ts holds it to that.
+ */
+export const batchInvariant = { fewestRows: 2, mostRows: 16, grain: 64 } as const;
+
+const capacityFor = (longest: number, invariant: boolean) =>
+  invariant ? Math.ceil((longest + 1) / batchInvariant.grain) * batchInvariant.grain : longest + growth;
+
 /** One row being answered. */
-interface Row {
-  readonly index: number;
+export interface Row {
+  readonly settings: RowSettings;
   readonly random: Random;
   readonly tokens: SampledToken[];
-  /** Positions in use. */
-  length: number;
   /** An ended row may ride along for a while; its tokens are final and its last position is overwritten. */
   ended: boolean;
 }
 
-/** Runs the layers over new tokens of every row, extends the cache, and returns each row's last hidden state. */
-async function advance(
-  decoder: Decoder,
-  adapter: AttachedAdapter | null,
-  rows: readonly Row[],
-  tokens: readonly (readonly number[])[],
-  cache: Cache,
-  first: boolean,
-): Promise<Float32Array> {
-  const { kvHeads, headSize, layers, hiddenSize } = decoder.config;
-  const used = rows.map((row) => row.length);
-  const batch = createBatch(tokens, used);
-  const counts = tokens.map((ids) => ids.length);
-  const mask = first ? null : pastMask(used, cache.capacity);
-  let x = decoder.embed(batch.ids);
-  for (let index = 0; index < layers; index++) {
-    const past: Past | undefined = mask
-      ? { key: cache.keys[index]!, value: cache.values[index]!, length: cache.capacity, mask }
-      : undefined;
-    const result = await decoder.layer(index, x, batch, adapter, past);
-    append(cache.keys[index]!, cache.capacity, result.key, used, counts, batch.length, kvHeads, headSize);
-    append(cache.values[index]!, cache.capacity, result.value, used, counts, batch.length, kvHeads, headSize);
-    x = result.y;
-  }
-  const last = new Float32Array(rows.length * hiddenSize);
-  for (const [b, row] of rows.entries()) {
-    if (!row.ended) row.length += counts[b]!;
-    const at = (b * batch.length + counts[b]! - 1) * hiddenSize;
-    last.set(x.subarray(at, at + hiddenSize), b * hiddenSize);
-  }
-  return last;
+export const createRow = (settings: RowSettings, seed: number): Row => ({
+  settings,
+  random: createRandom('sample', seed),
+  tokens: [],
+  ended: false,
+});
+
+/** Rows with what has been read of them: row b of the cache, and its last state, [B, d]. */
+export interface Running {
+  rows: readonly Row[];
+  readonly cache: Cache;
+  hidden: Float32Array;
+  readonly invariant: boolean;
 }
 
-/** The prompts of a batch, as many rows at a time as attention's memory allows; a single row is never split. */
-async function prefill(
-  decoder: Decoder,
-  adapter: AttachedAdapter | null,
+/** A row's double, there to be computed beside it. */
+const companion = (row: Row): Row => ({ ...row, ended: true });
+
+/** Reads the prompts of new rows, `ids` of each. */
+export async function start(
+  runner: Runner,
   rows: readonly Row[],
-  prompts: readonly (readonly number[])[],
-  cache: Cache,
-  largestScores = 2 ** 26,
-): Promise<Float32Array> {
-  const { heads, kvHeads, headSize, hiddenSize } = decoder.config;
-  const longest = Math.max(...prompts.map((ids) => ids.length));
-  const together = Math.max(1, Math.floor(largestScores / (heads * longest ** 2)));
-  const rowSize = kvHeads * cache.capacity * headSize;
-  const last = new Float32Array(rows.length * hiddenSize);
-  for (let from = 0; from < rows.length; from += together) {
-    const to = Math.min(from + together, rows.length);
-    const part = (tensor: Float32Array) => tensor.subarray(from * rowSize, to * rowSize);
-    const view = { capacity: cache.capacity, keys: cache.keys.map(part), values: cache.values.map(part) };
-    const own = await advance(decoder, adapter, rows.slice(from, to), prompts.slice(from, to), view, true);
-    last.set(own, from * hiddenSize);
-  }
-  return last;
+  ids: readonly (readonly number[])[],
+  { invariant = false, ...settings }: BatchSettings,
+): Promise<Running> {
+  if (invariant && rows.length < batchInvariant.fewestRows)
+    return start(runner, [rows[0]!, companion(rows[0]!)], [ids[0]!, ids[0]!], { invariant, ...settings });
+  const longest = Math.max(...ids.map(({ length }) => length));
+  const room = capacityFor(longest, invariant) - longest;
+  const { cache, states } = await prefill(runner, ids, { ...settings, alone: invariant }, { room });
+  return { rows, cache, hidden: stack(states), invariant };
 }
 
-function notANumber(): AuditError {
-  return new AuditError('model', 'the model computes values that are not numbers', {
+/** States of several rows, [1, d] each, as one [B, d]. */
+function stack(states: readonly Float32Array[]): Float32Array {
+  const [first] = states;
+  const out = new Float32Array(states.length * (first?.length ?? 0));
+  for (const [row, state] of states.entries()) out.set(state, row * state.length);
+  return out;
+}
+
+/** @throws AuditError `model` when a log-probability is not a number. */
+export function assertFinite(logProbability: number): void {
+  if (Number.isFinite(logProbability)) return;
+  throw new AuditError('model', 'the model computes values that are not numbers', {
     hint: 'its weights or its adapter’s hold NaN or infinite values, or overflow: fetch or train them again',
   });
 }
 
-/** Appends to every row that has not ended the token it takes next. */
-async function takeTokens(
-  decoder: Decoder,
-  rows: readonly Row[],
-  hidden: Float32Array,
-  settings: GenerateSettings,
-): Promise<void> {
+/** Appends to every row that has not ended the token it takes next, and ends those that end with it. */
+export async function takeTokens(decoder: Decoder, { rows, cache, hidden }: Running): Promise<void> {
+  const open = rows.filter((row) => !row.ended);
+  const counts = open.map(({ settings }) => settings.topLogProbabilities ?? 10);
   const { logProbabilities, tokens, logits } = await decoder.distribution(
     hidden,
-    topCount,
-    settings.temperature > 0,
+    Math.max(1, ...counts),
+    open.some(({ settings }) => settings.temperature > 0),
   );
   const k = logProbabilities.length / rows.length;
-  const vocabulary = decoder.config.vocabularySize;
+  const { vocabularySize: vocabulary, contextLength } = decoder.config;
   for (const [b, row] of rows.entries()) {
     if (row.ended) continue;
+    const { settings } = row;
     const top = Array.from(logProbabilities.subarray(b * k, (b + 1) * k));
-    if (!Number.isFinite(top[0])) throw notANumber();
-    const greedy = { id: Number(tokens[b * k]), logProbability: top[0]! };
-    const taken = logits
-      ? sample(logits.subarray(b * vocabulary, (b + 1) * vocabulary), settings, row.random)
-      : greedy;
-    row.tokens.push({ ...taken, topLogProbabilities: top });
+    assertFinite(top[0]!);
+    const taken =
+      settings.temperature > 0
+        ? sample(logits!.subarray(b * vocabulary, (b + 1) * vocabulary), settings, row.random)
+        : { id: Number(tokens[b * k]), logProbability: top[0]! };
+    row.tokens.push({ ...taken, topLogProbabilities: top.slice(0, settings.topLogProbabilities ?? 10) });
+    row.ended =
+      row.tokens.length >= settings.maxTokens ||
+      cache.lengths[b]! >= contextLength ||
+      settings.stopIds.has(taken.id) ||
+      (settings.stops?.(row.tokens) ?? false);
   }
 }
 
 /**
- * Answers a batch of prompts (token ids): prefill, then one token per row and step with a key/value cache.
- * Rows that have ended leave the batch a few at a time, by a rule that looks at the batch alone: the same batch is
- * computed alike whenever it is run.
- * Prompts must leave room: prompt tokens + 1 ≤ context length; a row also ends where the context does.
- * @param seeds one per prompt, for sampling.
+ * Prepares a batch for its next tokens: lets `joining` in, makes room, and leaves ended rows behind where that is worth
+ * laying the cache out anew, which copies it.
+ * @returns whether any row is left to answer.
  */
+export function settle(decoder: Decoder, running: Running, joining: Running | null = null): boolean {
+  const { cache, rows, invariant } = running;
+  const openOf = ({ rows, cache }: Running) =>
+    rows.flatMap((row, b) => (row.ended ? [] : [{ row, place: { of: cache, row: b } }]));
+  const open = [...openOf(running), ...(joining ? openOf(joining) : [])];
+  if (!open.length) return false;
+  const fits = Math.max(...cache.lengths) < Math.min(cache.capacity, decoder.config.contextLength);
+  if (invariant && open.length < batchInvariant.fewestRows)
+    open.push({ ...open[0]!, row: companion(open[0]!.row) });
+  if (!joining && fits && open.length > rows.length * 0.75) return true;
+  const places = open.map(({ place }) => place);
+  const longest = Math.max(...places.map(({ of, row }) => of.lengths[row]!));
+  arrange(cache, places, longest < cache.capacity ? cache.capacity : capacityFor(longest, invariant));
+  running.rows = open.map(({ row }) => row);
+  return true;
+}
+
+/** Reads the token that every row took last. */
+export async function readTokens(runner: Runner, running: Running): Promise<void> {
+  const { rows, cache } = running;
+  const tokens = rows.map((row) => [row.tokens.at(-1)!.id]);
+  running.hidden = await advance(runner, cache, tokens, cache.capacity);
+  for (const [b, row] of rows.entries()) if (!row.ended) cache.lengths[b]!++;
+}
+
+/** A batch of prompts (token ids), all with the same settings; `seeds`: one per prompt, for sampling. See `answerRows`. */
 export async function generate(
   decoder: Decoder,
   adapter: AttachedAdapter | null,
@@ -143,51 +171,41 @@ export async function generate(
   settings: GenerateSettings,
   signal?: AbortSignal,
 ): Promise<SampledToken[][]> {
-  const { kvHeads, headSize, layers, contextLength } = decoder.config;
-  const all: Row[] = prompts.map((_, index) => ({
-    index,
-    random: createRandom('sample', seeds[index]!),
-    tokens: [],
-    length: 0,
-    ended: false,
-  }));
-  const room = Math.max(...prompts.map((ids) => ids.length)) + growth;
-  const empty = () =>
-    Array.from({ length: layers }, () => new Float32Array(all.length * kvHeads * room * headSize));
-  const cache: Cache = { capacity: room, keys: empty(), values: empty() };
-  const ends = (row: Row) =>
-    row.tokens.length >= settings.maxTokens ||
-    row.length >= contextLength ||
-    settings.stopIds.has(row.tokens.at(-1)!.id);
+  const rows = prompts.map((_, index) => createRow(settings, seeds[index]!));
+  return answerRows({ decoder, adapter }, rows, prompts, settings, signal);
+}
 
-  let rows = all;
-  let hidden = await prefill(decoder, adapter, rows, prompts, cache, settings.largestScores);
-  while (rows.length) {
+/**
+ * Answers a batch: prefill, then one token per row and step with a key/value cache.
+ * Rows that have ended leave the batch a few at a time, by a rule that looks at the batch alone: the same batch is
+ * computed alike whenever it is run.
+ * Prompts must leave room: prompt tokens + 1 ≤ context length; a row also ends where the context does.
+ * @param ids the prompt of each row.
+ * @returns the rows' tokens.
+ */
+export async function answerRows(
+  runner: Runner,
+  rows: readonly Row[],
+  ids: readonly (readonly number[])[],
+  settings: BatchSettings,
+  signal?: AbortSignal,
+): Promise<SampledToken[][]> {
+  const together = settings.invariant ? batchInvariant.mostRows : rows.length;
+  for (let from = 0; from < rows.length; from += together) {
     throwIfAborted(signal);
-    await takeTokens(decoder, rows, hidden, settings);
-    for (const row of rows) row.ended ||= ends(row);
-    const kept = [...rows.keys()].filter((b) => !rows[b]!.ended);
-    if (!kept.length) break;
-    const longest = Math.max(...rows.map((row) => row.length));
-    const fits = longest < Math.min(cache.capacity, contextLength);
-    // Laying the cache out anew copies it, so ended rows are only worth dropping a few at a time.
-    if (!fits || kept.length <= rows.length * 0.75) {
-      const capacity = longest < cache.capacity ? cache.capacity : cache.capacity + growth;
-      for (const tensors of [cache.keys, cache.values]) {
-        for (const [index, tensor] of tensors.entries())
-          tensors[index] = relayout(tensor, cache.capacity, kept, capacity, kvHeads, headSize);
-      }
-      cache.capacity = capacity;
-      rows = kept.map((b) => rows[b]!);
-    }
-    hidden = await advance(
-      decoder,
-      adapter,
-      rows,
-      rows.map((row) => [row.tokens.at(-1)!.id]),
-      cache,
-      false,
-    );
+    const to = from + together;
+    const running = await start(runner, rows.slice(from, to), ids.slice(from, to), settings);
+    await finish(runner, running, signal);
   }
-  return all.map((row) => row.tokens);
+  return rows.map((row) => row.tokens);
+}
+
+/** Takes tokens until every row has ended. */
+async function finish(runner: Runner, running: Running, signal: AbortSignal | undefined): Promise<void> {
+  await takeTokens(runner.decoder, running);
+  while (settle(runner.decoder, running)) {
+    throwIfAborted(signal);
+    await readTokens(runner, running);
+    await takeTokens(runner.decoder, running);
+  }
 }

@@ -34,6 +34,11 @@ const send = (response: Response) => port.postMessage(response);
 const engine = createEngine();
 const running = new Map<number, AbortController>();
 
+/** Methods that take a callback behind their arguments, which posts progress here. */
+const reporting: ReadonlySet<keyof Engine> = new Set(['train', 'stream']);
+/** Methods that take no signal. */
+const quick: ReadonlySet<keyof Engine> = new Set(['open', 'render', 'close']);
+
 async function call(
   method: keyof Engine,
   args: readonly unknown[],
@@ -42,9 +47,7 @@ async function call(
 ): Promise<unknown> {
   const progress = (value: unknown) => send({ type: 'progress', id, value });
   const run = engine[method] as (...given: unknown[]) => Promise<unknown>;
-  if (method === 'train') return run(...args, progress, signal);
-  if (method === 'generate') return run(...args, signal);
-  return run(...args);
+  return run(...args, ...(reporting.has(method) ? [progress] : []), ...(quick.has(method) ? [] : [signal]));
 }
 
 port.on('message', (request: Request) => {

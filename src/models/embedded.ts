@@ -1,5 +1,7 @@
+import { Readable } from 'node:stream';
+import { sha256Json } from '../hash.ts';
 import { sharedEngine } from '../lm/engine-client.ts';
-import type { LanguageModel } from '../model.ts';
+import type { AnswerPart, Decoding, LanguageModel } from '../model.ts';
 
 export interface EmbeddedModelOptions {
   /** A Hugging Face directory: config.json, safetensors, tokenizer.json, chat template. */
@@ -7,6 +9,8 @@ export interface EmbeddedModelOptions {
   /** A PEFT adapter folder; its own chat template, where it has one, replaces the base's. */
   readonly adapter?: string | null;
   readonly batchSize?: number;
+  /** Every answer is the same to the last bit in whichever batch it is generated. */
+  readonly batchInvariant?: boolean;
 }
 
 /**
@@ -17,17 +21,53 @@ export async function createEmbeddedModel({
   directory,
   adapter = null,
   batchSize = 16,
+  batchInvariant = false,
 }: EmbeddedModelOptions): Promise<LanguageModel> {
   const engine = sharedEngine();
   const { handle, fingerprint, contextLength, unprovenBase } = await engine.open(directory, adapter);
+  const invariantly = (decoding: Decoding): Decoding =>
+    batchInvariant ? { ...decoding, batchInvariant } : decoding;
   return {
     name: adapter ? `${directory} + ${adapter}` : directory,
-    fingerprint,
+    fingerprint: batchInvariant ? sha256Json([fingerprint, 'batch-invariant']) : fingerprint,
     contextLength,
     unprovenBase,
     batchSize,
     render: (conversations) => engine.render(handle, conversations),
-    generate: (prompts, decoding, signal) => engine.generate(handle, prompts, decoding, signal),
+    generate: (prompts, decoding, signal) => engine.generate(handle, prompts, invariantly(decoding), signal),
+    stream: (prompt, decoding, signal) =>
+      parts(
+        (onPart, leaving) => engine.stream(handle, prompt, invariantly(decoding), onPart, leaving),
+        signal,
+      ),
+    loglikelihood: (...request) => engine.loglikelihood(handle, ...request),
+    firstTokenMass: (...request) => engine.firstTokenMass(handle, ...request),
+    hiddenStates: (...request) => engine.hiddenStates(handle, ...request),
     close: () => engine.close(handle),
   };
+}
+
+/** What `run` reports, as a loop reads it; leaving the loop aborts the run. */
+function parts(
+  run: (onPart: (part: AnswerPart) => void, signal: AbortSignal) => Promise<void>,
+  signal: AbortSignal | undefined,
+): AsyncIterable<AnswerPart> {
+  const leaving = new AbortController();
+  const out = new Readable({
+    objectMode: true,
+    read() {},
+    destroy(error, done) {
+      leaving.abort();
+      done(error);
+    },
+  });
+  out.on('error', () => {}); // whoever reads it sees it; nobody may
+  run(
+    (part) => !out.destroyed && out.push(part),
+    signal ? AbortSignal.any([signal, leaving.signal]) : leaving.signal,
+  ).then(
+    () => out.push(null),
+    (error: Error) => out.destroy(error),
+  );
+  return out;
 }

@@ -1,0 +1,160 @@
+import { AuditError } from '../errors.ts';
+import type {
+  AnswerPart,
+  ContinuationScore,
+  Decoding,
+  FirstTokenMass,
+  Generation,
+  HiddenStates,
+  HiddenStatesRequest,
+  Prompt,
+  PromptText,
+} from '../model.ts';
+import { type AnswerForm, rowSettings, toGeneration, toParts } from './answer.ts';
+import type { DecoderConfig } from './config.ts';
+import type { AttachedAdapter, Decoder } from './decoder.ts';
+import { answerRows, createRow } from './generate.ts';
+import { firstTokenMasses, hiddenStatesAt, tokenLikelihoods } from './likelihood.ts';
+import type { Scheduler } from './scheduler.ts';
+import type { ChatTokenizer } from './tokenizer.ts';
+
+/** A base with or without an adapter, and the tokenizer and template that go with it: what can be asked in texts. */
+export interface OpenModel {
+  readonly config: DecoderConfig;
+  readonly decoder: Decoder;
+  /** Of all that share the base. */
+  readonly scheduler: Scheduler;
+  readonly adapter: AttachedAdapter | null;
+  readonly tokenizer: ChatTokenizer;
+}
+
+/** A prompt as the model reads it: its template up to the answer, and the answer's given beginning. */
+export function promptText({ tokenizer }: OpenModel, { messages, prefill = '' }: PromptText): string {
+  return tokenizer.render(messages, { addGenerationPrompt: true }) + prefill;
+}
+
+function tooLong(what: string, tokens: number, limit: number): AuditError {
+  return new AuditError('data', `${what} of ${tokens} tokens does not fit the model's context of ${limit}`, {
+    hint: 'shorten or remove the prompt; generation needs at least one free position',
+  });
+}
+
+/** The prompt's ids, which must leave room for an answer. */
+function promptIds(model: OpenModel, prompt: PromptText): number[] {
+  const ids = model.tokenizer.encode(promptText(model, prompt));
+  const limit = model.config.contextLength;
+  if (ids.length < limit) return ids;
+  throw tooLong('a prompt', ids.length, limit);
+}
+
+const formOf = (
+  { tokenizer }: OpenModel,
+  prompt: PromptText,
+  decoding: Decoding,
+  ids: readonly number[],
+): AnswerForm => ({
+  tokenizer,
+  stop: (decoding.stop ?? []).filter((word) => word !== ''),
+  prefill: prompt.prefill ?? '',
+  promptTokens: ids.length,
+});
+
+/** One planned batch. */
+export async function generateAnswers(
+  model: OpenModel,
+  prompts: readonly Prompt[],
+  decoding: Decoding,
+  signal?: AbortSignal,
+): Promise<Generation[]> {
+  const ids = prompts.map((prompt) => promptIds(model, prompt));
+  const forms = prompts.map((prompt, row) => formOf(model, prompt, decoding, ids[row]!));
+  const rows = prompts.map(({ seed }, row) => createRow(rowSettings(decoding, forms[row]!), seed));
+  const settings = { invariant: decoding.batchInvariant ?? false };
+  const answers = await answerRows(model, rows, ids, settings, signal);
+  return answers.map((tokens, row) => toGeneration(forms[row]!, tokens));
+}
+
+/** One answer as it comes, in the company of whatever else is being streamed from the same base. */
+export async function* streamAnswer(
+  model: OpenModel,
+  prompt: Prompt,
+  decoding: Decoding,
+  signal?: AbortSignal,
+): AsyncGenerator<AnswerPart> {
+  const ids = promptIds(model, prompt);
+  const form = formOf(model, prompt, decoding, ids);
+  const tokens = model.scheduler.stream({
+    adapter: model.adapter,
+    ids,
+    seed: prompt.seed,
+    settings: rowSettings(decoding, form),
+    invariant: decoding.batchInvariant ?? false,
+    signal,
+  });
+  yield* toParts(form, tokens);
+}
+
+/**
+ * A continuation's tokens are those of prompt and continuation encoded together, from the first that the prompt's own
+ * encoding does not have: a token that joins the two belongs to the continuation. lm-evaluation-harness gets the same
+ * tokens by moving the prompt's last spaces over before it cuts; what is encoded alike either way is not counted here.
+ */
+export async function scoreContinuations(
+  model: OpenModel,
+  prompt: PromptText,
+  continuations: readonly string[],
+  signal?: AbortSignal,
+): Promise<ContinuationScore[]> {
+  const { tokenizer, config } = model;
+  const text = promptText(model, prompt);
+  const before = tokenizer.encode(text);
+  const sequences = continuations.map((continuation) => {
+    const ids = tokenizer.encode(text + continuation);
+    const differs = before.findIndex((id, at) => id !== ids[at]);
+    const start = differs < 0 ? before.length : differs;
+    if (start >= ids.length) {
+      throw new AuditError('data', `a continuation without tokens: ${JSON.stringify(continuation)}`, {
+        hint: 'leave it out; the likelihood of nothing is 1',
+      });
+    }
+    if (ids.length > config.contextLength + 1)
+      throw tooLong('a prompt with its continuation', ids.length, config.contextLength);
+    return { ids, start };
+  });
+  const found = await tokenLikelihoods(model, sequences, {}, signal);
+  return found.map(({ logProbabilities, greedy }, index): ContinuationScore => {
+    const { ids, start } = sequences[index]!;
+    return {
+      logProbability: logProbabilities.reduce((sum, value) => sum + value, 0),
+      tokens: logProbabilities.map((logProbability, at) => {
+        const id = ids[start + at]!;
+        return { id, text: tokenizer.tokenText(id), logProbability };
+      }),
+      greedy,
+    };
+  });
+}
+
+export async function firstTokenMass(
+  model: OpenModel,
+  prompts: readonly PromptText[],
+  tokenIds: readonly number[],
+  signal?: AbortSignal,
+): Promise<FirstTokenMass[]> {
+  const ids = prompts.map((prompt) => promptIds(model, prompt));
+  return firstTokenMasses(model, ids, tokenIds, signal);
+}
+
+export async function hiddenStates(
+  model: OpenModel,
+  prompts: readonly PromptText[],
+  { layer, positions }: HiddenStatesRequest,
+  signal?: AbortSignal,
+): Promise<HiddenStates[]> {
+  const { layers, hiddenSize: width } = model.config;
+  if (!Number.isInteger(layer) || layer < 0 || layer > layers)
+    throw new AuditError('config', `no layer ${layer}: the model has layers 0 (embeddings) to ${layers}`);
+  const ids = prompts.map((prompt) => promptIds(model, prompt));
+  const states = await hiddenStatesAt(model, ids, layer, positions, signal);
+  return states.map((data) => ({ positions: data.length / width, width, data }));
+}
