@@ -103,7 +103,7 @@ async function inRun<T>(
   const config = await fetchModels(resolveConfig(input, directory), options);
   const trainer = await parts.trainer(config.training.trainer);
   const plan = await planAudit(config, parts);
-  const document = describeRun(config, input, plan.hashes, source);
+  const document = describeRun(config, input, plan, source);
   const startOver = fresh === 'unless-unfinished' ? !isUnfinished(config.out, document) : fresh;
   if (!startOver) refuseChangedInputs(config.out, document);
   const { keepTopLogprobs } = config;

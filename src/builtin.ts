@@ -1,7 +1,7 @@
 import type { Config } from './config.ts';
 import { AuditError } from './errors.ts';
 import { localPath } from './hub/cache.ts';
-import type { Decoding, LanguageModel } from './model.ts';
+import type { Decoding, LanguageModel, ModelOptions } from './model.ts';
 import { createRandom } from './random.ts';
 import type { HarmVerdict, RefusalVerdict, Scorer, TruthVerdict } from './scorer.ts';
 import type { Suite } from './suite.ts';
@@ -15,6 +15,8 @@ export interface ModelSource {
   readonly path: string;
   readonly adapter: string | null;
   readonly batchSize: number;
+  readonly device: ModelOptions['device'];
+  readonly memory: ModelOptions['memory'];
 }
 
 type JudgeSettings = Config['judges'][number];
@@ -33,9 +35,9 @@ export interface Builtin {
 
 /** Who runs models, by name. Each is imported when it is asked for: reports and lists need no engine. */
 const models: Record<string, (source: ModelSource) => Promise<LanguageModel>> = {
-  embedded: async ({ path, adapter, batchSize }) => {
+  embedded: async ({ path, adapter, batchSize, device, memory }) => {
     const { createEmbeddedModel } = await import('./models/embedded.ts');
-    return createEmbeddedModel({ directory: path, adapter, batchSize });
+    return createEmbeddedModel({ directory: path, adapter, batchSize, options: { device, memory } });
   },
   mock: async (source) => (await import('./models/mock-file.ts')).openMockFile(source),
 };

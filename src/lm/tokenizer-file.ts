@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { AuditError } from '../errors.ts';
 import { type AddedToken, createSplitter } from './added-tokens.ts';
-import { readModelJson } from './model-folder.ts';
+import { type ModelFolder, readModelJson } from './model-folder.ts';
 
 /** tokenizer.json, read. */
 export interface TokenizerFile {
@@ -17,11 +17,11 @@ export interface TokenizerFile {
  * tokenizers, on random strings: see scripts/parity/tokenizer.py.
  * @throws AuditError `model` when the file is missing or malformed.
  */
-export function loadTokenizer(directory: string, settings: object): TokenizerFile {
-  const path = join(directory, 'tokenizer.json');
-  const json = readModelJson(directory, 'tokenizer.json');
+export function loadTokenizer(folder: ModelFolder, settings: object): TokenizerFile {
+  const path = join(folder.path, 'tokenizer.json');
+  const json = readModelJson(folder, 'tokenizer.json');
   if (!json) {
-    const hint = existsSync(join(directory, 'tokenizer.model'))
+    const hint = existsSync(join(folder.path, 'tokenizer.model'))
       ? 'only tokenizer.json is read: AutoTokenizer.from_pretrained(…).save_pretrained(…) of transformers makes it from tokenizer.model'
       : 'the model may be half-downloaded: fetch tokenizer.json too';
     throw new AuditError('model', `${path}: no such file`, { hint });

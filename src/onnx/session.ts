@@ -141,6 +141,18 @@ export async function createSession(
   };
 }
 
+let webGpu: Promise<boolean> | undefined;
+
+/** Where to run: `auto` is WebGPU where a session can be made there, else the CPU. */
+export async function deviceOf(wanted: 'auto' | Device): Promise<Device> {
+  if (wanted !== 'auto') return wanted;
+  webGpu ??= resident({ probe: await feed({ data: Float32Array.of(1), shape: [1] }) }, 'webgpu').then(
+    async ({ release }) => release().then(() => true),
+    () => false,
+  );
+  return (await webGpu) ? 'webgpu' : 'cpu';
+}
+
 function noDevice(cause: unknown): AuditError {
   return new AuditError('unsupported', `no WebGPU device can be used: ${(cause as Error).message}`, {
     hint: 'set device: cpu, or device: auto to fall back by itself; on Linux a Vulkan driver is needed',
