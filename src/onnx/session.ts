@@ -18,6 +18,8 @@ export interface Session {
   readonly inputNames: readonly string[];
   /** @throws Error when a feed is missing or a shape does not fit. */
   run(feeds: Readonly<Record<string, Feed>>): Promise<Record<string, Float32Array | BigInt64Array>>;
+  /** The same, results wrapped for feeding them again. */
+  runTensors(feeds: Readonly<Record<string, Feed>>): Promise<Record<string, Feed>>;
   release(): Promise<void>;
 }
 
@@ -123,16 +125,20 @@ export async function createSession(
   const session = await InferenceSession.create(bytes, options).catch((cause: unknown) => {
     throw device === 'cpu' ? cause : noDevice(cause);
   });
+  const runTensors: Session['runTensors'] = (feeds) => {
+    const wanted: Record<string, Feed> = {};
+    for (const name of inputNames) {
+      const value = feeds[name];
+      if (!value) throw new Error(`internal: graph input ${name} is not fed`);
+      wanted[name] = value;
+    }
+    return session.run(wanted) as Promise<Record<string, Feed>>;
+  };
   return {
     inputNames,
+    runTensors,
     async run(feeds) {
-      const given: Record<string, Feed> = {};
-      for (const name of inputNames) {
-        const value = feeds[name];
-        if (!value) throw new Error(`internal: graph input ${name} is not fed`);
-        given[name] = value;
-      }
-      const results = await session.run(given);
+      const results = await runTensors(feeds);
       return Object.fromEntries(
         Object.entries(results).map(([name, { data }]) => [name, data as Float32Array | BigInt64Array]),
       );
