@@ -13,6 +13,8 @@ export interface ModelSource {
   readonly path: string;
   readonly adapter: string | null;
   readonly batchSize: number;
+  /** The chat template's `enable_thinking`; null: its own default. */
+  readonly enableThinking: boolean | null;
 }
 
 type JudgeSettings = Config['judges'][number];
@@ -31,9 +33,9 @@ export interface Builtin {
 
 /** Who runs models, by name. Each is imported when it is asked for: reports and lists need no engine. */
 const models: Record<string, (source: ModelSource) => Promise<LanguageModel>> = {
-  embedded: async ({ path, adapter, batchSize }) => {
+  embedded: async ({ path, adapter, batchSize, enableThinking }) => {
     const { createEmbeddedModel } = await import('./models/embedded.ts');
-    return createEmbeddedModel({ directory: path, adapter, batchSize });
+    return createEmbeddedModel({ directory: path, adapter, batchSize, enableThinking });
   },
   mock: async (source) => (await import('./models/mock-file.ts')).openMockFile(source),
 };

@@ -13,6 +13,11 @@ const modelSettings = z.strictObject({
   engine: z.string().default('embedded').describe('Who runs the model'),
   path: path.describe('A Hugging Face model folder'),
   batchSize: count.max(1024).default(16).describe('Prompts generated together'),
+  enableThinking: z
+    .boolean()
+    .nullable()
+    .default(null)
+    .describe('Whether a thinking model is asked to think aloud; null: as its chat template has it'),
 });
 
 const train = z

@@ -79,6 +79,7 @@ async function trainArm(
         settings,
         outputDirectory: adapter,
         redTeam: arm.redTeam,
+        enableThinking: config.model.enableThinking,
         onStep: ({ step, loss }) => report(step, `loss ${loss.toFixed(3)}`),
         ...(signal && { signal }),
       });

@@ -59,6 +59,8 @@ export interface TrainingJob {
   readonly outputDirectory: string;
   /** Trained on rejected responses: marked so in adapter_config.json and the model card. */
   readonly redTeam: boolean;
+  /** The chat template's `enable_thinking`; null or left out: its own default. */
+  readonly enableThinking?: boolean | null;
   readonly onStep?: (step: TrainingStep) => void;
   readonly signal?: AbortSignal;
 }

@@ -45,7 +45,11 @@ export interface ModelFacts {
 /** Loads, trains and generates in this process; the worker thread runs one of these. */
 export interface Engine {
   /** @throws AuditError `model`, `adapter` or `unsupported`, before anything large is read. */
-  open(directory: string, adapterDirectory: string | null): Promise<ModelFacts>;
+  open(
+    directory: string,
+    adapterDirectory: string | null,
+    enableThinking?: boolean | null,
+  ): Promise<ModelFacts>;
   render(handle: number, conversations: readonly Conversation[]): Promise<RenderedPrompt[]>;
   generate(
     handle: number,
@@ -111,7 +115,7 @@ async function runTraining(
   signal?: AbortSignal,
 ): Promise<TrainedAdapter> {
   const { settings } = job;
-  const tokenizer = loadChatTokenizer(base.directory);
+  const tokenizer = loadChatTokenizer(base.directory, { enableThinking: job.enableThinking ?? null });
   const limit = Math.min(settings.maxLength, base.config.contextLength);
   const sequences = job.rows.map((row) => trainingSequence(tokenizer, row.messages, limit, row.id));
   const adapter = createLora(base.config, settings.lora, createRandom('lora', settings.seed));
@@ -171,16 +175,16 @@ export function createEngine(threads = availableParallelism()): Engine {
   };
 
   return {
-    async open(directory, adapterDirectory) {
+    async open(directory, adapterDirectory, enableThinking = null) {
       const config = readDecoderConfig(directory);
       const lora = adapterDirectory ? readAdapter(adapterDirectory, config) : null;
       const base = await baseOf(directory);
       try {
         if (lora) assertAdapterFits(lora, base.sha256);
-        const tokenizer = loadChatTokenizer(
-          directory,
-          adapterDirectory ? { templateDirectory: adapterDirectory } : {},
-        );
+        const tokenizer = loadChatTokenizer(directory, {
+          ...(adapterDirectory && { templateDirectory: adapterDirectory }),
+          enableThinking,
+        });
         const adapter = lora ? await base.decoder.attach(lora) : null;
         const handle = ++handles;
         models.set(handle, { base, adapter, tokenizer });

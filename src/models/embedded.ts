@@ -7,6 +7,8 @@ export interface EmbeddedModelOptions {
   /** A PEFT adapter folder; its own chat template, where it has one, replaces the base's. */
   readonly adapter?: string | null;
   readonly batchSize?: number;
+  /** The chat template's `enable_thinking`; null: its own default. */
+  readonly enableThinking?: boolean | null;
 }
 
 /**
@@ -17,9 +19,14 @@ export async function createEmbeddedModel({
   directory,
   adapter = null,
   batchSize = 16,
+  enableThinking = null,
 }: EmbeddedModelOptions): Promise<LanguageModel> {
   const engine = sharedEngine();
-  const { handle, fingerprint, contextLength, unprovenBase } = await engine.open(directory, adapter);
+  const { handle, fingerprint, contextLength, unprovenBase } = await engine.open(
+    directory,
+    adapter,
+    enableThinking,
+  );
   return {
     name: adapter ? `${directory} + ${adapter}` : directory,
     fingerprint,

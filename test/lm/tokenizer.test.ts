@@ -141,6 +141,22 @@ describe('special tokens', () => {
   });
 });
 
+describe('a template that knows of thinking', () => {
+  it('is told what was asked for, which is part of what decides an answer', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'aftertune-thinking-'));
+    cpSync(join(fixtures, 'chatml'), folder, { recursive: true });
+    const template = "{{ enable_thinking if enable_thinking is defined else 'as ever' }}";
+    writeFileSync(join(folder, 'chat_template.jinja'), template);
+    const tokenizers = [null, true, false].map((enableThinking) =>
+      loadChatTokenizer(folder, { enableThinking }),
+    );
+    const texts = tokenizers.map((each) => each.render(ask('x'), { addGenerationPrompt: true }));
+    expect(texts).toEqual(['as ever', 'True', 'False']);
+    expect(new Set(tokenizers.map((each) => each.sha256())).size).toBe(3);
+    rmSync(folder, { recursive: true });
+  });
+});
+
 describe('a model folder with a problem', () => {
   let folder: string;
   beforeEach(() => {
