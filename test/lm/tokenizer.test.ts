@@ -155,6 +155,21 @@ describe('a template that knows of thinking', () => {
     expect(new Set(tokenizers.map((each) => each.sha256())).size).toBe(3);
     rmSync(folder, { recursive: true });
   });
+
+  it('keeps the tags of thinking in decoded text, though they be special', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'aftertune-thinking-'));
+    cpSync(join(fixtures, 'chatml'), folder, { recursive: true });
+    const path = join(folder, 'tokenizer.json');
+    const json = JSON.parse(readFileSync(path, 'utf8'));
+    for (const [at, content] of ['<think>', '</think>'].entries())
+      json.added_tokens.push({ ...json.added_tokens[0], id: 420 + at, content });
+    writeFileSync(path, JSON.stringify(json));
+    const tokenizer = loadChatTokenizer(folder);
+    const ids = tokenizer.encode('<think>a</think>b<|im_end|>');
+    expect(ids.slice(0, 3)).toEqual([420, expect.any(Number), 421]);
+    expect(tokenizer.decode(ids)).toBe('<think>a</think>b');
+    rmSync(folder, { recursive: true });
+  });
 });
 
 describe('a model folder with a problem', () => {
