@@ -216,7 +216,7 @@ async function writeResults(
 ): Promise<void> {
   const histories = Object.fromEntries([...trained].map(([name, { history }]) => [name, history]));
   const setting = { suites: plan.suites, histories };
-  writeSetting(store, setting);
+  writeSetting(store, setting, config.model.enableThinking);
   store.write('summary.json', `${JSON.stringify(summary, null, 2)}\n`);
   const items = answers.flatMap((answer) => answer.items);
   const input = { name: config.name, summary, items, verdicts, facts: factsOf(document), ...setting };

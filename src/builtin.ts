@@ -8,15 +8,13 @@ import type { Suite } from './suite.ts';
 import type { Trainer } from './trainer.ts';
 
 /** Which model to open and how. */
-export interface ModelSource {
+export interface ModelSource extends ModelOptions {
   /** A name in the table of models. */
   readonly engine: string;
   /** Of a folder, or a Hub name with its commit. */
   readonly path: string;
   readonly adapter: string | null;
   readonly batchSize: number;
-  readonly device: ModelOptions['device'];
-  readonly memory: ModelOptions['memory'];
 }
 
 type JudgeSettings = Config['judges'][number];
@@ -35,9 +33,10 @@ export interface Builtin {
 
 /** Who runs models, by name. Each is imported when it is asked for: reports and lists need no engine. */
 const models: Record<string, (source: ModelSource) => Promise<LanguageModel>> = {
-  embedded: async ({ path, adapter, batchSize, device, memory }) => {
+  embedded: async ({ path, adapter, batchSize, device, memory, enableThinking }) => {
     const { createEmbeddedModel } = await import('./models/embedded.ts');
-    return createEmbeddedModel({ directory: path, adapter, batchSize, options: { device, memory } });
+    const options = { device, memory, enableThinking };
+    return createEmbeddedModel({ directory: path, adapter, batchSize, options });
   },
   mock: async (source) => (await import('./models/mock-file.ts')).openMockFile(source),
 };

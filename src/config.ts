@@ -29,6 +29,11 @@ const modelSettings = z.strictObject({
     .enum(['auto', 'low', 'fast'])
     .default('auto')
     .describe('fast: decode half-precision weights once, keep what training would compute again'),
+  enableThinking: z
+    .boolean()
+    .nullable()
+    .default(null)
+    .describe('Whether a thinking model is asked to think aloud; null: as its chat template has it'),
 });
 
 const train = z

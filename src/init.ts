@@ -10,6 +10,7 @@ seed: 3407                  # of data order, training and sampling
 model:
   path: builtin:wren        # a Hugging Face model folder, or hf:OWNER/NAME@REVISION, fetched from the Hub
   batchSize: 16             # prompts generated together
+# enableThinking: false     # of a model that can think aloud; its template's own way unless given
 # engine: embedded          # who runs it; mock answers from a JSON file, to try out everything else
 
 data:                       # only for arms that are trained here

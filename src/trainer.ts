@@ -86,7 +86,7 @@ export interface TrainingStep {
 
 export interface TrainingJob {
   readonly modelDirectory: string;
-  /** Where the base runs; left out: as the engine sees fit. */
+  /** Where the base runs and how it is asked; left out: `defaultOptions`. */
   readonly options?: ModelOptions;
   readonly rows: readonly TrainingRow[];
   readonly settings: TrainingSettings;

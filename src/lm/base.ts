@@ -82,7 +82,7 @@ export function createBases(threads: number): {
   const bases = new Map<string, Promise<Base>>();
   return {
     async use(folder, options) {
-      const key = JSON.stringify([stateOf(folder.path), options]);
+      const key = JSON.stringify([stateOf(folder.path), options.device, options.memory]);
       for (const [other, opened] of bases) {
         const idle = other === key ? null : await opened.catch(() => null);
         if (idle?.users !== 0) continue;

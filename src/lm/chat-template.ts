@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Conversation } from '../conversation.ts';
+import { type Conversation, templateDate } from '../conversation.ts';
 import { AuditError } from '../errors.ts';
 import { DeadlineError, withDeadline } from './deadline.ts';
 import { Environment, type Program, type Scope, type Value } from './jinja/library.ts';
@@ -31,12 +31,6 @@ export interface ChatTemplate {
 
 /** The special tokens a template may print, by transformers' names (`bos_token`, …). */
 export type SpecialTokens = Readonly<Record<string, string>>;
-
-/**
- * The date every template is told, so that prompts never change overnight: the one that Llama 3.1's and 3.2's own
- * templates fall back on. transformers tells them today's.
- */
-export const templateDate = '2024-07-26';
 
 /** A template that is not done by then will not be: real ones take milliseconds. */
 const deadlineMs = 4000;

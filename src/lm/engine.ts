@@ -97,7 +97,8 @@ async function runTraining(
   signal?: AbortSignal,
 ): Promise<TrainedAdapter> {
   const { settings } = job;
-  const tokenizer = loadChatTokenizer(base.folder);
+  const { enableThinking } = job.options ?? defaultOptions;
+  const tokenizer = loadChatTokenizer(base.folder, { enableThinking });
   const limit = Math.min(settings.maxLength, base.config.contextLength);
   const { training, heldOut } = holdOut(job.rows, settings);
   const encode = (row: TrainingRow) => trainingSequence(tokenizer, row.messages, limit, row.id);
@@ -140,10 +141,10 @@ export function createEngine(threads = availableParallelism()): Engine {
       const base = await bases.use(folder, options);
       try {
         if (lora) assertAdapterFits(lora, base.sha256);
-        const tokenizer = loadChatTokenizer(
-          folder,
-          adapterDirectory ? { templateDirectory: adapterDirectory } : {},
-        );
+        const tokenizer = loadChatTokenizer(folder, {
+          ...(adapterDirectory && { templateDirectory: adapterDirectory }),
+          enableThinking: options.enableThinking,
+        });
         const adapter = lora ? await base.decoder.attach(lora) : null;
         const handle = ++handles;
         models.set(handle, { ...base, base, adapter, tokenizer });

@@ -1,9 +1,9 @@
 import type { Tokenizer } from '@huggingface/tokenizers';
-import type { Conversation } from '../conversation.ts';
+import { type Conversation, templateDate } from '../conversation.ts';
 import { AuditError } from '../errors.ts';
 import { sha256Json } from '../hash.ts';
 import { type ChatEncoding, type LabelledTokens, labelAnswer } from './answer-labels.ts';
-import { loadChatTemplate, type RenderedChat, templateDate } from './chat-template.ts';
+import { loadChatTemplate, type RenderedChat } from './chat-template.ts';
 import { readEosTokenIds } from './config.ts';
 import { type ModelFolder, type ModelSource, modelFolder, readModelJson } from './model-folder.ts';
 import { loadTokenizer } from './tokenizer-file.ts';

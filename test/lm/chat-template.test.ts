@@ -123,7 +123,7 @@ describe('a template that explodes', () => {
     const start = performance.now();
     const failure = outcome(source, ask('Hi'), { addGenerationPrompt: true });
     expect(failure.error).toMatch(/(makes more than 8388608|more than 100000|call stack|not done after)/);
-    expect(performance.now() - start).toBeLessThan(4000);
+    expect(performance.now() - start).toBeLessThan(8000);
   });
 
   it('is refused when it cannot even be read', () => {
