@@ -183,7 +183,7 @@ export async function createDecoder(
       ...layers[index]!.feeds,
       ...adapter?.layers[index]?.feeds,
       ...(await feedAll(adapter?.layers[index]?.dropout?.(x.length / width) ?? {})),
-      ...(await rotary(rope, lastPosition(batch) + 1)),
+      ...(await rotary(rope, Math.max(lastPosition(batch) + 1, batch.length))),
       x: await rows(x),
       positions: await feed({ data: batch.positions, shape: [batch.rows, batch.length] }),
       mask: await feed({ data: windowed(batch, window), shape: [1, 1, 1, batch.length, batch.length] }),
