@@ -74,7 +74,7 @@ describe('createLora', () => {
   it('scales by alpha / √r when asked, and says so in PEFT’s words', () => {
     const lora = { r: 16, alpha: 8, targetModules: ['q_proj'] as const, dropout: 0.1, useRslora: true };
     const adapter = createLora(config, lora, createRandom(1));
-    expect(adapter.scale).toBe(2);
+    expect(scaleOf(adapter)).toBe(2);
     const target = join(folder, 'stabilised');
     writeAdapter(target, adapter, { ...origin, training: { ...training, lora } });
     const written = JSON.parse(readFileSync(join(target, 'adapter_config.json'), 'utf8'));
