@@ -145,7 +145,7 @@ function emitNode(emitter: Emitter, value: Value, used: ReadonlySet<Value>): voi
     }
     case 'TopK': {
       // Both outputs belong to one node: whichever value is emitted first names its sibling too.
-      const sibling = `v${value.id + (slot === 0 ? 1 : -1)}`;
+      const sibling = emitter.nameOf(emitter.graph.values[value.id + (slot === 0 ? 1 : -1)]!);
       const outputs = slot === 0 ? [output, sibling] : [sibling, output];
       if (emitter.sizes.has(`topk.${outputs[0]}`)) return;
       emitter.sizes.set(`topk.${outputs[0]}`, '');
@@ -185,7 +185,15 @@ export function emitModel(
   const used: ReadonlySet<Value> = new Set(values);
   const inputName = (value: Value) =>
     value.source.type === 'input' ? value.source.name : (fed.get(value) ?? null);
-  const nameOf = (value: Value) => inputName(value) ?? `v${value.id}`;
+  // A computed value is called what the output is called: a copy under that name would cost its size.
+  const outputName = new Map(
+    [...outputs]
+      .reverse()
+      .flatMap(([name, value]) =>
+        inputName(value) === null && value.source.type === 'node' ? [[value, name]] : [],
+      ),
+  );
+  const nameOf = (value: Value) => inputName(value) ?? outputName.get(value) ?? `v${value.id}`;
   const emitter: Emitter = { graph, device, nodes: [], constants: new Map(), sizes: new Map(), nameOf };
   const inputs: ValueProto[] = [];
   for (const value of values) {
@@ -204,7 +212,8 @@ export function emitModel(
     shape: value.shape,
   }));
   for (const [name, value] of outputs)
-    emitter.nodes.push({ opType: 'Identity', inputs: [nameOf(value)], outputs: [name] });
+    if (nameOf(value) !== name)
+      emitter.nodes.push({ opType: 'Identity', inputs: [nameOf(value)], outputs: [name] });
   const bytes = encodeModel({
     nodes: emitter.nodes,
     constants: [...emitter.constants.values()],

@@ -130,10 +130,10 @@ export const gradientRules: Rules = {
     const sum = add(graph, add(graph, scalar(graph, 1), t), inner);
     return [mul(graph, dy, mul(graph, sum, scalar(graph, 0.5)))];
   },
-  // dX = dY∘(σ + Y(1−σ)), σ = σ(X)
+  // dX = dY∘(Y + σ(1−Y)), σ = σ(X)
   Silu: ({ graph, x, y, dy }) => {
     const s = sigmoid(graph, x[0]!);
-    return [mul(graph, dy, sub(graph, add(graph, s, y), mul(graph, y, s)))];
+    return [mul(graph, dy, add(graph, y, mul(graph, s, sub(graph, scalar(graph, 1), y))))];
   },
   // dX = dY, stretched over the summed axes
   ReduceSum: ({ graph, x, dy }) => [add(graph, dy, mul(graph, x[0]!, scalar(graph, 0)))],

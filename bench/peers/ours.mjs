@@ -1,0 +1,142 @@
+/**
+ * One measurement of the embedded engine, as JSON on stdout: node bench/peers/ours.mjs TASK SETTINGS_JSON
+ * SETTINGS: model (folder or GGUF file), adapter, threads, memory, and what the task needs. Warm-up is not counted.
+ */
+import { availableParallelism } from 'node:os';
+import { performance } from 'node:perf_hooks';
+
+const dist = (name) => new URL(`../../dist/${name}.js`, import.meta.url);
+const [task, settingsText] = process.argv.slice(2);
+const settings = JSON.parse(settingsText);
+const threads = settings.threads ?? availableParallelism();
+const seconds = (start) => (performance.now() - start) / 1000;
+const peakMegabytes = () => process.resourceUsage().maxRSS / 1024;
+
+async function openDecoder() {
+  const { createBases, openModelFolder } = await import(dist('lm/base'));
+  const { defaultOptions } = await import(dist('model'));
+  const options = { ...defaultOptions, memory: settings.memory ?? 'auto' };
+  return (await createBases(threads).use(await openModelFolder(settings.model), options)).decoder;
+}
+
+const toSequences = (rows) =>
+  rows.map(({ ids, labelled }) => ({ ids, weights: ids.map((_, i) => Number(i >= ids.length - labelled)) }));
+
+/** Steps of SFT on an adapter that PEFT reads too; the first step builds the sessions and is left out. */
+async function train() {
+  const { readAdapter } = await import(dist('lm/lora'));
+  const { trainAdapter } = await import(dist('lm/train'));
+  const decoder = await openDecoder();
+  const adapter = readAdapter(settings.adapter, decoder.config);
+  const steps = [];
+  let start = performance.now();
+  await trainAdapter(
+    decoder,
+    adapter,
+    toSequences(settings.rows),
+    { ...settings.training, schedule: 'constant', warmupSteps: 0, maxGradientNorm: null, maxLength: 1024, seed: 1 },
+    (step) => {
+      steps.push({ loss: step.loss, tokens: step.tokens, seconds: seconds(start) });
+      start = performance.now();
+    },
+  );
+  const counted = steps.slice(settings.warmup);
+  const sum = (key) => counted.reduce((total, step) => total + step[key], 0);
+  return { tokensPerSecond: sum('tokens') / sum('seconds'), losses: steps.map(({ loss }) => loss) };
+}
+
+async function generateTokens() {
+  const { generate } = await import(dist('lm/generate'));
+  const decoder = await openDecoder();
+  const decoding = { maxTokens: settings.newTokens, temperature: 0, topP: 1, stopIds: new Set() };
+  const batches = [];
+  for (let at = 0; at < settings.prompts.length; at += settings.batch)
+    batches.push(settings.prompts.slice(at, at + settings.batch));
+  await generate(decoder, null, batches[0], batches[0].map(() => 0), { ...decoding, maxTokens: 4 });
+  const start = performance.now();
+  const answers = [];
+  for (const batch of batches) answers.push(...(await generate(decoder, null, batch, batch.map(() => 0), decoding)));
+  const tokens = answers.map((answer) => answer.map(({ id }) => id));
+  return { tokensPerSecond: tokens.flat().length / seconds(start), tokens };
+}
+
+/** Chat prompts through the engine, as an audit asks them. */
+async function answer() {
+  const { createEngine } = await import(dist('lm/engine'));
+  const engine = createEngine(threads);
+  const { handle } = await engine.open(settings.model, null);
+  const decoding = { maxTokens: settings.newTokens, temperature: 0, topP: 1, seed: 0 };
+  const prompts = settings.messages.map((messages) => ({ messages, seed: 0 }));
+  await engine.generate(handle, prompts.slice(0, 2), { ...decoding, maxTokens: 2 });
+  const start = performance.now();
+  const texts = [];
+  const order = [...prompts.keys()].sort(
+    (a, b) => JSON.stringify(prompts[a].messages).length - JSON.stringify(prompts[b].messages).length,
+  );
+  for (let at = 0; at < order.length; at += settings.batch) {
+    const batch = order.slice(at, at + settings.batch);
+    const answers = await engine.generate(handle, batch.map((i) => prompts[i]), decoding);
+    for (const [place, i] of batch.entries()) texts[i] = answers[place].text;
+  }
+  return { seconds: seconds(start), texts };
+}
+
+/** From a loaded checkpoint to the first layer's output: what a session costs. */
+async function start() {
+  const { createDecoder } = await import(dist('lm/decoder'));
+  const { decoderTensorShapes } = await import(dist('lm/layer-tensors'));
+  const { readDecoderConfig } = await import(dist('lm/config'));
+  const { createBatch } = await import(dist('lm/batch'));
+  const { loadRuntime } = await import(dist('onnx/session'));
+  await loadRuntime();
+  const config = { ...readDecoderConfig(settings.model), layers: settings.layers };
+  const shared = new Map();
+  const weights = new Map();
+  for (const [name, shape] of decoderTensorShapes(config)) {
+    const key = shape.join();
+    if (!shared.has(key)) shared.set(key, new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(0.01));
+    weights.set(name, shared.get(key));
+  }
+  const began = performance.now();
+  const decoder = await createDecoder(config, weights, threads);
+  const batch = createBatch([[1, 2, 3]]);
+  await decoder.layer(0, decoder.embed(batch.ids), batch, null);
+  return { seconds: seconds(began) };
+}
+
+/** Mean negative log-likelihood of texts given as token ids: what quantisation costs. */
+async function likelihood() {
+  const { tokenLikelihoods } = await import(dist('lm/likelihood'));
+  const decoder = await openDecoder();
+  let [sum, count] = [0, 0];
+  for (const ids of settings.texts) {
+    const [scored] = await tokenLikelihoods({ decoder, adapter: null }, [{ ids, start: 1 }]);
+    for (const logProbability of scored.logProbabilities) sum -= logProbability;
+    count += scored.logProbabilities.length;
+  }
+  return { nll: sum / count };
+}
+
+/** What ONNX Runtime's own matrix product reaches on this machine, GFLOP/s, at the shape of a training step. */
+async function gemm() {
+  const { createGraph, input } = await import(dist('onnx/graph'));
+  const ops = await import(dist('onnx/ops'));
+  const { createSession, feed } = await import(dist('onnx/session'));
+  const [rows, columns, tokens] = [1536, 576, 1024];
+  const graph = createGraph();
+  const y = ops.gemm(graph, input(graph, 'x', [tokens, columns]), input(graph, 'w', [rows, columns]), null, {
+    transposeB: true,
+  });
+  const w = await feed({ data: new Float32Array(rows * columns).fill(0.1), shape: [rows, columns] });
+  const session = await createSession(graph, new Map([['y', y]]), { threads, fixed: { w } });
+  const x = await feed({ data: new Float32Array(tokens * columns).fill(0.1), shape: [tokens, columns] });
+  for (let i = 0; i < 5; i++) await session.run({ x });
+  const began = performance.now();
+  const repeats = 60;
+  for (let i = 0; i < repeats; i++) await session.run({ x });
+  return { gigaflopsPerSecond: (2 * rows * columns * tokens * repeats) / seconds(began) / 1e9 };
+}
+
+const tasks = { train, generate: generateTokens, answer, start, likelihood, gemm };
+const result = await tasks[task]();
+process.stdout.write(`${JSON.stringify({ ...result, peakMegabytes: peakMegabytes() })}\n`, () => process.exit(0));
