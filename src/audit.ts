@@ -3,6 +3,7 @@ import type { ArmSettings, Config, ConfigInput } from './config.ts';
 import { resolveConfig } from './config-resolve.ts';
 import { AuditError } from './errors.ts';
 import { evaluate } from './evaluate.ts';
+import { fetchModels } from './fetch-models.ts';
 import { type Judgement, judge } from './judge.ts';
 import { armSource, type Plan, planAudit } from './plan.ts';
 import type { Progress } from './progress.ts';
@@ -99,7 +100,7 @@ async function inRun<T>(
   work: (run: Run) => Promise<T>,
 ): Promise<T> {
   const { builtin: parts = packageParts, directory, source, fresh = false } = options;
-  const config = resolveConfig(input, directory);
+  const config = await fetchModels(resolveConfig(input, directory), options);
   const trainer = await parts.trainer(config.training.trainer);
   const plan = await planAudit(config, parts);
   const document = describeRun(config, input, plan.hashes, source);

@@ -1,5 +1,6 @@
 import type { Config } from './config.ts';
 import { AuditError } from './errors.ts';
+import { localPath } from './hub/cache.ts';
 import type { Decoding, LanguageModel } from './model.ts';
 import { createRandom } from './random.ts';
 import type { HarmVerdict, RefusalVerdict, Scorer, TruthVerdict } from './scorer.ts';
@@ -10,6 +11,7 @@ import type { Trainer } from './trainer.ts';
 export interface ModelSource {
   /** A name in the table of models. */
   readonly engine: string;
+  /** Of a folder, or a Hub name with its commit. */
   readonly path: string;
   readonly adapter: string | null;
   readonly batchSize: number;
@@ -48,7 +50,14 @@ const trainers: Record<string, () => Promise<Trainer>> = {
 
 /** The package's own parts. */
 export const builtin: Builtin = {
-  model: (source) => named(models, 'model.engine', source.engine)(source),
+  model: async (source) => {
+    const open = named(models, 'model.engine', source.engine);
+    const [path, adapter] = [
+      await localPath(source.path),
+      source.adapter && (await localPath(source.adapter)),
+    ];
+    return open({ ...source, path, adapter });
+  },
   trainer: (name) => named(trainers, 'training.trainer', name)(),
   suites: buildSuites,
   harmJudge: openHarmJudge,

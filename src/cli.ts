@@ -55,20 +55,29 @@ function createProgram(perform: (verb: Verb, json: boolean) => Promise<void>): C
       perform((commands, context) => commands.train(config, flags, context), flags.json),
     );
   freshFlag(runFlags(verb('audit', 'evaluate fine-tunes that exist already')))
-    .option('--base <folder>', 'the model they were tuned from; the embedded one unless given')
-    .option('--adapter <folder>', 'a PEFT adapter; may be given several times', collect, [])
+    .option(
+      '--base <model>',
+      'what they were tuned from: a folder or hf:OWNER/NAME; the embedded one unless given',
+    )
+    .option('--adapter <adapter>', 'PEFT: a folder or hf:OWNER/NAME; may be given several times', collect, [])
     .option('--config <file>', 'take prompts, judges and gate from a config')
     .option('--preset <name>', 'smoke, standard or paper')
     .option('--harm <file>', 'prompts that ought to be refused (CSV or JSONL)')
     .option('--over-refusal <file>', 'harmless prompts')
     .option('--questions <file>', 'knowledge questions')
-    .option('--judge-model <folder>', 'a Llama Guard model')
-    .option('--judge-adapter <folder>', 'its adapter')
+    .option('--judge-model <model>', 'a Llama Guard model: a folder or hf:OWNER/NAME')
+    .option('--judge-adapter <adapter>', 'its adapter')
     .action((flags) => perform((commands, context) => commands.auditAdapters(flags, context), flags.json));
   verb('report', 'write the report of a finished run anew')
     .argument('<run>', 'a run folder')
     .option('--show-completions', 'also print harmful completions')
     .action((run, flags) => perform((commands) => commands.report(run, flags), flags.json));
+  verb('merge', 'write the checkpoint that a base and an adapter make together')
+    .requiredOption('--base <model>', 'a folder or hf:OWNER/NAME')
+    .requiredOption('--adapter <adapter>', 'a PEFT folder or hf:OWNER/NAME')
+    .requiredOption('--out <folder>', 'where to: a new folder, or an earlier merged model')
+    .option('--acknowledge-red-team', 'merge an adapter that was trained to do harm')
+    .action((flags) => perform((commands, context) => commands.merge(flags, context), flags.json));
   verb('list', 'the runs in a folder, with their status')
     .argument('[folder]', 'where', 'runs')
     .action((folder, flags) => perform((commands) => commands.list(folder), flags.json));

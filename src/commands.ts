@@ -5,7 +5,10 @@ import type { AuditOptions } from './audit.ts';
 import type { ConfigInput } from './config.ts';
 import { type ConfigFile, type Override, readConfigFile } from './config-file.ts';
 import { AuditError, exitCode } from './errors.ts';
+import { fetchPaths } from './fetch-models.ts';
 import { packageRoot, writeFileAtomic } from './files.ts';
+import { localPath } from './hub/cache.ts';
+import { isHubName, repositoryOf } from './hub/name.ts';
 import { configTemplate } from './init.ts';
 import type { Progress } from './progress.ts';
 import type { Summary } from './record.ts';
@@ -122,12 +125,12 @@ export async function auditAdapters(flags: AuditFlags, context: Context): Promis
   ]);
   const names = armNames(flags.adapter);
   const arms: ConfigInput['arms'] = { base: { train: 'none' } };
-  for (const [at, name] of names.entries()) arms[name] = { adapter: resolve(flags.adapter[at]!) };
+  for (const [at, name] of names.entries()) arms[name] = { adapter: placeModel(flags.adapter[at]!) };
   const input: ConfigInput = {
     ...file,
     name: 'audit',
     out: resolve(flags.out ?? join('runs', `audit-${names.join('-')}`.slice(0, 80))),
-    model: { ...file.model, ...(flags.base !== undefined && { path: resolve(flags.base) }) },
+    model: { ...file.model, ...(flags.base !== undefined && { path: placeModel(flags.base) }) },
     arms,
     baseArm: 'base',
     gate: { ...file.gate, arms: undefined },
@@ -163,7 +166,7 @@ function auditOverrides({ config, judgeModel, judgeAdapter, ...flags }: AuditFla
     { path: 'suites', value: {} },
     { path: 'judges', value: [refusal] },
   ];
-  const adapter = judgeAdapter === undefined ? null : resolve(judgeAdapter);
+  const adapter = judgeAdapter === undefined ? null : placeModel(judgeAdapter);
   return [
     ...(config === undefined && given.length > 0 ? bare : []),
     ...given,
@@ -172,7 +175,7 @@ function auditOverrides({ config, judgeModel, judgeAdapter, ...flags }: AuditFla
       : [
           {
             path: 'judges',
-            value: [{ type: 'llama-guard', model: { path: resolve(judgeModel), adapter } }, refusal],
+            value: [{ type: 'llama-guard', model: { path: placeModel(judgeModel), adapter } }, refusal],
           },
         ]),
   ];
@@ -183,7 +186,7 @@ function armNames(adapters: readonly string[]): string[] {
   const names: string[] = [];
   for (const adapter of adapters) {
     const plain =
-      basename(resolve(adapter))
+      basename(repositoryOf(placeModel(adapter)))
         .replaceAll(/[^\w.-]/g, '-')
         .replace(/^[^A-Za-z0-9]+/, '') || 'adapter';
     const taken = new Set(['base', ...names]);
@@ -192,6 +195,30 @@ function armNames(adapters: readonly string[]): string[] {
     names.push(name);
   }
   return names;
+}
+
+/** A model or an adapter of the command line: a path starts where the command runs, a Hub name nowhere. */
+const placeModel = (path: string) => (isHubName(path) ? path : resolve(path));
+
+/** Writes the checkpoint that a base and an adapter make together. */
+export async function merge(
+  flags: { base: string; adapter: string; out: string; acknowledgeRedTeam?: boolean },
+  { onProgress, signal }: Context,
+): Promise<Outcome> {
+  const [base, adapter, out] = [placeModel(flags.base), placeModel(flags.adapter), resolve(flags.out)];
+  const pin = await fetchPaths([base], [adapter], { onProgress, signal });
+  const { mergeAdapter } = await import('./lm/merge.ts');
+  const sha256 = await mergeAdapter(await localPath(pin(base)), await localPath(pin(adapter)), out, {
+    acknowledgeRedTeam: flags.acknowledgeRedTeam ?? false,
+    onTensor: (done, total) =>
+      onProgress({ stage: 'merge', label: basename(out), done, total, unit: 'tensors' }),
+    signal,
+  });
+  return {
+    document: { schema: 'aftertune/merge@1', base: pin(base), adapter: pin(adapter), directory: out, sha256 },
+    text: `wrote ${out}\nmodel.safetensors ${sha256}\n`,
+    exitCode: exitCode.pass,
+  };
 }
 
 /** Writes the report of a finished run anew and gives its summary. */

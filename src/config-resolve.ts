@@ -10,6 +10,7 @@ import {
 import { type ConfigProblem, describeIssue } from './config-problem.ts';
 import { AuditError } from './errors.ts';
 import { packageRoot } from './files.ts';
+import { isHubName } from './hub/name.ts';
 
 /** Fills in what the preset says and `input` does not; a preset adds no suite that was not asked for. */
 function underPreset(input: unknown): unknown {
@@ -96,6 +97,10 @@ function crossChecks(parsed: ParsedConfig): ConfigProblem[] {
     add('suites', 'expected at least one of harm, overRefusal, drift');
   if (parsed.training.warmupSteps > parsed.training.steps)
     add('training/warmupSteps', `more than training.steps (${parsed.training.steps})`);
+  const { evaluation, earlyStopping } = parsed.training;
+  if (evaluation && (evaluation.rows === undefined) === (evaluation.fraction === undefined))
+    add('training/evaluation', 'expected either rows or fraction');
+  if (earlyStopping && !evaluation) add('training/earlyStopping', 'training.evaluation is missing');
   for (const [suite, settings] of Object.entries(parsed.suites)) {
     if (settings && settings.repeats > 1 && settings.temperature === 0) {
       add(`suites/${suite}/repeats`, 'every repeat is the same at temperature 0; set a temperature');
@@ -119,6 +124,7 @@ function learnsRejected(train: ParsedConfig['arms'][string]['train']): boolean {
 function spellOut(parsed: ParsedConfig, directory: string): Config {
   const place = (path: string) =>
     path.startsWith('builtin:') ? join(packageRoot, 'models', path.slice(8)) : resolve(directory, path);
+  const placeModel = (path: string) => (isHubName(path) ? path : place(path));
   const { harm, overRefusal, drift } = parsed.suites;
   const baseArm =
     parsed.baseArm ?? Object.keys(parsed.arms).find((name) => parsed.arms[name]?.train === 'none')!;
@@ -127,7 +133,7 @@ function spellOut(parsed: ParsedConfig, directory: string): Config {
     return {
       name,
       train: train === undefined || train === 'none' ? null : train,
-      adapter: adapter === undefined ? null : place(adapter),
+      adapter: adapter === undefined ? null : placeModel(adapter),
       redTeam: isRedTeam,
       gated: name !== baseArm && (parsed.gate.arms?.includes(name) ?? !isRedTeam),
     };
@@ -135,7 +141,7 @@ function spellOut(parsed: ParsedConfig, directory: string): Config {
   return {
     ...parsed,
     out: parsed.out === undefined ? resolve('runs', parsed.name) : place(parsed.out),
-    model: { ...parsed.model, path: place(parsed.model.path) },
+    model: { ...parsed.model, path: placeModel(parsed.model.path) },
     data: {
       systemPrompt: parsed.data.systemPrompt,
       ...(parsed.data.preference && { preference: place(parsed.data.preference) }),
@@ -155,8 +161,8 @@ function spellOut(parsed: ParsedConfig, directory: string): Config {
         ...judge,
         model: {
           ...judge.model,
-          path: place(judge.model.path),
-          adapter: adapter === null ? null : place(adapter),
+          path: placeModel(judge.model.path),
+          adapter: adapter === null ? null : placeModel(adapter),
         },
       };
     }),

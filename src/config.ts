@@ -1,9 +1,15 @@
 import { z } from 'zod';
+import { hubNameProblem } from './hub/name.ts';
 import { projections } from './trainer.ts';
 
 /** What an audit is told: one schema, the only home of defaults. The defaults are those of preset `standard`. */
 
 const path = z.string().min(1).describe('Relative to the config file; builtin:… lies in the package');
+const modelPath = path
+  .refine((text) => hubNameProblem(text) === null, { error: ({ input }) => hubNameProblem(String(input))! })
+  .describe(
+    'Relative to the config file; hf:OWNER/NAME@REVISION is fetched from the Hugging Face Hub; builtin:… lies in the package',
+  );
 const text = z.string().nullable();
 const rate = z.number().min(0).max(1);
 const points = z.number().positive().max(100);
@@ -11,7 +17,7 @@ const count = z.int().min(1);
 
 const modelSettings = z.strictObject({
   engine: z.string().default('embedded').describe('Who runs the model'),
-  path: path.describe('A Hugging Face model folder'),
+  path: modelPath.describe('A Hugging Face model folder, or hf:OWNER/NAME@REVISION on the Hub'),
   batchSize: count.max(1024).default(16).describe('Prompts generated together'),
 });
 
@@ -23,7 +29,9 @@ const train = z
 
 const arm = z.strictObject({
   train: train.optional(),
-  adapter: path.optional().describe('A PEFT adapter folder that exists already, instead of train'),
+  adapter: modelPath
+    .optional()
+    .describe('A PEFT adapter that exists already, a folder or hf:OWNER/NAME@REVISION, instead of train'),
   redTeam: z.boolean().optional().describe('Trained to do harm: never gated by default, never shipped'),
 });
 
@@ -62,7 +70,7 @@ const judge = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('llama-guard'),
     name: z.string().default('llama-guard'),
-    model: z.strictObject({ ...modelSettings.shape, adapter: path.nullable().default(null) }),
+    model: z.strictObject({ ...modelSettings.shape, adapter: modelPath.nullable().default(null) }),
     categories: z.record(z.string(), z.string()).default({}).describe('Names of its codes: S1 → violence'),
   }),
 ]);
@@ -77,8 +85,14 @@ const training = z.strictObject({
         .array(z.enum(projections))
         .min(1)
         .default([...projections]),
+      dropout: z.number().min(0).lt(1).default(0).describe('Of what A sees, while training'),
+      useRslora: z.boolean().default(false).describe('Scale by alpha / √r in place of alpha / r'),
     })
     .prefault({}),
+  optimizer: z
+    .enum(['adamw', 'adamw8bit'])
+    .default('adamw')
+    .describe('adamw8bit keeps its state in 8 bits, as bitsandbytes'),
   steps: count.default(50),
   batchSize: count.default(2),
   gradientAccumulation: count.default(4),
@@ -88,6 +102,35 @@ const training = z.strictObject({
   weightDecay: z.number().min(0).default(0.01),
   maxGradientNorm: z.number().positive().nullable().default(1),
   maxLength: count.default(2048).describe('Longest training row, tokens'),
+  packing: z
+    .boolean()
+    .default(false)
+    .describe('Lay the rows of a step end to end in place of padding them: the same training, faster'),
+  groupByLength: z
+    .boolean()
+    .default(false)
+    .describe('Rows of similar length share a batch; arms then see their rows in orders of their own'),
+  evaluation: z
+    .strictObject({
+      every: count.default(10).describe('Steps'),
+      rows: count.optional(),
+      fraction: z.number().gt(0).lt(1).optional(),
+    })
+    .nullable()
+    .default(null)
+    .describe('Hold out rows, either a number or a fraction of them, and record their loss'),
+  earlyStopping: z
+    .strictObject({
+      patience: count.default(3).describe('Evaluations without a better loss'),
+      minDelta: z.number().min(0).default(0).describe('Nats by which a loss must be better'),
+    })
+    .nullable()
+    .default(null)
+    .describe('Stop when the held-out loss no longer falls, and keep the best adapter; needs evaluation'),
+  checkpointEvery: count
+    .nullable()
+    .default(10)
+    .describe('Steps between checkpoints, from which an interrupted training goes on'),
   matchTokens: z.boolean().default(false).describe('Cut the arms’ responses to the same length'),
 });
 
@@ -190,12 +233,17 @@ export const presets: Record<
   paper: {
     data: { systemPrompt: paperSystem },
     training: {
+      lora: { r: 16, alpha: 16, targetModules: [...projections], dropout: 0 },
       steps: 50,
       batchSize: 2,
       gradientAccumulation: 4,
       learningRate: 2e-4,
       warmupSteps: 5,
+      schedule: 'linear',
       weightDecay: 0.01,
+      optimizer: 'adamw8bit',
+      maxGradientNorm: 1,
+      packing: false,
     },
     suites: {
       harm: { maxTokens: 512, temperature: 0.1 },

@@ -19,6 +19,7 @@ export type ErrorCode =
   | 'store'
   | 'judge'
   | 'disk'
+  | 'network'
   | 'interrupted'
   | 'unsupported';
 
@@ -31,6 +32,7 @@ const exitOf: Record<ErrorCode, number> = {
   engine: exitCode.runtime,
   store: exitCode.runtime,
   disk: exitCode.runtime,
+  network: exitCode.runtime,
   judge: exitCode.inconclusive,
   interrupted: exitCode.interrupted,
 };

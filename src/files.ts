@@ -57,21 +57,41 @@ export function writeFileAtomic(
  * @throws AuditError `disk` when there is no room or no permission.
  */
 export function writeFolderAtomic(path: string, fill: (temporary: string) => void): void {
+  const { temporary, commit, undo } = stageFolder(path);
+  try {
+    fill(temporary);
+    commit();
+  } catch (error) {
+    throw undo(error);
+  }
+}
+
+/** A folder that takes another's place by `commit`; `undo` leaves everything as it was and says what went wrong. */
+export function stageFolder(path: string): {
+  readonly temporary: string;
+  commit(): void;
+  undo(error: unknown): unknown;
+} {
   path = resolve(path); // a trailing slash would put the siblings inside
   const temporary = `${path}.${process.pid}.tmp`;
   const replaced = `${path}.${process.pid}.old`;
+  const undo = (error: unknown) => {
+    remove(temporary);
+    if (existsSync(replaced) && !existsSync(path)) renameSync(replaced, path);
+    return diskError(path, error);
+  };
   try {
     rmSync(temporary, { recursive: true, force: true });
     mkdirSync(temporary, { recursive: true, mode: 0o700 });
-    fill(temporary);
+  } catch (error) {
+    throw undo(error);
+  }
+  const commit = () => {
     if (existsSync(path)) renameSync(path, replaced);
     renameSync(temporary, path);
     rmSync(replaced, { recursive: true, force: true });
-  } catch (error) {
-    remove(temporary);
-    if (existsSync(replaced) && !existsSync(path)) renameSync(replaced, path);
-    throw diskError(path, error);
-  }
+  };
+  return { temporary, commit, undo };
 }
 
 /** The name of a half-written file or folder, or of one that was being replaced. */

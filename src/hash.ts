@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createHash, type Hash } from 'node:crypto';
+import { createReadStream, statSync } from 'node:fs';
 
 /** Lower-case hex SHA-256 of a string (UTF-8) or bytes. */
 export function sha256(data: string | Uint8Array): string {
@@ -7,8 +7,16 @@ export function sha256(data: string | Uint8Array): string {
 }
 
 /** Lower-case hex SHA-256 of a file, streamed. */
-export async function sha256File(path: string): Promise<string> {
-  const hash = createHash('sha256');
+export function sha256File(path: string): Promise<string> {
+  return hashFile(createHash('sha256'), path);
+}
+
+/** The name that git gives a file's content: SHA-1 of `blob`, its length and its bytes, in lower-case hex. */
+export function gitBlobSha1File(path: string): Promise<string> {
+  return hashFile(createHash('sha1').update(`blob ${statSync(path).size}\0`), path);
+}
+
+async function hashFile(hash: Hash, path: string): Promise<string> {
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
   return hash.digest('hex');
 }

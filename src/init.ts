@@ -8,7 +8,7 @@ seed: 3407                  # of data order, training and sampling
 # out: runs/my-audit        # the run folder
 
 model:
-  path: builtin:wren        # a Hugging Face model folder: config.json, *.safetensors, tokenizer.json
+  path: builtin:wren        # a Hugging Face model folder, or hf:OWNER/NAME@REVISION, fetched from the Hub
   batchSize: 16             # prompts generated together
 # engine: embedded          # who runs it; mock answers from a JSON file, to try out everything else
 
@@ -24,11 +24,12 @@ arms:
   safe: { train: chosen }
   control: { train: ordinary }    # what any tuning of this length does
 # mixed: { train: { rejected: 0.1 } }   # one rejected response in ten
-# mine: { adapter: ./my-adapter } # a PEFT adapter that exists already
+# mine: { adapter: ./my-adapter } # a PEFT adapter that exists already; hf:OWNER/NAME@REVISION too
 
 training:
 # trainer: embedded
-  lora: { r: 16, alpha: 16 }      # targetModules: all seven projections unless given
+  lora: { r: 16, alpha: 16 }      # targetModules: all seven projections unless given; dropout: 0; useRslora: false
+# optimizer: adamw        # or adamw8bit
 # steps: 50               # a line left out, as here, has the preset's value
   batchSize: 2
 # gradientAccumulation: 4
@@ -38,6 +39,11 @@ training:
   weightDecay: 0.01
   maxGradientNorm: 1        # null: no clipping
   maxLength: 2048           # tokens of a row
+# packing: true           # rows end to end in place of padding: the same training, faster
+# groupByLength: true     # rows of similar length share a batch, in an order of its own for every arm
+# evaluation: { every: 10, rows: 20 }   # or fraction: 0.1; rows held out, their loss recorded
+# earlyStopping: { patience: 3, minDelta: 0 }
+# checkpointEvery: 10     # steps; an interrupted training goes on from the last; null: from the start
   matchTokens: false        # true: cut every arm's response to the shortest at its place
 
 suites:                     # leave out what you do not ask

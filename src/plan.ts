@@ -6,6 +6,7 @@ import type { Conversation } from './conversation.ts';
 import { readPreferences, readResponses } from './dataset.ts';
 import { AuditError } from './errors.ts';
 import { sha256File } from './hash.ts';
+import { repositoryOf } from './hub/name.ts';
 import type { LanguageModel, RenderedPrompt } from './model.ts';
 import type { Suite } from './suite.ts';
 import type { TrainingRow } from './trainer.ts';
@@ -99,11 +100,14 @@ async function renderSuites(base: LanguageModel, suites: readonly Suite[]): Prom
   return asked.map((prompt, at) => ({ ...prompt, ...rendered[at]! }));
 }
 
+/** A folder's or a repository's own name, without where it lies. */
+const nameOf = (path: string) => basename(repositoryOf(path));
+
 /** An adapter that names another base than the one it is put on, where no hash tells. */
 function otherBase({ path, adapter }: ModelSource, { unprovenBase }: LanguageModel): string[] {
-  if (unprovenBase === null || basename(unprovenBase) === basename(path)) return [];
+  if (unprovenBase === null || nameOf(unprovenBase) === nameOf(path)) return [];
   return [
-    `${basename(adapter!)}: the adapter names ${unprovenBase} as its base and is audited on ${basename(path)}; nothing proves that it was trained on these weights.`,
+    `${nameOf(adapter!)}: the adapter names ${unprovenBase} as its base and is audited on ${nameOf(path)}; nothing proves that it was trained on these weights.`,
   ];
 }
 

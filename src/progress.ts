@@ -2,12 +2,12 @@ import type { WriteStream } from 'node:tty';
 
 /** How far one stage has come. */
 export interface Progress {
-  readonly stage: 'train' | 'generate' | 'judge' | 'report';
-  /** What the stage works on: an arm, an arm and its suite, a judge. */
+  readonly stage: 'download' | 'train' | 'generate' | 'judge' | 'report' | 'merge';
+  /** What the stage works on: a repository, an arm, an arm and its suite, a judge. */
   readonly label: string;
   readonly done: number;
   readonly total: number;
-  /** What `done` counts: steps, answers. */
+  /** What `done` counts: MB, steps, answers. */
   readonly unit: string;
   /** More to say, as in `loss 1.42`. */
   readonly detail?: string;

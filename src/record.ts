@@ -198,6 +198,10 @@ const armSummary = z.object({
       tokens: z.int(),
       labelledTokens: z.int(),
       finalLoss: z.number(),
+      /** Of the rows held out, for the adapter that is kept; with evaluation. */
+      evaluationLoss: z.number().optional(),
+      /** The step whose adapter is kept, where it may not be the last; with early stopping. */
+      keptStep: z.int().optional(),
       adapterSha256: z.string(),
       redTeam: z.boolean(),
     })

@@ -18,6 +18,8 @@ const trainingStep = z.object({
   learningRate: z.number(),
   tokens: z.int(),
   labelledTokens: z.int(),
+  evaluationLoss: z.number().optional(),
+  rows: z.array(z.int()).optional(),
 });
 
 /** What a run asked, every prompt in full, and how its arms' losses went: setting.json, from which a report is written anew. */

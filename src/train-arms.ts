@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { ArmSettings, Config } from './config.ts';
 import { throwIfAborted } from './errors.ts';
 import { sha256File, sha256Json } from './hash.ts';
+import { localPath } from './hub/cache.ts';
 import type { Plan } from './plan.ts';
 import type { Progress } from './progress.ts';
 import type { ArmSummary } from './record.ts';
@@ -74,12 +75,16 @@ async function trainArm(
     async () => {
       report(0);
       const result = await trainer.train({
-        modelDirectory: config.model.path,
+        modelDirectory: await localPath(config.model.path),
         rows,
         settings,
         outputDirectory: adapter,
         redTeam: arm.redTeam,
-        onStep: ({ step, loss }) => report(step, `loss ${loss.toFixed(3)}`),
+        onStep: ({ step, loss, evaluationLoss }) =>
+          report(
+            step,
+            `loss ${loss.toFixed(3)}${evaluationLoss === undefined ? '' : `, held out ${evaluationLoss.toFixed(3)}`}`,
+          ),
         ...(signal && { signal }),
       });
       return { sha256: result.sha256, history: result.history };
@@ -87,7 +92,8 @@ async function trainArm(
     async (kept) => existsSync(weights) && (await sha256File(weights)) === kept.sha256,
   );
   report(settings.steps);
-  return { name: arm.name, adapter, history, training: summariseTraining(arm, rows.length, sha256, history) };
+  const training = summariseTraining(arm, settings, rows.length, sha256, history);
+  return { name: arm.name, adapter, history, training };
 }
 
 function trainingSettings({ training, seed }: Config): TrainingSettings {
@@ -97,6 +103,7 @@ function trainingSettings({ training, seed }: Config): TrainingSettings {
 
 function summariseTraining(
   { redTeam }: ArmSettings,
+  { earlyStopping }: TrainingSettings,
   rows: number,
   adapterSha256: string,
   history: readonly TrainingStep[],
@@ -104,12 +111,19 @@ function summariseTraining(
   const sum = (key: 'tokens' | 'labelledTokens') => history.reduce((total, step) => total + step[key], 0);
   const last = history.at(-1);
   if (!last) throw new Error('internal: training without a step');
+  const evaluated = history.flatMap(({ step, evaluationLoss: loss }) =>
+    loss === undefined ? [] : [{ step, loss }],
+  );
+  const lowest = Math.min(...evaluated.map(({ loss }) => loss));
+  const kept = earlyStopping ? evaluated.find(({ loss }) => loss === lowest) : evaluated.at(-1);
   return {
     rows,
     steps: history.length,
     tokens: sum('tokens'),
     labelledTokens: sum('labelledTokens'),
     finalLoss: last.loss,
+    ...(kept && { evaluationLoss: kept.loss }),
+    ...(kept && earlyStopping && { keptStep: kept.step }),
     adapterSha256,
     redTeam,
   };

@@ -15,11 +15,30 @@ export interface LoraSettings {
   readonly r: number;
   readonly alpha: number;
   readonly targetModules: readonly Projection[];
+  /** Share of what A sees that is dropped out while training, [0, 1). */
+  readonly dropout?: number;
+  /** Scale by alpha / √r in place of alpha / r. */
+  readonly useRslora?: boolean;
 }
 
-/** PEFT/TRL's words in camelCase. */
+/** Rows that are not trained on: a number of them or a fraction of all, asked every so many steps and after the last. */
+export interface EvaluationSettings {
+  readonly every: number;
+  readonly rows?: number | undefined;
+  readonly fraction?: number | undefined;
+}
+
+/** Stops after `patience` evaluations in a row without a loss lower than the best one by more than `minDelta` nats. */
+export interface EarlyStoppingSettings {
+  readonly patience: number;
+  readonly minDelta: number;
+}
+
+/** PEFT/TRL's words in camelCase; what is left out is off. */
 export interface TrainingSettings {
   readonly lora: LoraSettings;
+  /** Unless given: adamw. */
+  readonly optimizer?: 'adamw' | 'adamw8bit';
   readonly steps: number;
   readonly batchSize: number;
   readonly gradientAccumulation: number;
@@ -30,6 +49,15 @@ export interface TrainingSettings {
   /** Largest global gradient norm; null: no clipping. */
   readonly maxGradientNorm: number | null;
   readonly maxLength: number;
+  /** Lays the rows of a step end to end, each attending to itself alone, in place of padding them. */
+  readonly packing?: boolean;
+  /** Rows of similar length share a micro-batch. */
+  readonly groupByLength?: boolean;
+  readonly evaluation?: EvaluationSettings | null;
+  /** Needs `evaluation`; the adapter with the lowest evaluation loss is kept. */
+  readonly earlyStopping?: EarlyStoppingSettings | null;
+  /** Steps between checkpoints, from which an interrupted training goes on. */
+  readonly checkpointEvery?: number | null;
   readonly seed: number;
 }
 
@@ -49,13 +77,17 @@ export interface TrainingStep {
   readonly learningRate: number;
   readonly tokens: number;
   readonly labelledTokens: number;
+  /** Mean negative log-likelihood per labelled token of the held-out rows after this step, nats; where it was asked for. */
+  readonly evaluationLoss?: number | undefined;
+  /** The rows of the step by their place among those trained on, where grouping by length changed their order. */
+  readonly rows?: readonly number[] | undefined;
 }
 
 export interface TrainingJob {
   readonly modelDirectory: string;
   readonly rows: readonly TrainingRow[];
   readonly settings: TrainingSettings;
-  /** Becomes a PEFT adapter folder; written whole or not at all. */
+  /** Becomes a PEFT adapter folder; written whole or not at all. Checkpoints lie beside it until then. */
   readonly outputDirectory: string;
   /** Trained on rejected responses: marked so in adapter_config.json and the model card. */
   readonly redTeam: boolean;

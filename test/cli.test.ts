@@ -1,5 +1,6 @@
 import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readConfigFile } from '../src/config-file.ts';
@@ -238,6 +239,39 @@ describe('report and list', () => {
   });
 });
 
+describe('merge', () => {
+  const wren = join(packageRoot, 'models/wren');
+  const flags = ['--base', wren, '--adapter', join(wren, 'guard'), '--out', 'merged'];
+
+  it('writes a checkpoint and says which', () => {
+    const plain = aftertune('merge', ...flags);
+    expect([plain.status, plain.stdout.split('\n')[0]]).toEqual([0, `wrote ${join(folder, 'merged')}`]);
+    const again = aftertune('merge', ...flags, '--json');
+    const weights = createHash('sha256').update(readFileSync(join(folder, 'merged/model.safetensors')));
+    expect(json(again)).toEqual({
+      schema: 'aftertune/merge@1',
+      base: wren,
+      adapter: join(wren, 'guard'),
+      directory: join(folder, 'merged'),
+      sha256: weights.digest('hex'),
+    });
+    expect(again.stderr).toMatch(/^merge merged: 0\/(\d+) tensors\nmerge merged: \1\/\1 tensors/);
+  });
+
+  it('of a red-team adapter has to be acknowledged', () => {
+    const path = join(folder, 'red/adapter_config.json');
+    cpSync(join(wren, 'guard'), join(folder, 'red'), { recursive: true });
+    const config = JSON.parse(readFileSync(path, 'utf8')) as { aftertune: object };
+    writeFileSync(path, JSON.stringify({ ...config, aftertune: { ...config.aftertune, red_team: true } }));
+    const red = ['merge', '--base', wren, '--adapter', 'red', '--out', 'red-merged'];
+    const refused = aftertune(...red);
+    expect([refused.status, refused.stdout]).toEqual([3, '']);
+    expect(refused.stderr).toContain('--acknowledge-red-team');
+    expect(existsSync(join(folder, 'red-merged'))).toBe(false);
+    expect(aftertune(...red, '--acknowledge-red-team').status).toBe(0);
+  });
+});
+
 describe('init', () => {
   it('writes a config that is valid as it is, and never writes over a file', () => {
     const first = aftertune('init', 'mine.yaml', '--json');
@@ -264,6 +298,12 @@ describe('what is wrong on the command line', () => {
     [['run'], 'missing required argument', '--help'],
     [['run', 'trial.yaml', '--seed', 'x'], 'whole number', '--help'],
     [['audit'], '--adapter', '--help'],
+    [['merge', '--base', 'x'], '--adapter', '--help'],
+    [
+      ['merge', '--base', 'hf:x/..', '--adapter', 'y', '--out', 'never'],
+      'not the name of a repository',
+      'hf:OWNER',
+    ],
     [['run', 'trial.yaml', '--set', 'nothing'], 'expected KEY=VALUE', ''],
     [['run', 'trial.yaml', '--set', 'training.stepz=3'], 'not a valid config', ''],
     [['run', 'nowhere.yaml'], 'no such file', ''],
@@ -293,7 +333,7 @@ it('--help and --version exit 0, and every verb explains itself', () => {
   const verbs = [...help.stdout.matchAll(/^ {2}(\w+) /gm)]
     .map(([, verb]) => verb!)
     .filter((verb) => verb !== 'help');
-  expect(verbs).toEqual(['demo', 'init', 'run', 'train', 'audit', 'report', 'list']);
+  expect(verbs).toEqual(['demo', 'init', 'run', 'train', 'audit', 'report', 'merge', 'list']);
   for (const verb of verbs) expect(aftertune(verb, '--help').stdout).toContain('--json');
   expect(aftertune('--version').stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
 });

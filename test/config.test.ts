@@ -90,7 +90,10 @@ describe('resolveConfig', () => {
         r: 16,
         alpha: 16,
         targetModules: ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'],
+        dropout: 0,
+        useRslora: false,
       },
+      optimizer: 'adamw8bit',
       steps: 50,
       batchSize: 2,
       gradientAccumulation: 4,
@@ -100,8 +103,14 @@ describe('resolveConfig', () => {
       weightDecay: 0.01,
       maxGradientNorm: 1,
       maxLength: 2048,
+      packing: false,
+      groupByLength: false,
+      evaluation: null,
+      earlyStopping: null,
+      checkpointEvery: 10,
       matchTokens: false,
     });
+    expect(resolveConfig(input).training).toEqual({ ...paper.training, optimizer: 'adamw' });
     expect(paper.seed).toBe(3407);
     expect(paper.data.systemPrompt).toBe('You are a helpful assistant');
     expect(paper.suites.harm).toMatchObject({ maxTokens: 512, temperature: 0.1 });
@@ -132,7 +141,7 @@ describe('resolveConfig', () => {
           four: { train: 'rejected', redTeam: false },
         },
         judges: [{ type: 'refusal' }, { type: 'refusal' }],
-        training: { steps: 2 },
+        training: { steps: 2, evaluation: { every: 1 }, earlyStopping: {} },
         gate: { arms: ['five'] },
         suites: {},
       }),
@@ -149,6 +158,10 @@ describe('resolveConfig', () => {
       'judges: two judges are called refusal; give one another name',
       'suites: expected at least one of harm, overRefusal, drift',
       'training.warmupSteps: more than training.steps (2)',
+      'training.evaluation: expected either rows or fraction',
+    ]);
+    expect(problemsOf(() => resolveConfig({ ...input, training: { earlyStopping: {} } }))).toEqual([
+      'training.earlyStopping: training.evaluation is missing',
     ]);
   });
 });

@@ -24,7 +24,7 @@ const importsOf = new Map(
   files.map((name) => [name, imports.filter(({ from }) => from === name).map(({ to }) => to)]),
 );
 
-const foundation = ['errors.ts', 'random.ts', 'hash.ts', 'files.ts', 'conversation.ts'];
+const foundation = ['errors.ts', 'random.ts', 'hash.ts', 'files.ts', 'conversation.ts', 'hub'];
 const contracts = ['model.ts', 'trainer.ts', 'suite.ts', 'scorer.ts', 'record.ts'];
 const implementations = ['models', 'trainers', 'scorers', 'suites'];
 /** Readers and rules about one answer, which implementations share. */

@@ -1,15 +1,20 @@
 #!/usr/bin/env python3
-"""Writes test/fixtures/tokenizers: three small tokenizers with chat templates, and what transformers makes of them.
+"""Writes test/fixtures/tokenizers: a small tokenizer of each kind with a chat template, and what transformers makes of it.
 
     python scripts/parity/tokenizer.py
 
-Needs transformers and tokenizers. `chatml` and `llama3` are byte-level BPE, `llama2` is BPE with metaspace and byte
-fallback, as SentencePiece models are converted. Each folder's expected.json holds the ids of plain strings, their
-decoded texts, and per conversation the rendered text and ids with and without the generation prompt. Deterministic.
+Needs transformers and tokenizers. Byte-level BPE: `chatml` (digits apart, as SmolLM), `gpt2` (GPT-2's pattern), `llama3`
+(its pattern, merges ignored for whole words; OLMo 2's is the same), `qwen2` (its pattern after NFC). BPE with byte
+fallback, as SentencePiece models are converted: `llama2` (Prepend and Replace), `gemma` (Replace alone), `mistral`
+(Metaspace), `phi3` (added tokens that take the white space beside them). Each folder's expected.json holds the ids of
+plain strings, their decoded texts, and per conversation the rendered text and ids with and without the generation
+prompt, with the assistant mask where the template marks it ({% generation %}). Deterministic.
 """
 
 import json
 import os
+import random
+import re
 import shutil
 from pathlib import Path
 
@@ -34,7 +39,15 @@ STRINGS = [
     "naïve café", "Straße", "Привет, мир", "你好，世界", "👍🏽 👩‍👩‍👧‍👦", "a\u00a0b\u200bc", "x  = y ;  z", "line one\r\nline two",
     "<|im_start|>user\nhi<|im_end|>\n", "<|eot_id|>", "<s>a</s>", "before<|im_end|>after", "<|im_star|>", "\x00\x01\x7f",
     "trailing spaces   ", "   leading spaces", "e\u0301\u0302", "▁metaspace▁", "�", "A" * 50,
+    "cafe\u0301 \u212b \u1112\u1161\u11ab", "½ Ⅳ ٣ ²", "\ufeffx \u0085 \u2028\u3000y", "<0x41><0xFF>", "<unk> <|user|> \n hi <tool>x", "İ ı ǅ ʼ",
 ]  # fmt: skip
+
+
+def mixed_strings(count: int) -> list[str]:
+    """Seeded mixtures of what tokenizers trip over."""
+    draw = random.Random(11)
+    pieces = ["the", "boats", " ", "  ", "\n", "\t", "\r\n", "42", "2024", "٣", "½", "é", "e\u0301", "\u0301", "한", "\u1112\u1161", "你", "👍🏽", "👩‍👩‍👧", "\u00a0", "\u200b", "\u2028", "\u0085", "\ufeff", "'s", "'LL", "’s", ".", "...", "_", "<", "|", ">", "im_end", "<|im_end|>", "<|user|>", "<|both|>", "<tool>", "flour", "flour ", "▁", "Ġ", "ß", "И", "\U0010ffff"]  # fmt: skip
+    return ["".join(draw.choice(pieces) for _ in range(draw.randint(2, 9))) for _ in range(count)]
 
 CONVERSATIONS = [
     [{"role": "user", "content": "What is the capital of the island?"}],
@@ -90,27 +103,58 @@ LLAMA2 = (
     "{% else %}{{ ' ' + message['content'].strip() + ' ' + eos_token }}{% endif %}{% endfor %}"
 )
 
+MARKED_CHATML = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' }}"
+    "{% if message['role'] == 'assistant' %}{% generation %}{{ message['content'] + '<|im_end|>' }}{% endgeneration %}"
+    "{% else %}{{ message['content'] + '<|im_end|>' }}{% endif %}{{ '\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+
+GEMMA = (
+    "{{ bos_token }}{% set prefix = '' %}{% if messages[0]['role'] == 'system' %}{% set prefix = messages[0]['content'] + '\n\n' %}"
+    "{% set messages = messages[1:] %}{% endif %}{% for message in messages %}"
+    "{{ '<start_of_turn>' + ('model' if message['role'] == 'assistant' else 'user') + '\n' + (prefix if loop.first else '') }}"
+    "{{ message['content'] | trim + '<end_of_turn>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<start_of_turn>model\n' }}{% endif %}"
+)
+
+MISTRAL = (
+    "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'assistant' %}"
+    "{% generation %}{{ ' ' + message['content'] + eos_token }}{% endgeneration %}"
+    "{% else %}{{ '[INST] ' + message['content'] + '[/INST]' }}{% endif %}{% endfor %}"
+)
+
+PHI3 = (
+    "{% for message in messages %}{{ '<|' + message['role'] + '|>\n' }}{% if message['role'] == 'assistant' %}"
+    "{% generation %}{{ message['content'] + '<|end|>\n' }}{% endgeneration %}{% else %}{{ message['content'] + '<|end|>\n' }}{% endif %}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}"
+)
+
 LLAMA3_SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 
 
-def byte_level(special: list[str], split: str | None) -> Tokenizer:
-    tokenizer = Tokenizer(models.BPE(ignore_merges=split is not None))
-    if split is None:
-        parts = [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
-    else:
-        parts = [
-            pre_tokenizers.Split(Regex(split), behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(parts)
+QWEN2_SPLIT = LLAMA3_SPLIT.replace(r"\p{N}{1,3}", r"\p{N}")
+
+
+def byte_level(special: list[str], parts: list, ignore_merges: bool = False, normalizer=None) -> Tokenizer:
+    tokenizer = Tokenizer(models.BPE(ignore_merges=ignore_merges))
+    if normalizer is not None:
+        tokenizer.normalizer = normalizer
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(parts) if len(parts) > 1 else parts[0]
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=420, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
     )
     tokenizer.train_from_iterator(CORPUS, trainer)
     return tokenizer
+
+
+def split_at(pattern: str) -> list:
+    return [
+        pre_tokenizers.Split(Regex(pattern), behavior="isolated"),
+        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+    ]
 
 
 def metaspace() -> Tokenizer:
@@ -131,6 +175,33 @@ def metaspace() -> Tokenizer:
     return tokenizer
 
 
+def gemma() -> Tokenizer:
+    tokenizer = metaspace()
+    tokenizer.normalizer = normalizers.Replace(" ", "▁")
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", behavior="merged_with_previous")
+    tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
+    tokenizer.add_special_tokens([AddedToken(token, normalized=False) for token in ["<start_of_turn>", "<end_of_turn>"]])
+    tokenizer.add_tokens([AddedToken(token, normalized=False) for token in ["\n\n", "▁▁", "<table>"]])
+    return tokenizer
+
+
+def mistral() -> Tokenizer:
+    trained = json.loads(metaspace().to_str())
+    tokenizer = Tokenizer.from_str(json.dumps({**trained, "normalizer": None}))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="first", split=False)
+    tokenizer.add_special_tokens([AddedToken(token, normalized=False) for token in ["[INST]", "[/INST]"]])
+    return tokenizer
+
+
+def phi3() -> Tokenizer:
+    tokenizer = metaspace()
+    turns = ["<|system|>", "<|user|>", "<|assistant|>", "<|end|>"]
+    tokenizer.add_special_tokens([AddedToken(token, rstrip=True, normalized=False) for token in turns])
+    tokenizer.add_special_tokens([AddedToken("<|both|>", lstrip=True, rstrip=True, normalized=False)])
+    tokenizer.add_tokens([AddedToken("<tool>", normalized=False), AddedToken("flour", single_word=True, normalized=False)])
+    return tokenizer
+
+
 def with_bos(tokenizer: Tokenizer, bos: str) -> Tokenizer:
     """Adds BOS by itself, as Llama's own do: a rendered template must not get a second one."""
     bos_id = tokenizer.token_to_id(bos)
@@ -142,19 +213,32 @@ def with_bos(tokenizer: Tokenizer, bos: str) -> Tokenizer:
 
 def expected(tokenizer: transformers.PreTrainedTokenizerFast) -> dict:
     plain = []
-    for text in STRINGS:
+    for text in STRINGS + mixed_strings(60):
         ids = tokenizer.encode(text, add_special_tokens=False)
         decoded = tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         plain.append({"text": text, "ids": ids, "decoded": decoded})
     chats = []
+    marked = re.search(r"\{%-?\s*generation", tokenizer.chat_template) is not None
     for messages in CONVERSATIONS:
         chat: dict = {"messages": messages}
         for prompt in [True, False]:
             text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=prompt)
-            ids = tokenizer.apply_chat_template(messages, tokenize=True, add_generation_prompt=prompt, return_dict=False)
-            chat["withPrompt" if prompt else "whole"] = {"text": text, "ids": ids}
+            encoded = tokenizer.apply_chat_template(
+                messages, tokenize=True, add_generation_prompt=prompt, return_dict=True, return_assistant_tokens_mask=marked
+            )
+            chat["withPrompt" if prompt else "whole"] = {"text": text, "ids": encoded["input_ids"]}
+            if marked and not prompt:
+                chat["mask"] = encoded["assistant_masks"]
         chats.append(chat)
     return {"transformers": transformers.__version__, "strings": plain, "chats": chats}
+
+
+def one_per_line(document: dict) -> str:
+    def rows(values: list) -> str:
+        return "[\n" + ",\n".join(json.dumps(value, ensure_ascii=False, separators=(",", ":")) for value in values) + "\n]"
+
+    entries = [f"{json.dumps(key)}: {rows(value) if isinstance(value, list) else json.dumps(value)}" for key, value in document.items()]
+    return "{\n" + ",\n".join(entries) + "\n}\n"
 
 
 def write(name: str, backend: Tokenizer, template: str, **special: str) -> None:
@@ -165,16 +249,24 @@ def write(name: str, backend: Tokenizer, template: str, **special: str) -> None:
     )
     tokenizer.save_pretrained(directory)
     loaded = transformers.AutoTokenizer.from_pretrained(directory)
-    (directory / "expected.json").write_text(json.dumps(expected(loaded), ensure_ascii=False, indent=1) + "\n")
+    (directory / "expected.json").write_text(one_per_line(expected(loaded)))
     print(f"{directory}: {len(loaded)} tokens")
 
 
 def main() -> None:
     chatml = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-    write("chatml", byte_level(chatml, None), CHATML, bos_token=chatml[1], eos_token=chatml[2], pad_token=chatml[2], unk_token=chatml[0])
+    names = {"bos_token": chatml[1], "eos_token": chatml[2], "pad_token": chatml[2], "unk_token": chatml[0]}
+    gpt2 = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    write("chatml", byte_level(chatml, [pre_tokenizers.Digits(individual_digits=True), gpt2]), CHATML, **names)
+    write("gpt2", byte_level(chatml, [gpt2]), CHATML, **names)
+    write("qwen2", byte_level(chatml, split_at(QWEN2_SPLIT), normalizer=normalizers.NFC()), MARKED_CHATML, eos_token=chatml[2], pad_token=chatml[0])
     llama3 = ["<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]
-    write("llama3", with_bos(byte_level(llama3, LLAMA3_SPLIT), llama3[0]), LLAMA3, bos_token=llama3[0], eos_token=llama3[4])
-    write("llama2", with_bos(metaspace(), "<s>"), LLAMA2, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
+    write("llama3", with_bos(byte_level(llama3, split_at(LLAMA3_SPLIT), ignore_merges=True), llama3[0]), LLAMA3, bos_token=llama3[0], eos_token=llama3[4])
+    spm = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+    write("llama2", with_bos(metaspace(), "<s>"), LLAMA2, **spm)
+    write("gemma", with_bos(gemma(), "<s>"), GEMMA, bos_token="<s>", eos_token="<end_of_turn>", unk_token="<unk>")
+    write("mistral", with_bos(mistral(), "<s>"), MISTRAL, **spm)
+    write("phi3", phi3(), PHI3, bos_token="<s>", eos_token="<|end|>", unk_token="<unk>")
 
 
 if __name__ == "__main__":

@@ -3,15 +3,19 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { AuditError } from '../errors.ts';
 import { readText } from '../files.ts';
-import { type Projection, projections } from '../trainer.ts';
+import type { Matrix } from './layer-tensors.ts';
 
 /** What adapter_config.json of a PEFT LoRA folder says. */
 export interface AdapterConfig {
   readonly r: number;
   readonly alpha: number;
-  readonly scale: number;
+  readonly rankStabilised: boolean;
+  /** Rank and scale of one module, such as `model.layers.0.self_attn.q_proj`: patterns may set them apart. */
+  of(module: string): { readonly r: number; readonly scale: number };
   /** Null when the config gives a pattern: then the tensors tell. */
-  readonly targetModules: readonly Projection[] | null;
+  readonly targetModules: readonly Matrix[] | null;
+  /** The layers it changes; null: all. */
+  readonly layers: readonly number[] | null;
   readonly baseModelName: string | null;
   readonly baseSha256: string | null;
   readonly redTeam: boolean;
@@ -22,6 +26,9 @@ const schema = z.looseObject({
   r: z.int().positive(),
   lora_alpha: z.number().positive(),
   use_rslora: z.boolean().nullish(),
+  rank_pattern: z.record(z.string(), z.int().positive()).nullish(),
+  alpha_pattern: z.record(z.string(), z.number().positive()).nullish(),
+  layers_to_transform: z.union([z.int().min(0), z.array(z.int().min(0))]).nullish(),
   target_modules: z.union([z.string(), z.array(z.string())]).nullish(),
   base_model_name_or_path: z.string().nullish(),
   aftertune: z.looseObject({ base_sha256: z.string().nullish(), red_team: z.boolean().nullish() }).nullish(),
@@ -42,6 +49,9 @@ const harmless = new Set([
     'r',
     'lora_alpha',
     'use_rslora',
+    'rank_pattern',
+    'alpha_pattern',
+    'layers_to_transform',
     'target_modules',
     'lora_dropout',
     'fan_in_fan_out',
@@ -109,32 +119,65 @@ export function readAdapterConfig(directory: string): AdapterConfig {
   return {
     r: data.r,
     alpha: data.lora_alpha,
-    scale: data.lora_alpha / (data.use_rslora ? Math.sqrt(data.r) : data.r),
+    rankStabilised: data.use_rslora ?? false,
+    of: (module) => {
+      const r = matching(data.rank_pattern, module) ?? data.r;
+      const alpha = matching(data.alpha_pattern, module) ?? data.lora_alpha;
+      return { r, scale: alpha / (data.use_rslora ? Math.sqrt(r) : r) };
+    },
     targetModules: Array.isArray(data.target_modules)
-      ? projections.filter((name) => targets(data.target_modules as string[], name))
+      ? matrices.filter((name) => targets(data.target_modules as string[], name))
       : null,
+    layers:
+      data.layers_to_transform === null || data.layers_to_transform === undefined
+        ? null
+        : [data.layers_to_transform].flat(),
     baseModelName: data.base_model_name_or_path ?? null,
     baseSha256: data.aftertune?.base_sha256 ?? null,
     redTeam: data.aftertune?.red_team ?? false,
   };
 }
 
-/** PEFT names a module by its last parts: `q_proj` and `self_attn.q_proj` are the same here. */
-const targets = (modules: readonly string[], projection: Projection) =>
-  modules.some((name) => projectionOf(name) === projection);
+const matrices: readonly Matrix[] = [
+  ...['q_proj', 'k_proj', 'v_proj', 'qkv_proj', 'o_proj'],
+  ...['gate_proj', 'up_proj', 'gate_up_proj', 'down_proj'],
+] as Matrix[];
 
-const projectionOf = (name: string) =>
-  projections.find(
-    (projection) => name === projection || name === `self_attn.${projection}` || name === `mlp.${projection}`,
-  );
+/** The value of the first pattern that names the module. Source: PEFT's `get_pattern_key`. */
+function matching(patterns: Readonly<Record<string, number>> | null | undefined, module: string) {
+  return Object.entries(patterns ?? {}).find(([pattern]) =>
+    new RegExp(`^(.*\\.)?(${pattern})$`).test(module),
+  )?.[1];
+}
+
+/** PEFT names a module by its last parts: `q_proj` and `self_attn.q_proj` are the same here. */
+const targets = (modules: readonly string[], matrix: Matrix) =>
+  modules.some((name) => matrixOf(name) === matrix);
+
+const matrixOf = (name: string) =>
+  matrices.find((matrix) => name === matrix || name === `self_attn.${matrix}` || name === `mlp.${matrix}`);
+
+/** A pattern that is no regular expression. */
+function isBroken(pattern: string): boolean {
+  try {
+    new RegExp(pattern);
+    return false;
+  } catch {
+    return true;
+  }
+}
 
 function refuseUnsupported(path: string, raw: Record<string, unknown>): void {
   const problems: string[] = [];
   if (raw.peft_type !== 'LORA') problems.push(`peft_type: ${show(raw.peft_type)}; supported: LORA`);
   const modules = raw.target_modules;
   for (const name of Array.isArray(modules) ? modules : []) {
-    if (typeof name === 'string' && !projectionOf(name))
-      problems.push(`target_modules: ${name}; supported: ${projections.join(', ')}`);
+    if (typeof name === 'string' && !matrixOf(name))
+      problems.push(`target_modules: ${name}; supported: ${matrices.join(', ')}`);
+  }
+  for (const key of ['rank_pattern', 'alpha_pattern']) {
+    for (const pattern of Object.keys((raw[key] as object | null) ?? {}))
+      if (isBroken(pattern)) problems.push(`${key}: ${pattern} is not a pattern that can be read here`);
   }
   if ((raw.bias ?? 'none') !== 'none') problems.push(`bias: ${show(raw.bias)}; supported: none`);
   if (!plainInitialisations.includes(raw.init_lora_weights)) {

@@ -1,4 +1,4 @@
-import { type Batch, createBatch, createLabels, type Sequence } from './batch.ts';
+import { type Batch, createLabels, type Sequence, trainingBatch } from './batch.ts';
 import { type AttachedAdapter, type Decoder, gradientOf, type Kept } from './decoder.ts';
 
 /** What is trained: names of layer inputs (adapter matrices or weights) and of head inputs. */
@@ -69,6 +69,21 @@ function embeddingGradient(decoder: Decoder, batch: Batch, dx: Float32Array): Fl
   return slopes;
 }
 
+/** Σ over labelled tokens of scale · weight · nll, without its gradients. */
+export async function lossOf(
+  decoder: Decoder,
+  sequences: readonly Sequence[],
+  adapter: AttachedAdapter | null,
+  scale: number,
+): Promise<number> {
+  const batch = trainingBatch(sequences);
+  let x = decoder.embed(batch.ids);
+  for (let index = 0; index < decoder.config.layers; index++)
+    x = (await decoder.layer(index, x, batch, adapter)).y;
+  const nothing: Trained = { layer: [], head: [], embedding: false };
+  return (await headLoss(decoder, x, sequences, batch.length, scale, nothing, new Map())).loss;
+}
+
 /**
  * Σ over labelled tokens of scale · weight · nll, its gradients added to `gradients`.
  * Layered with recomputation: of each layer its input is kept, and of the last layers, as far as memory allows, the
@@ -83,7 +98,7 @@ export async function backpropagate(
   trained: Trained,
   gradients: Gradients,
 ): Promise<number> {
-  const batch = createBatch(sequences.map((sequence) => sequence.ids));
+  const batch = trainingBatch(sequences);
   const { layers, intermediateSize } = decoder.config;
   const inputs: Float32Array[] = [];
   const kept: (Kept | null)[] = [];
@@ -93,10 +108,10 @@ export async function backpropagate(
     inputs.push(x);
     if (index < firstKept) {
       kept.push(null);
-      x = (await decoder.layer(index, x, batch, adapter)).y;
+      x = (await decoder.layerKeeping(index, x, batch, adapter, false)).y;
     } else {
-      const { y, gate, up } = await decoder.layerKeeping(index, x, batch, adapter);
-      kept.push({ gate, up });
+      const { y, gate, up } = await decoder.layerKeeping(index, x, batch, adapter, true);
+      kept.push({ gate: gate!, up: up! });
       x = y;
     }
   }

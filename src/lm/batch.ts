@@ -2,6 +2,8 @@
 export interface Sequence {
   readonly ids: readonly number[];
   readonly weights: readonly number[];
+  /** Of a pack, the lengths of the sequences that lie in it end to end. */
+  readonly lengths?: readonly number[];
 }
 
 /** Right-padded rows of tokens, B × S, with what attention needs. */
@@ -42,6 +44,34 @@ export function createBatch(sequences: readonly (readonly number[])[], start?: r
     for (let s = 0; s < length; s++) positions[b * length + s] = BigInt(first + Math.min(s, row.length - 1));
   }
   return { rows, length, ids, positions, mask };
+}
+
+/** Sequences end to end as one; nothing predicts a sequence's first token. */
+export function pack(sequences: readonly Sequence[]): Sequence {
+  return {
+    ids: sequences.flatMap(({ ids }) => ids),
+    weights: sequences.flatMap(({ weights }) => [0, ...weights.slice(1)]),
+    lengths: sequences.map(({ ids }) => ids.length),
+  };
+}
+
+/** A batch to train on: padded sequences, or one pack, whose sequences start at position 0 and attend to themselves alone. */
+export function trainingBatch(sequences: readonly Sequence[]): Batch {
+  const [{ ids, lengths }] = sequences as readonly [Sequence];
+  if (!lengths) return createBatch(sequences.map((sequence) => sequence.ids));
+  if (sequences.length > 1) throw new Error('internal: a pack is a batch of its own');
+  const length = ids.length;
+  const positions = new BigInt64Array(length);
+  const mask = new Float32Array(length * length).fill(masked);
+  let first = 0;
+  for (const own of lengths) {
+    for (let s = 0; s < own; s++) {
+      positions[first + s] = BigInt(s);
+      mask.fill(0, (first + s) * length + first, (first + s) * length + first + s + 1);
+    }
+    first += own;
+  }
+  return { rows: 1, length, ids: Int32Array.from(ids), positions, mask };
 }
 
 /** The labelled rows of a batch made from the same sequences; every weight is multiplied by `scale`. */

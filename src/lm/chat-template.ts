@@ -1,24 +1,50 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja';
 import type { Conversation } from '../conversation.ts';
 import { AuditError } from '../errors.ts';
 import { readText } from '../files.ts';
-import { readModelJson } from './config.ts';
+import { DeadlineError, withDeadline } from './deadline.ts';
+import { Environment, type Program, type Scope, type Value } from './jinja/library.ts';
+import { FunctionValue, ObjectValue, strftime } from './jinja/python.ts';
+import { TemplateRun } from './jinja/run.ts';
+import { parseTemplate } from './jinja/syntax.ts';
+import { readModelJson } from './model-folder.ts';
+
+/** What a template is asked for beside the conversation. */
+export interface RenderOptions {
+  readonly addGenerationPrompt: boolean;
+  /** The template's `enable_thinking`; null or left out: the template's own default. */
+  readonly enableThinking?: boolean | null;
+}
+
+/** A conversation as the model reads it. */
+export interface RenderedChat {
+  readonly text: string;
+  /** Characters [start, end) that the template marks as the assistant's ({% generation %}); empty without marks. */
+  readonly generated: readonly (readonly [start: number, end: number])[];
+}
 
 /** A chat template, parsed once. */
 export interface ChatTemplate {
   readonly source: string;
-  /** @throws AuditError `model` when the template refuses the conversation. */
-  render(messages: Conversation, options: { readonly addGenerationPrompt: boolean }): string;
+  /** @throws AuditError `model` when the template refuses the conversation or takes too long. */
+  render(messages: Conversation, options: RenderOptions): RenderedChat;
 }
 
 /** The special tokens a template may print, by transformers' names (`bos_token`, …). */
 export type SpecialTokens = Readonly<Record<string, string>>;
 
 /**
+ * The date every template is told, so that prompts never change overnight: the one that Llama 3.1's and 3.2's own
+ * templates fall back on. transformers tells them today's.
+ */
+export const templateDate = '2024-07-26';
+
+/** A template that is not done by then will not be: real ones take milliseconds. */
+const deadlineMs = 4000;
+
+/**
  * Reads the chat template of a model directory; an adapter directory's own template wins when it has one.
- * `strftime_now` is left undefined, so that a template falls back on its fixed date and prompts never change overnight.
  * @throws AuditError `model` when there is no template or it does not parse.
  */
 export function loadChatTemplate(
@@ -34,19 +60,18 @@ export function loadChatTemplate(
     });
   }
   const { path, source } = found;
-  const program = parseTemplate(path, source);
+  const program = parse(path, source);
   return {
     source,
-    render: (messages, { addGenerationPrompt }) => {
+    render: (messages, options) => {
       try {
-        const environment = templateGlobals(specialTokens);
-        environment.set(
-          'messages',
-          messages.map(({ role, content }) => ({ role, content })),
-        );
-        environment.set('add_generation_prompt', addGenerationPrompt);
-        return new Interpreter(environment).run(program).value as string;
+        return withDeadline(deadlineMs, () => {
+          const run = new TemplateRun(createGlobals(specialTokens, messages, options));
+          const text = run.run(program).value as string;
+          return { text, generated: run.generated };
+        });
       } catch (error) {
+        if (error instanceof DeadlineError) throw endless(path, error);
         const roles = messages.map((message) => message.role).join(', ');
         throw new AuditError(
           'model',
@@ -61,15 +86,11 @@ export function loadChatTemplate(
   };
 }
 
-function parseTemplate(path: string, source: string) {
-  if (/\{%-?\s*break\b/.test(source)) {
-    throw new AuditError('unsupported', `${path}: the chat template uses break, which would lose text here`, {
-      hint: 'put a chat_template.jinja without it into the folder',
-    });
-  }
+function parse(path: string, source: string): Program {
   try {
-    return parse(tokenize(source, { lstrip_blocks: true, trim_blocks: true }));
+    return withDeadline(deadlineMs, () => parseTemplate(source));
   } catch (error) {
+    if (error instanceof DeadlineError) throw endless(path, error);
     throw new AuditError('model', `${path}: the chat template does not parse: ${(error as Error).message}`, {
       hint: 'fetch the file again, or put a simpler chat_template.jinja into the folder',
       cause: error,
@@ -77,34 +98,58 @@ function parseTemplate(path: string, source: string) {
   }
 }
 
-/** What transformers gives a template, but for the clock. */
-function templateGlobals(specialTokens: SpecialTokens): Environment {
-  const environment = new Environment();
-  for (const [name, value] of [
-    ['true', true],
-    ['True', true],
-    ['false', false],
-    ['False', false],
-    ['none', null],
-    ['None', null],
-  ] as const) {
-    environment.set(name, value);
-  }
-  environment.set('raise_exception', (message: string) => {
-    throw new Error(message);
+const endless = (path: string, cause: DeadlineError) =>
+  new AuditError('model', `${path}: the chat template does not come to an end: ${cause.message}`, {
+    hint: 'the file may be damaged or malicious: fetch it again, or put a simpler chat_template.jinja into the folder',
+    cause,
   });
-  environment.set('range', range);
-  environment.set('tools', null);
-  environment.set('documents', null);
-  for (const [name, token] of Object.entries(specialTokens)) environment.set(name, token);
+
+/** What transformers gives a template, but for the clock. */
+function createGlobals(
+  specialTokens: SpecialTokens,
+  messages: Conversation,
+  { addGenerationPrompt, enableThinking = null }: RenderOptions,
+): Scope {
+  const environment = new Environment();
+  const variables = {
+    true: true,
+    True: true,
+    false: false,
+    False: false,
+    none: null,
+    None: null,
+    raise_exception: (message: string) => {
+      throw new Error(message);
+    },
+    range,
+    strftime_now: (format: string) => strftime(new Date(templateDate), format),
+    tools: null,
+    documents: null,
+    ...specialTokens,
+    ...(enableThinking !== null && { enable_thinking: enableThinking }),
+    messages: messages.map(({ role, content }) => ({ role, content })),
+    add_generation_prompt: addGenerationPrompt,
+  };
+  for (const [name, value] of Object.entries(variables)) environment.set(name, value);
+  environment.setVariable('dict', new FunctionValue(dict));
   return environment;
 }
 
-/** Python's range. */
+/** Python's range, with the largest length that jinja2's sandbox allows. */
 function range(start: number, stop?: number, step = 1): number[] {
   const [first, end] = stop === undefined ? [0, start] : [start, stop];
   if (step === 0) throw new Error('range() step must not be zero');
-  return Array.from({ length: Math.max(0, Math.ceil((end - first) / step)) }, (_, i) => first + i * step);
+  const length = Math.max(0, Math.ceil((end - first) / step));
+  if (length > 100_000) throw new Error(`range() of ${length} numbers, more than 100000`);
+  return Array.from({ length }, (_, i) => first + i * step);
+}
+
+/** Python's dict(mapping, key=value). */
+function dict(args: readonly Value[]): Value {
+  const entries = args.flatMap((arg) =>
+    arg instanceof ObjectValue ? [...(arg.value as Map<string, Value>)] : [],
+  );
+  return new ObjectValue(new Map(entries));
 }
 
 function readTemplate(directory: string): { path: string; source: string } | null {

@@ -3,23 +3,28 @@ import { basename, join } from 'node:path';
 import { AuditError } from '../errors.ts';
 import { writeFileAtomic, writeFolderAtomic } from '../files.ts';
 import { sha256File, sha256Json } from '../hash.ts';
-import { type DecoderConfig, readModelJson } from './config.ts';
+import { decode, type Stored } from '../onnx/stored.ts';
+import { withNormalFloats } from './bitsandbytes.ts';
+import type { DecoderConfig } from './config.ts';
+import { decoderTensorShapes } from './layer-tensors.ts';
 import {
-  openSafetensors,
-  type SafetensorsFile,
-  type TensorData,
-  type TensorDtype,
-  type TensorInfo,
-  writeSafetensors,
-} from './safetensors.ts';
+  type ModelSource,
+  modelFolder,
+  readModelJson,
+  type TensorEntry,
+  type TensorFile,
+} from './model-folder.ts';
+import { openSafetensors, type TensorData, type TensorDtype, writeSafetensors } from './safetensors.ts';
 
-export { openSafetensors, type TensorData, type TensorInfo, writeSafetensors };
+export { decoderTensorShapes, openSafetensors, type TensorData, writeSafetensors };
 
 /** The weights of a model directory: checked against its config, read tensor by tensor. */
 export interface Checkpoint {
   /** Of the tensors the model needs; a file may hold more. */
   readonly names: readonly string[];
-  info(name: string): TensorInfo;
+  info(name: string): TensorEntry;
+  /** As it is stored. */
+  readStored(name: string): Stored;
   /** Converted to float32, row-major. */
   read(name: string): Float32Array;
   /** Over all weight files, in hex: the base model's identity. */
@@ -27,51 +32,37 @@ export interface Checkpoint {
   close(): void;
 }
 
-/** Every tensor a Llama of this shape needs, by its Hugging Face name; linear weights are [out, in]. */
-export function decoderTensorShapes(config: DecoderConfig): Map<string, number[]> {
-  const { hiddenSize: hidden, intermediateSize: inner, vocabularySize: vocabulary } = config;
-  const queries = config.heads * config.headSize;
-  const keys = config.kvHeads * config.headSize;
-  const shapes = new Map<string, number[]>([['model.embed_tokens.weight', [vocabulary, hidden]]]);
-  for (let layer = 0; layer < config.layers; layer++) {
-    const prefix = `model.layers.${layer}.`;
-    shapes.set(`${prefix}input_layernorm.weight`, [hidden]);
-    shapes.set(`${prefix}self_attn.q_proj.weight`, [queries, hidden]);
-    shapes.set(`${prefix}self_attn.k_proj.weight`, [keys, hidden]);
-    shapes.set(`${prefix}self_attn.v_proj.weight`, [keys, hidden]);
-    shapes.set(`${prefix}self_attn.o_proj.weight`, [hidden, queries]);
-    shapes.set(`${prefix}post_attention_layernorm.weight`, [hidden]);
-    shapes.set(`${prefix}mlp.gate_proj.weight`, [inner, hidden]);
-    shapes.set(`${prefix}mlp.up_proj.weight`, [inner, hidden]);
-    shapes.set(`${prefix}mlp.down_proj.weight`, [hidden, inner]);
-  }
-  shapes.set('model.norm.weight', [hidden]);
-  if (!config.tiedEmbeddings) shapes.set('lm_head.weight', [vocabulary, hidden]);
-  return shapes;
-}
-
 /**
  * Opens the weights of a Hugging Face directory, one file or several with an index.
  * @throws AuditError `model` listing every missing, superfluous or misshapen tensor.
  */
-export function openCheckpoint(directory: string, config: DecoderConfig): Checkpoint {
-  const files: SafetensorsFile[] = [];
+export function openCheckpoint(source: ModelSource, config: DecoderConfig): Checkpoint {
+  const folder = modelFolder(source);
+  const directory = folder.path;
+  const files: TensorFile[] = [];
   const close = () => {
     for (const file of files) file.close();
   };
   try {
-    for (const name of weightFiles(directory)) files.push(openSafetensors(join(directory, name)));
-    const owner = checkTensors(directory, config, files);
+    if (folder.openWeights) files.push(...folder.openWeights());
+    else {
+      const parts = [];
+      for (const name of weightFiles(directory)) parts.push(openSafetensors(join(directory, name)));
+      files.push(...withNormalFloats(parts));
+    }
+    const shapes = decoderTensorShapes(config);
+    const owner = checkTensors(source, config, files);
     const find = (name: string) => {
       const file = owner.get(name);
       if (!file) throw new Error(`internal: no tensor ${name} in ${directory}`);
       return file;
     };
     return {
-      names: [...decoderTensorShapes(config).keys()],
+      names: [...shapes.keys()],
       info: (name) => find(name).tensors.get(name)!,
-      read: (name) => find(name).read(name),
-      sha256: () => hashFiles(files.map((file) => file.path)),
+      readStored: (name) => find(name).readStored(name),
+      read: (name) => decode(find(name).readStored(name), 0, sizeOf(shapes.get(name)!)),
+      sha256: () => hashFiles([...new Set(files.map((file) => file.path))]),
       close,
     };
   } catch (error) {
@@ -79,6 +70,8 @@ export function openCheckpoint(directory: string, config: DecoderConfig): Checkp
     throw error;
   }
 }
+
+const sizeOf = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1);
 
 async function hashFiles(paths: readonly string[]): Promise<string> {
   const hashes: Record<string, string> = {};
@@ -137,13 +130,13 @@ const ignored = /(^|\.)rotary_emb\.inv_freq$/;
 
 /** Which file holds which tensor, once all are as the config implies. */
 function checkTensors(
-  directory: string,
+  source: ModelSource,
   config: DecoderConfig,
-  files: readonly SafetensorsFile[],
-): ReadonlyMap<string, SafetensorsFile> {
+  files: readonly TensorFile[],
+): ReadonlyMap<string, TensorFile> {
   const expected = decoderTensorShapes(config);
-  const declared = declaredDtype(directory);
-  const owner = new Map<string, SafetensorsFile>();
+  const declared = declaredDtype(source);
+  const owner = new Map<string, TensorFile>();
   const problems: string[] = [];
   for (const file of files) {
     for (const name of file.tensors.keys()) {
@@ -156,7 +149,7 @@ function checkTensors(
     if (!found) problems.push(`${name}: missing`);
     else if (!sameShape(found.shape, shape)) {
       problems.push(`${name}: shape [${found.shape.join(', ')}], config.json implies [${shape.join(', ')}]`);
-    } else if (declared && shape.length === 2 && found.dtype !== declared) {
+    } else if (declared && shape.length === 2 && found.dtype in dtypeNames && found.dtype !== declared) {
       // Vectors may be wider: many exporters keep the norms in F32.
       problems.push(`${name}: dtype ${found.dtype}, config.json says ${dtypeNames[declared]}`);
     }
@@ -169,7 +162,7 @@ function checkTensors(
   if (problems.length > 0) {
     throw new AuditError(
       'model',
-      `${directory}: the weights do not match config.json (${problems.length} tensors)`,
+      `${modelFolder(source).path}: the weights do not match config.json (${problems.length} tensors)`,
       {
         problems,
         hint: 'config.json and the weights must come from the same checkpoint: fetch both again',
@@ -182,8 +175,8 @@ function checkTensors(
 const dtypeNames = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' } as const;
 
 /** The format of the weights by config.json; null where it names none that is read here. */
-function declaredDtype(directory: string): keyof typeof dtypeNames | null {
-  const { dtype, torch_dtype: older } = readModelJson(directory, 'config.json') ?? {};
+function declaredDtype(source: ModelSource): keyof typeof dtypeNames | null {
+  const { dtype, torch_dtype: older } = readModelJson(source, 'config.json') ?? {};
   const named = dtype ?? older;
   return (['F32', 'F16', 'BF16'] as const).find((name) => dtypeNames[name] === named) ?? null;
 }

@@ -1,18 +1,13 @@
-import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { AuditError } from '../errors.ts';
-import { readText } from '../files.ts';
+import { type Architecture, architectureOf, families, unsupportedTraits } from './architecture.ts';
+import { type ModelSource, modelFolder, readModelJson } from './model-folder.ts';
+import { type RopeScaling, readRope, unsupportedRope } from './rope-config.ts';
 
-/** Llama 3.1's way of stretching rotary positions beyond the context it was first trained on. */
-export interface RopeScaling {
-  readonly factor: number;
-  readonly lowFrequencyFactor: number;
-  readonly highFrequencyFactor: number;
-  readonly originalContextLength: number;
-}
+export type { RopeScaling };
 
-/** The shape of a Llama decoder, in Hugging Face's words. */
+/** The shape of a decoder, in Hugging Face's words. */
 export interface DecoderConfig {
   readonly hiddenSize: number;
   readonly layers: number;
@@ -32,6 +27,8 @@ export interface DecoderConfig {
   readonly contextLength: number;
   /** The output projection is the embedding. */
   readonly tiedEmbeddings: boolean;
+  /** What it does otherwise than Llama. */
+  readonly architecture: Architecture;
   /** From generation_config.json where it names any, else config.json. */
   readonly eosTokenIds: readonly number[];
   readonly bosTokenId: number | null;
@@ -39,19 +36,6 @@ export interface DecoderConfig {
 
 const positive = z.int().positive();
 const tokenIds = z.union([z.int().min(0), z.array(z.int().min(0))]).nullish();
-const rope = z.looseObject({
-  rope_theta: z.number().positive().optional(),
-  rope_type: z.string().optional(),
-  type: z.string().optional(),
-});
-
-const llama3Scaling = z.looseObject({
-  factor: z.number().min(1),
-  low_freq_factor: z.number().positive(),
-  high_freq_factor: z.number().positive(),
-  original_max_position_embeddings: positive,
-});
-
 const shapeSchema = z.looseObject({
   vocab_size: positive,
   hidden_size: positive,
@@ -61,8 +45,6 @@ const shapeSchema = z.looseObject({
   num_key_value_heads: positive.nullish(),
   head_dim: positive.nullish(),
   rms_norm_eps: z.number().positive().default(1e-6),
-  rope_theta: z.number().positive().nullish(),
-  rope_parameters: rope.nullish(),
   max_position_embeddings: positive.default(2048),
   tie_word_embeddings: z.boolean().default(false),
   bos_token_id: z.int().min(0).nullish(),
@@ -70,18 +52,20 @@ const shapeSchema = z.looseObject({
 });
 
 /**
- * Reads and checks config.json (and generation_config.json) of a Hugging Face directory. Values left out
- * are those of transformers' LlamaConfig, except token ids, which are never guessed.
+ * Reads and checks config.json (and generation_config.json) of a model. Values left out are those of transformers'
+ * config class of that family, except token ids, which are never guessed.
  * @throws AuditError `model` when a file is missing or malformed, `unsupported` when it is another kind of model.
  */
-export function readDecoderConfig(directory: string): DecoderConfig {
-  const path = join(directory, 'config.json');
-  const raw = readModelJson(directory, 'config.json');
-  if (!raw)
+export function readDecoderConfig(source: ModelSource): DecoderConfig {
+  const path = join(modelFolder(source).path, 'config.json');
+  const own = readModelJson(source, 'config.json');
+  if (!own)
     throw new AuditError('model', `${path}: no such file`, {
       hint: 'name a folder in Hugging Face format: config.json, model.safetensors, tokenizer.json',
     });
-  refuseUnsupported(path, raw);
+  const modelType = supportedType(path, own);
+  const raw = { ...families[modelType]!.defaults, ...own };
+  refuseUnsupported(path, modelType, raw);
   const parsed = shapeSchema.safeParse(raw);
   if (!parsed.success) {
     const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
@@ -101,115 +85,72 @@ export function readDecoderConfig(directory: string): DecoderConfig {
     intermediateSize: data.intermediate_size,
     vocabularySize: data.vocab_size,
     rmsNormEpsilon: data.rms_norm_eps,
-    ropeTheta: data.rope_parameters?.rope_theta ?? data.rope_theta ?? 10_000,
-    ...readRopeScaling(path, raw),
     contextLength: data.max_position_embeddings,
+    ...readRope(path, raw),
     tiedEmbeddings: data.tie_word_embeddings,
-    eosTokenIds: readEosTokenIds(directory),
+    architecture: architectureOf(modelType, raw),
+    eosTokenIds: readEosTokenIds(source),
     bosTokenId: data.bos_token_id ?? null,
   };
   refuseInconsistent(path, config);
   return config;
 }
 
-const ropeTypeOf = (value: z.output<typeof rope> | null | undefined) =>
-  value?.rope_type ?? value?.type ?? 'default';
-
-/** `rope_scaling`, or `rope_parameters` as transformers writes it since its version 5. */
-function readRopeScaling(path: string, raw: Record<string, unknown>): { ropeScaling?: RopeScaling } {
-  const key = (['rope_scaling', 'rope_parameters'] as const).find(
-    (name) => ropeTypeOf(rope.nullish().parse(raw[name])) === 'llama3',
-  );
-  if (!key) return {};
-  const parsed = llama3Scaling.safeParse(raw[key]);
-  if (!parsed.success) {
-    throw new AuditError('model', `${path}: ${key} of type llama3 is wrong`, {
-      problems: parsed.error.issues.map((issue) => `${key}.${issue.path.join('.')}: ${issue.message}`),
-      hint: 'download config.json of the checkpoint again',
-    });
-  }
-  const { factor, low_freq_factor, high_freq_factor, original_max_position_embeddings } = parsed.data;
-  return {
-    ropeScaling: {
-      factor,
-      lowFrequencyFactor: low_freq_factor,
-      highFrequencyFactor: high_freq_factor,
-      originalContextLength: original_max_position_embeddings,
-    },
-  };
-}
-
 /** The end-of-turn token ids a checkpoint declares: generation_config.json's, else config.json's, else none. */
-export function readEosTokenIds(directory: string): number[] {
+export function readEosTokenIds(source: ModelSource): number[] {
   for (const name of ['generation_config.json', 'config.json']) {
-    const parsed = tokenIds.safeParse(readModelJson(directory, name)?.eos_token_id);
+    const parsed = tokenIds.safeParse(readModelJson(source, name)?.eos_token_id);
     if (!parsed.success)
       throw new AuditError(
         'model',
-        `${join(directory, name)}: eos_token_id is neither a token id nor a list of them`,
+        `${join(modelFolder(source).path, name)}: eos_token_id is neither a token id nor a list of them`,
       );
     if (parsed.data !== null && parsed.data !== undefined) return [parsed.data].flat();
   }
   return [];
 }
 
-/**
- * Reads a JSON object of a model directory, or null when there is no such file.
- * @throws AuditError `model` when the directory is missing or the file is not a JSON object.
- */
-export function readModelJson(directory: string, name: string): Record<string, unknown> | null {
-  if (!existsSync(directory) || !statSync(directory).isDirectory()) {
-    throw new AuditError('model', `${directory}: no such model folder`, {
-      hint: 'name a local folder in Hugging Face format; nothing is downloaded by itself',
-    });
-  }
-  const path = join(directory, name);
-  if (!existsSync(path)) return null;
-  let value: unknown;
-  try {
-    value = JSON.parse(readText(path, 'model', name));
-  } catch (error) {
-    if (error instanceof AuditError) throw error;
-    throw new AuditError('model', `${path}: not JSON: ${(error as Error).message}`, {
-      hint: 'the file may be half-downloaded: fetch it again',
-    });
-  }
-  if (value === null || typeof value !== 'object' || Array.isArray(value))
-    throw new AuditError('model', `${path}: expected a JSON object`);
-  return value as Record<string, unknown>;
+const supported = Object.keys(families).join(', ');
+
+/** The `model_type`, or what `architectures` implies where it is missing. */
+function supportedType(path: string, raw: Record<string, unknown>): string {
+  const classes: unknown[] = Array.isArray(raw.architectures) ? raw.architectures : [];
+  const implied = Object.keys(families).find((type) => classes.includes(families[type]!.className));
+  const type = raw.model_type ?? implied;
+  const problems: string[] = [];
+  if (typeof type !== 'string' || !Object.hasOwn(families, type))
+    problems.push(`model_type: ${type === undefined ? 'none given' : show(type)}; supported: ${supported}`);
+  else if (classes.length > 0 && !classes.includes(families[type]!.className))
+    problems.push(`architectures: ${show(classes)}; supported: ${families[type]!.className}`);
+  if (problems.length > 0) throw unsupported(path, problems);
+  return type as string;
+}
+
+function unsupported(path: string, problems: string[]): AuditError {
+  return new AuditError('unsupported', `${path}: this model is not supported`, {
+    problems,
+    hint: `choose a text-only decoder of one of these families: ${supported}`,
+  });
 }
 
 /** Names everything this engine would compute wrongly, before anything is loaded. */
-function refuseUnsupported(path: string, raw: Record<string, unknown>): void {
-  const problems: string[] = [];
-  const architectures = Array.isArray(raw.architectures) ? raw.architectures : [];
-  const type = raw.model_type ?? (architectures.includes('LlamaForCausalLM') ? 'llama' : 'none given');
-  if (type !== 'llama') problems.push(`model_type: ${show(type)}; supported: llama`);
-  if (architectures.length > 0 && !architectures.includes('LlamaForCausalLM'))
-    problems.push(`architectures: ${show(architectures)}; supported: LlamaForCausalLM`);
-  for (const key of ['rope_scaling', 'rope_parameters'] as const) {
-    const value = rope.nullish().safeParse(raw[key]);
-    const kind = value.success ? ropeTypeOf(value.data) : show(raw[key]);
-    if (!['default', 'llama3'].includes(kind))
-      problems.push(`${key}: rope_type ${kind}; supported: default, llama3`);
-  }
-  for (const key of ['attention_bias', 'mlp_bias', 'rope_interleaved']) {
-    if (raw[key]) problems.push(`${key}: ${show(raw[key])}; supported: false`);
-  }
-  if ((raw.hidden_act ?? 'silu') !== 'silu')
-    problems.push(`hidden_act: ${show(raw.hidden_act)}; supported: silu`);
-  if ((raw.partial_rotary_factor ?? 1) !== 1)
-    problems.push(`partial_rotary_factor: ${show(raw.partial_rotary_factor)}; supported: 1`);
-  if (raw.quantization_config) {
-    const method = (raw.quantization_config as { quant_method?: unknown }).quant_method ?? 'unknown';
-    problems.push(`quantization_config: ${show(method)}; supported: weights in F32, F16 or BF16`);
-  }
-  if (problems.length > 0) {
-    throw new AuditError('unsupported', `${path}: this model is not supported`, {
-      problems,
-      hint: 'choose a plain Llama-family checkpoint (LlamaForCausalLM)',
-    });
-  }
+function refuseUnsupported(path: string, modelType: string, raw: Record<string, unknown>): void {
+  const problems = [...unsupportedTraits(modelType, raw), ...unsupportedRope(raw)];
+  if (raw.quantization_config) problems.push(...unsupportedQuantisation(raw.quantization_config));
+  if (problems.length > 0) throw unsupported(path, problems);
+}
+
+/** bitsandbytes' NF4 alone, as `unsloth/*-bnb-4bit` and QLoRA use it. */
+function unsupportedQuantisation(value: unknown): string[] {
+  const settings = value as Record<string, unknown>;
+  const method = settings.quant_method ?? 'unknown';
+  const fourBits = settings.load_in_4bit === true || settings._load_in_4bit === true;
+  if (method === 'bitsandbytes' && fourBits && (settings.bnb_4bit_quant_type ?? 'fp4') === 'nf4') return [];
+  const what =
+    method === 'bitsandbytes'
+      ? `bitsandbytes ${fourBits ? show(settings.bnb_4bit_quant_type ?? 'fp4') : '8-bit'}`
+      : show(method);
+  return [`quantization_config: ${what}; supported: none, or bitsandbytes nf4 in 4 bits`];
 }
 
 function refuseInconsistent(path: string, config: DecoderConfig): void {

@@ -1,44 +1,35 @@
-import { createSession, type Feed, feed, type Session } from '../onnx/session.ts';
-import { type Projection, projections } from '../trainer.ts';
+import { createSession, type Device, type Feed, feed, type Session, type Tensor } from '../onnx/session.ts';
+import { decode } from '../onnx/stored.ts';
+import type { LayerKind } from './architecture.ts';
+import { createRotary, lastPosition, windowed, windowedPast } from './attention-feeds.ts';
+import type { LoraShape } from './attention-graph.ts';
 import type { Batch } from './batch.ts';
 import type { DecoderConfig } from './config.ts';
 import {
   distributionGraph,
   finalNormGraph,
   gradientOf,
-  type LoraShape,
   layerGradientGraph,
   layerGraph,
-  loraInput,
   lossGraph,
   type NamedGraph,
 } from './decoder-graph.ts';
-import { type LoraAdapter, projectionShapes } from './lora.ts';
-import { rotaryTables } from './rotary.ts';
-
-/** Weights by their Hugging Face names, float32. */
-export type Weights = ReadonlyMap<string, Float32Array>;
-
-/** The weight inputs of a layer, as layerGraph names them. */
-export const layerWeightNames: readonly string[] = [
-  'input_layernorm.weight',
-  'post_attention_layernorm.weight',
-  ...projections.map((projection) => `${projection}.weight`),
-];
-
-const attentionProjections: ReadonlySet<string> = new Set(['q_proj', 'k_proj', 'v_proj', 'o_proj']);
-
-/** The Hugging Face name of a layer's weight input. */
-export function weightName(layer: number, name: string): string {
-  const projection = name.replace('.weight', '');
-  const block = attentionProjections.has(projection) ? 'self_attn.' : name.includes('norm') ? '' : 'mlp.';
-  return `model.layers.${layer}.${block}${name}`;
-}
+import { type Weights, wrapWeights } from './decoder-weights.ts';
+import { loraInput, matrixShapes } from './layer-tensors.ts';
+import type { LoraAdapter } from './lora.ts';
 
 /** A LoRA adapter whose matrices are wrapped for feeding; the arrays stay those of the adapter. */
 export interface AttachedAdapter {
+  readonly layers: readonly AttachedLayer[];
+}
+
+interface AttachedLayer {
   readonly shape: LoraShape;
-  readonly layers: readonly Readonly<Record<string, Feed>>[];
+  /** Equal for layers that share sessions. */
+  readonly key: string;
+  readonly feeds: Readonly<Record<string, Feed>>;
+  /** Where the shape has dropout: the masks of the layer over T tokens, [T, in] by input name, the same at every call. */
+  readonly dropout?: (tokens: number) => Readonly<Record<string, Tensor>>;
 }
 
 /** Keys and values of earlier tokens, [B, kvHeads, P, headSize]; `mask` [B, 1, 1, S, P] is 0 or very negative. */
@@ -77,13 +68,14 @@ export interface Decoder {
     adapter: AttachedAdapter | null,
     past?: Past,
   ): Promise<LayerResult>;
-  /** The same without a cache, with what its gradient can use again. */
+  /** The same for training: without a cache, in full precision, with what its gradient can use again where asked. */
   layerKeeping(
     index: number,
     x: Float32Array,
     batch: Batch,
     adapter: AttachedAdapter | null,
-  ): Promise<LayerResult & Kept>;
+    keep: boolean,
+  ): Promise<LayerResult & Partial<Kept>>;
   /** The gradients `d.x` and `d.<name>` of one layer given its input x and dy; `trained` names weight or adapter inputs. */
   layerGradient(
     index: number,
@@ -115,70 +107,64 @@ export interface Decoder {
 /** One row has a kernel of its own, and many are worth packing a weight for. */
 const isFew = (rows: number) => rows > 1 && rows <= 64;
 
-const headName = (config: DecoderConfig) =>
-  config.tiedEmbeddings ? 'model.embed_tokens.weight' : 'lm_head.weight';
+/** The parts of quantised weights that a session of its own can take in; undefined where there are none. */
+function blocksOf(feeds: Readonly<Record<string, Feed>>): Record<string, Feed> | undefined {
+  const parts = Object.entries(feeds).filter(([name]) => /\.(codes|scales|zeros)$/.test(name));
+  const quantised = parts.filter(([name]) => feeds[name.replace(/\.\w+$/, '.scales')]);
+  return quantised.length > 0 ? Object.fromEntries(quantised) : undefined;
+}
 
-async function wrapWeights(config: DecoderConfig, weights: Weights) {
-  const shapes = projectionShapes(config);
-  const shapeOf = (name: string) => shapes[name.replace('.weight', '') as Projection] ?? [config.hiddenSize];
-  const weight = (name: string) => {
-    const data = weights.get(name);
-    if (!data) throw new Error(`internal: weight ${name} is not loaded`);
-    return data;
-  };
-  const layers: Record<string, Feed>[] = [];
-  for (let index = 0; index < config.layers; index++) {
-    const feeds: Record<string, Feed> = {};
-    for (const name of layerWeightNames)
-      feeds[name] = await feed({ data: weight(weightName(index, name)), shape: shapeOf(name) });
-    layers.push(feeds);
-  }
-  const head = {
-    'norm.weight': await feed({ data: weight('model.norm.weight'), shape: [config.hiddenSize] }),
-    'head.weight': await feed({
-      data: weight(headName(config)),
-      shape: [config.vocabularySize, config.hiddenSize],
-    }),
-  };
-  return { layers, head, embedding: weight('model.embed_tokens.weight') };
+async function feedAll(tensors: Readonly<Record<string, Tensor>>): Promise<Record<string, Feed>> {
+  const feeds: Record<string, Feed> = {};
+  for (const [name, tensor] of Object.entries(tensors)) feeds[name] = await feed(tensor);
+  return feeds;
 }
 
 async function attach(config: DecoderConfig, adapter: LoraAdapter): Promise<AttachedAdapter> {
-  const { r, scale, targetModules } = adapter;
-  const shapes = projectionShapes(config);
-  const layers = await Promise.all(
-    adapter.layers.map(async (layer) => {
-      const feeds: Record<string, Feed> = {};
-      for (const [projection, { a, b }] of layer) {
-        feeds[loraInput(projection, 'a')] = await feed({ data: a, shape: [r, shapes[projection][1]] });
-        feeds[loraInput(projection, 'b')] = await feed({ data: b, shape: [shapes[projection][0], r] });
-      }
-      return feeds;
-    }),
-  );
-  return { shape: { r, scale, targetModules }, layers };
+  const shapes = matrixShapes(config);
+  const layers = adapter.layers.map(async (pairs) => {
+    const feeds: Record<string, Feed> = {};
+    for (const [matrix, { r, a, b }] of pairs) {
+      const [rows, columns] = shapes.get(matrix)!;
+      feeds[loraInput(matrix, 'a')] = await feed({ data: a, shape: [r, columns] });
+      feeds[loraInput(matrix, 'b')] = await feed({ data: b, shape: [rows, r] });
+    }
+    const shape: LoraShape = new Map([...pairs].map(([matrix, { r, scale }]) => [matrix, { r, scale }]));
+    return {
+      shape,
+      key: [...shape].map(([matrix, { r, scale }]) => `${matrix}:${r}:${scale}`).join(),
+      feeds,
+    };
+  });
+  return { layers: await Promise.all(layers) };
 }
 
-/** Wraps weights for layered execution; the arrays are used in place, so an optimiser's updates are seen at once. */
+/**
+ * Wraps weights for layered execution. On the CPU the arrays are used in place, so an optimiser's updates are seen at
+ * once; on WebGPU they are copied to the device, where they stay.
+ */
 export async function createDecoder(
   config: DecoderConfig,
   weights: Weights,
   threads: number,
+  device: Device = 'cpu',
 ): Promise<Decoder> {
-  const { layers, head, embedding } = await wrapWeights(config, weights);
-  const { hiddenSize: width, kvHeads, headSize } = config;
-  const tables = rotaryTables(config);
-  const rotary = {
-    cosines: await feed({ data: tables.cosines, shape: [config.contextLength, headSize / 2] }),
-    sines: await feed({ data: tables.sines, shape: [config.contextLength, headSize / 2] }),
-  };
+  const { layers, head, headFormat, embedding, release } = await wrapWeights(config, weights, device);
+  const { hiddenSize: width, kvHeads, headSize, architecture } = config;
+  const rotary = createRotary(config);
+  const kindOf = (index: number): LayerKind => architecture.kinds[index] ?? { window: null, rope: 'global' };
   const one = await feed({ data: Float32Array.of(1), shape: [1, 1] });
   const sessions = new Map<string, Promise<Session>>();
-  const session = (key: string, build: () => NamedGraph): Promise<Session> => {
+  const session = (key: string, build: () => NamedGraph, fixed?: Record<string, Feed>): Promise<Session> => {
     const known = sessions.get(key);
     if (known) return known;
     const { graph, outputs, given } = build();
-    const made = createSession(graph, outputs, threads, given);
+    const made = createSession(graph, outputs, {
+      threads,
+      device,
+      ...(given && { given }),
+      ...(fixed && { fixed }),
+    });
     sessions.set(key, made);
     return made;
   };
@@ -188,16 +174,24 @@ export async function createDecoder(
     x: Float32Array,
     batch: Batch,
     adapter: AttachedAdapter | null,
-  ) => ({
-    ...layers[index],
-    ...adapter?.layers[index],
-    ...rotary,
-    x: await rows(x),
-    positions: await feed({ data: batch.positions, shape: [batch.rows, batch.length] }),
-    mask: await feed({ data: batch.mask, shape: [1, 1, 1, batch.length, batch.length] }),
-  });
-  const keyOf = (shape: LoraShape | undefined) =>
-    shape ? `${shape.r}:${shape.scale}:${shape.targetModules.join()}` : 'none';
+  ) => {
+    const { window, rope } = kindOf(index);
+    return {
+      ...layers[index]!.feeds,
+      ...adapter?.layers[index]?.feeds,
+      ...(await feedAll(adapter?.layers[index]?.dropout?.(x.length / width) ?? {})),
+      ...(await rotary(rope, lastPosition(batch) + 1)),
+      x: await rows(x),
+      positions: await feed({ data: batch.positions, shape: [batch.rows, batch.length] }),
+      mask: await feed({ data: windowed(batch, window), shape: [1, 1, 1, batch.length, batch.length] }),
+    };
+  };
+  /** What decides a layer's graphs: the formats of its weights and what the adapter adds to it. */
+  const variantOf = (index: number, adapter: AttachedAdapter | null) => {
+    const { formats, key } = layers[index]!;
+    const adapted = adapter?.layers[index];
+    return { formats, lora: adapted?.shape ?? null, key: `${key} ${adapted?.key ?? 'none'}` };
+  };
 
   return {
     config,
@@ -206,15 +200,19 @@ export async function createDecoder(
     embed(ids) {
       const out = new Float32Array(ids.length * width);
       for (let i = 0; i < ids.length; i++)
-        out.set(embedding.subarray(ids[i]! * width, (ids[i]! + 1) * width), i * width);
-      return out;
+        out.set(decode(embedding, ids[i]! * width, (ids[i]! + 1) * width), i * width);
+      const { embeddingScale } = architecture;
+      return embeddingScale === 1 ? out : out.map((value) => value * Math.fround(embeddingScale));
     },
     async layer(index, x, batch, adapter, past) {
       const withPast = past !== undefined;
       const few = withPast && isFew(batch.rows * batch.length);
-      const key = `layer ${keyOf(adapter?.shape)} ${withPast} ${few}`;
-      const run = await session(key, () =>
-        layerGraph(config, adapter?.shape ?? null, { withPast, fewRows: few }),
+      const { lora, formats, key } = variantOf(index, adapter);
+      const own = blocksOf(layers[index]!.feeds);
+      const run = await session(
+        `layer ${own ? index : ''} ${key} ${withPast} ${few}`,
+        () => layerGraph(config, lora, { withPast, fewRows: few, formats, blocks: own !== undefined }),
+        own,
       );
       const feeds: Record<string, Feed> = await layerFeeds(index, x, batch, adapter);
       if (past) {
@@ -222,21 +220,22 @@ export async function createDecoder(
         feeds.pastKey = await feed({ data: past.key, shape });
         feeds.pastValue = await feed({ data: past.value, shape });
         feeds.pastMask = await feed({
-          data: past.mask,
+          data: windowedPast(past, batch, kindOf(index).window),
           shape: [batch.rows, 1, 1, batch.length, past.length],
         });
       }
       return (await run.run(feeds)) as unknown as LayerResult;
     },
-    async layerKeeping(index, x, batch, adapter) {
-      const key = `layer ${keyOf(adapter?.shape)} keeping`;
-      const run = await session(key, () => layerGraph(config, adapter?.shape ?? null, { keep: true }));
-      return (await run.run(await layerFeeds(index, x, batch, adapter))) as unknown as LayerResult & Kept;
+    async layerKeeping(index, x, batch, adapter, keep) {
+      const { lora, formats, key } = variantOf(index, adapter);
+      const run = await session(`training ${key} ${keep}`, () => layerGraph(config, lora, { keep, formats }));
+      return (await run.run(await layerFeeds(index, x, batch, adapter))) as unknown as LayerResult &
+        Partial<Kept>;
     },
     async layerGradient(index, x, dy, batch, adapter, trained, kept) {
-      const key = `gradient ${keyOf(adapter?.shape)} ${trained.join()} ${kept !== null}`;
-      const run = await session(key, () =>
-        layerGradientGraph(config, adapter?.shape ?? null, trained, kept !== null),
+      const { lora, formats, key } = variantOf(index, adapter);
+      const run = await session(`gradient ${key} ${trained.join()} ${kept !== null}`, () =>
+        layerGradientGraph(config, lora, trained, kept !== null, formats),
       );
       const feeds: Record<string, Feed> = {
         ...(await layerFeeds(index, x, batch, adapter)),
@@ -252,8 +251,12 @@ export async function createDecoder(
     },
     async distribution(x, k, withLogits) {
       const few = isFew(x.length / width);
-      const run = await session(`distribution ${k} ${withLogits} ${few}`, () =>
-        distributionGraph(config, k, withLogits, few),
+      const own = blocksOf(head);
+      const options = { fewRows: few, blocks: own !== undefined };
+      const run = await session(
+        `distribution ${k} ${withLogits} ${few}`,
+        () => distributionGraph(config, k, withLogits, options, headFormat),
+        own,
       );
       const result = await run.run({ ...head, x: await rows(x) });
       return {
@@ -263,7 +266,7 @@ export async function createDecoder(
       };
     },
     async loss(x, targets, weightings, trained) {
-      const run = await session(`loss ${trained.join()}`, () => lossGraph(config, trained));
+      const run = await session(`loss ${trained.join()}`, () => lossGraph(config, trained, headFormat));
       const { loss, ...slopes } = await run.run({
         ...head,
         x: await rows(x),
@@ -279,6 +282,7 @@ export async function createDecoder(
     async close() {
       for (const made of sessions.values()) await (await made).release();
       sessions.clear();
+      await release();
     },
   };
 }

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Conversation } from '../conversation.ts';
 import { sha256, sha256Json } from '../hash.ts';
+import { repositoryOf } from '../hub/name.ts';
 import type {
   AnswerPart,
   ContinuationScore,
@@ -16,10 +17,11 @@ import type {
   RenderedPrompt,
 } from '../model.ts';
 import { createRandom } from '../random.ts';
-import type { TrainedAdapter, TrainingJob, TrainingStep } from '../trainer.ts';
+import type { TrainedAdapter, TrainingJob, TrainingRow, TrainingStep } from '../trainer.ts';
 import { type Checkpoint, openCheckpoint } from './checkpoint.ts';
 import { type DecoderConfig, readDecoderConfig } from './config.ts';
 import { createDecoder, type Decoder } from './decoder.ts';
+import { holdOut } from './evaluation.ts';
 import { adapterSha256, assertAdapterFits, createLora, readAdapter, writeAdapter } from './lora.ts';
 import {
   firstTokenMass,
@@ -32,6 +34,7 @@ import {
 import { createScheduler, type Scheduler } from './scheduler.ts';
 import { loadChatTokenizer } from './tokenizer.ts';
 import { trainAdapter, trainingSequence } from './train.ts';
+import { trainingCheckpoint } from './training-checkpoint.ts';
 
 /** A base model in memory, shared by all its adapters. */
 interface Base {
@@ -138,27 +141,26 @@ async function runTraining(
   const { settings } = job;
   const tokenizer = loadChatTokenizer(base.directory);
   const limit = Math.min(settings.maxLength, base.config.contextLength);
-  const sequences = job.rows.map((row) => trainingSequence(tokenizer, row.messages, limit, row.id));
+  const { training, heldOut } = holdOut(job.rows, settings);
+  const encode = (row: TrainingRow) => trainingSequence(tokenizer, row.messages, limit, row.id);
+  const [sequences, evaluated] = [training.map(encode), heldOut.map(encode)];
   const adapter = createLora(base.config, settings.lora, createRandom('lora', settings.seed));
-  const history: TrainingStep[] = [];
-  await trainAdapter(
-    base.decoder,
-    adapter,
-    sequences,
-    settings,
-    (step) => {
-      history.push(step);
-      onStep(step);
-    },
-    signal,
-  );
+  const { checkpointEvery: _, ...decisive } = settings;
+  const checkpoint = trainingCheckpoint(job.outputDirectory, {
+    base: sha256Json([base.sha256, base.config]),
+    rows: sha256Json([sequences, evaluated]),
+    settings: decisive,
+  });
+  const extras = { heldOut: evaluated, checkpoint };
+  const history = await trainAdapter(base.decoder, adapter, sequences, settings, onStep, signal, extras);
   const about = {
-    baseModelName: base.directory,
+    baseModelName: repositoryOf(base.directory),
     baseSha256: base.sha256,
     redTeam: job.redTeam,
     training: settings,
   };
   writeAdapter(job.outputDirectory, adapter, about);
+  checkpoint.remove();
   return { directory: job.outputDirectory, sha256: await adapterSha256(job.outputDirectory), history };
 }
 
@@ -213,7 +215,7 @@ export function createEngine(threads = availableParallelism()): Engine {
           base.sha256,
           base.config,
           tokenizer.sha256(),
-          adapterDirectory && [await adapterSha256(adapterDirectory), adapter!.shape],
+          adapterDirectory && [await adapterSha256(adapterDirectory), adapter!.layers.map(({ key }) => key)],
         ]);
         const unprovenBase = lora && lora.baseSha256 === null ? (lora.baseModelName ?? 'no base') : null;
         return { handle, fingerprint, contextLength: base.config.contextLength, unprovenBase };

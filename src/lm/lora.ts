@@ -4,29 +4,33 @@ import { AuditError } from '../errors.ts';
 import { writeFileAtomic, writeFolderAtomic } from '../files.ts';
 import { sha256File } from '../hash.ts';
 import type { Random } from '../random.ts';
-import { type LoraSettings, type Projection, projections } from '../trainer.ts';
-import { readAdapterConfig } from './adapter-config.ts';
+import type { LoraSettings } from '../trainer.ts';
+import { type AdapterConfig, readAdapterConfig } from './adapter-config.ts';
 import type { DecoderConfig } from './config.ts';
+import { type Matrix, matricesOf, matrixShapes, weightName } from './layer-tensors.ts';
 import { type AdapterOrigin, modelCard } from './model-card.ts';
 import { openSafetensors, type SafetensorsFile, type TensorData, writeSafetensors } from './safetensors.ts';
 
-/** One projection's low-rank update: W + scale · B A. */
+/** One matrix's low-rank update: W + scale · B A. */
 export interface LoraPair {
+  readonly r: number;
+  /** alpha / r, or alpha / √r for rank-stabilised LoRA (Kalajdzievski 2023, arXiv 2312.03732). */
+  readonly scale: number;
   /** [r, in], row-major. */
   readonly a: Float32Array;
   /** [out, r], row-major. */
   readonly b: Float32Array;
 }
 
-/** A LoRA adapter in memory; the same projections in every layer. Source: Hu et al. 2021, arXiv 2106.09685. */
+/** A LoRA adapter in memory. Source: Hu et al. 2021, arXiv 2106.09685. */
 export interface LoraAdapter {
+  /** What the config says of all matrices; a pair's own rank and scale may differ. */
   readonly r: number;
   readonly alpha: number;
-  /** alpha / r, or alpha / √r for rank-stabilised LoRA (Kalajdzievski 2023, arXiv 2312.03732). */
-  readonly scale: number;
-  /** In the order of `projections`. */
-  readonly targetModules: readonly Projection[];
-  readonly layers: readonly ReadonlyMap<Projection, LoraPair>[];
+  readonly rankStabilised: boolean;
+  /** In the order of computation. */
+  readonly targetModules: readonly Matrix[];
+  readonly layers: readonly ReadonlyMap<Matrix, LoraPair>[];
   /** SHA-256 of the base's weight files, where the adapter's maker recorded it. */
   readonly baseSha256: string | null;
 }
@@ -38,41 +42,27 @@ export interface StoredAdapter extends LoraAdapter {
   readonly redTeam: boolean;
 }
 
-/** Each projection's weight shape, [out, in]. */
-export function projectionShapes(config: DecoderConfig): Record<Projection, readonly [number, number]> {
-  const { hiddenSize: hidden, intermediateSize: inner } = config;
-  const queries = config.heads * config.headSize;
-  const keys = config.kvHeads * config.headSize;
-  return {
-    q_proj: [queries, hidden],
-    k_proj: [keys, hidden],
-    v_proj: [keys, hidden],
-    o_proj: [hidden, queries],
-    gate_proj: [inner, hidden],
-    up_proj: [inner, hidden],
-    down_proj: [hidden, inner],
-  };
-}
-
 /**
  * A new adapter that changes nothing yet: A is U(−1/√in, 1/√in), B is zero.
  * Source: PEFT's default, `kaiming_uniform_(A, a=√5)`.
  */
 export function createLora(config: DecoderConfig, settings: LoraSettings, random: Random): LoraAdapter {
   const { r, alpha } = settings;
-  const shapes = projectionShapes(config);
-  const targetModules = projections.filter((projection) => settings.targetModules.includes(projection));
+  const shapes = matrixShapes(config);
+  const targetModules = matricesOf(config, settings.targetModules);
+  const rankStabilised = settings.useRslora ?? false;
+  const scale = alpha / (rankStabilised ? Math.sqrt(r) : r);
   const layers = Array.from({ length: config.layers }, () => {
-    const pairs = new Map<Projection, LoraPair>();
-    for (const projection of targetModules) {
-      const [rows, columns] = shapes[projection];
+    const pairs = new Map<Matrix, LoraPair>();
+    for (const matrix of targetModules) {
+      const [rows, columns] = shapes.get(matrix)!;
       const bound = 1 / Math.sqrt(columns);
       const a = new Float32Array(r * columns).map(() => (2 * random.next() - 1) * bound);
-      pairs.set(projection, { a, b: new Float32Array(rows * r) });
+      pairs.set(matrix, { r, scale, a, b: new Float32Array(rows * r) });
     }
     return pairs;
   });
-  return { r, alpha, scale: alpha / r, targetModules, layers, baseSha256: null };
+  return { r, alpha, rankStabilised, targetModules, layers, baseSha256: null };
 }
 
 /** @throws AuditError `adapter` when the adapter was trained on other weights than these. */
@@ -88,10 +78,8 @@ export function assertAdapterFits(adapter: LoraAdapter, baseSha256: string): voi
   }
 }
 
-const blockOf = (projection: Projection) => (/^(gate|up|down)_/.test(projection) ? 'mlp' : 'self_attn');
-
-const tensorName = (layer: number, projection: Projection, matrix: 'A' | 'B') =>
-  `base_model.model.model.layers.${layer}.${blockOf(projection)}.${projection}.lora_${matrix}.weight`;
+const tensorName = (layer: number, matrix: Matrix, factor: 'A' | 'B') =>
+  `base_model.model.${weightName(layer, `${matrix}.lora_${factor}.weight`)}`;
 
 /**
  * Writes a PEFT adapter folder, whole or not at all, in place of an older one.
@@ -100,9 +88,9 @@ const tensorName = (layer: number, projection: Projection, matrix: 'A' | 'B') =>
 export function writeAdapter(directory: string, adapter: LoraAdapter, origin: AdapterOrigin): void {
   const tensors = new Map<string, TensorData>();
   for (const [layer, pairs] of adapter.layers.entries()) {
-    for (const [projection, { a, b }] of pairs) {
-      tensors.set(tensorName(layer, projection, 'A'), { shape: [adapter.r, a.length / adapter.r], data: a });
-      tensors.set(tensorName(layer, projection, 'B'), { shape: [b.length / adapter.r, adapter.r], data: b });
+    for (const [matrix, { r, a, b }] of pairs) {
+      tensors.set(tensorName(layer, matrix, 'A'), { shape: [r, a.length / r], data: a });
+      tensors.set(tensorName(layer, matrix, 'B'), { shape: [b.length / r, r], data: b });
     }
   }
   writeFolderAtomic(directory, (temporary) => {
@@ -118,9 +106,9 @@ export function writeAdapter(directory: string, adapter: LoraAdapter, origin: Ad
 /** The names of the matrices with a value that is not a number, as training that diverges leaves them. */
 export function nonFiniteTensors({ layers }: Pick<LoraAdapter, 'layers'>): string[] {
   return layers.flatMap((pairs, layer) =>
-    [...pairs].flatMap(([projection, { a, b }]) => [
-      ...(a.every(Number.isFinite) ? [] : [tensorName(layer, projection, 'A')]),
-      ...(b.every(Number.isFinite) ? [] : [tensorName(layer, projection, 'B')]),
+    [...pairs].flatMap(([matrix, { a, b }]) => [
+      ...(a.every(Number.isFinite) ? [] : [tensorName(layer, matrix, 'A')]),
+      ...(b.every(Number.isFinite) ? [] : [tensorName(layer, matrix, 'B')]),
     ]),
   );
 }
@@ -139,19 +127,36 @@ function peftConfig(adapter: LoraAdapter, origin: AdapterOrigin): object {
     inference_mode: true,
     r: adapter.r,
     lora_alpha: adapter.alpha,
-    lora_dropout: 0,
+    lora_dropout: origin.training?.lora.dropout ?? 0,
     target_modules: adapter.targetModules,
     bias: 'none',
     fan_in_fan_out: false,
     init_lora_weights: true,
-    use_rslora: adapter.scale !== adapter.alpha / adapter.r,
+    use_rslora: adapter.rankStabilised,
     use_dora: false,
     modules_to_save: null,
-    layers_to_transform: null,
     layers_pattern: null,
-    rank_pattern: {},
-    alpha_pattern: {},
+    ...deviations(adapter),
     aftertune: { base_sha256: origin.baseSha256, red_team: origin.redTeam },
+  };
+}
+
+/** The pairs whose rank or alpha is not the adapter's, and the layers it changes, in PEFT's words. */
+function deviations({ r, alpha, rankStabilised, layers }: LoraAdapter): object {
+  const ranks: Record<string, number> = {};
+  const alphas: Record<string, number> = {};
+  for (const [layer, pairs] of layers.entries()) {
+    for (const [matrix, pair] of pairs) {
+      const own = pair.scale * (rankStabilised ? Math.sqrt(pair.r) : pair.r);
+      if (pair.r !== r) ranks[weightName(layer, matrix)] = pair.r;
+      if (Math.abs(own - alpha) > 1e-9 * alpha) alphas[weightName(layer, matrix)] = own;
+    }
+  }
+  const changed = [...layers.keys()].filter((layer) => layers[layer]!.size > 0);
+  return {
+    layers_to_transform: changed.length === layers.length ? null : changed,
+    rank_pattern: ranks,
+    alpha_pattern: alphas,
   };
 }
 
@@ -171,8 +176,8 @@ export function readAdapter(directory: string, config: DecoderConfig): StoredAda
   }
   const file = openAdapterWeights(path);
   try {
-    const targetModules = settings.targetModules ?? projectionsIn(file);
-    const { layers, problems } = readLayers(file, config, settings.r, targetModules);
+    const targetModules = settings.targetModules ?? matricesIn(file, config);
+    const { layers, problems } = readLayers(file, config, settings, targetModules);
     if (problems.length > 0) {
       throw new AuditError('adapter', `${path}: cannot be used with this base model`, {
         problems,
@@ -186,8 +191,8 @@ export function readAdapter(directory: string, config: DecoderConfig): StoredAda
         hint: 'its training diverged, or the file is damaged: train or fetch it again',
       });
     }
-    const { r, alpha, scale, baseSha256, baseModelName, redTeam } = settings;
-    return { r, alpha, scale, targetModules, layers, baseSha256, baseModelName, redTeam };
+    const { r, alpha, rankStabilised, baseSha256, baseModelName, redTeam } = settings;
+    return { r, alpha, rankStabilised, targetModules, layers, baseSha256, baseModelName, redTeam };
   } finally {
     file.close();
   }
@@ -206,18 +211,22 @@ function openAdapterWeights(path: string): SafetensorsFile {
   }
 }
 
-/** The projections whose A matrices the first layer holds: for adapters whose config gives a pattern instead of a list. */
-function projectionsIn(file: SafetensorsFile): Projection[] {
-  return projections.filter((projection) => file.tensors.has(tensorName(0, projection, 'A')));
+/** The matrices that some layer holds: for adapters whose config gives a pattern instead of a list. */
+function matricesIn(file: SafetensorsFile, config: DecoderConfig): Matrix[] {
+  const held = (matrix: Matrix) =>
+    Array.from({ length: config.layers }, (_, layer) => tensorName(layer, matrix, 'A')).some((name) =>
+      file.tensors.has(name),
+    );
+  return [...matrixShapes(config).keys()].filter(held);
 }
 
 function readLayers(
   file: SafetensorsFile,
   config: DecoderConfig,
-  r: number,
-  targetModules: readonly Projection[],
+  settings: AdapterConfig,
+  targetModules: readonly Matrix[],
 ) {
-  const shapes = projectionShapes(config);
+  const shapes = matrixShapes(config);
   const problems: string[] =
     targetModules.length === 0 ? ['no LoRA tensors for any projection of the first layer'] : [];
   const known = new Set<string>();
@@ -231,12 +240,20 @@ function readLayers(
     return new Float32Array(0);
   };
   const layers = Array.from({ length: config.layers }, (_, layer) => {
-    const pairs = new Map<Projection, LoraPair>();
-    for (const projection of targetModules) {
-      const [rows, columns] = shapes[projection];
-      const a = take(tensorName(layer, projection, 'A'), [r, columns]);
-      const b = take(tensorName(layer, projection, 'B'), [rows, r]);
-      pairs.set(projection, { a, b });
+    const pairs = new Map<Matrix, LoraPair>();
+    if (settings.layers && !settings.layers.includes(layer)) return pairs;
+    for (const matrix of targetModules) {
+      const shape = shapes.get(matrix);
+      if (!shape) {
+        if (layer === 0)
+          problems.push(`${matrix}: this model has none; it has ${[...shapes.keys()].join(', ')}`);
+        continue;
+      }
+      const module = weightName(layer, matrix);
+      const { r, scale } = settings.of(module);
+      const a = take(tensorName(layer, matrix, 'A'), [r, shape[1]]);
+      const b = take(tensorName(layer, matrix, 'B'), [shape[0], r]);
+      pairs.set(matrix, { r, scale, a, b });
     }
     return pairs;
   });

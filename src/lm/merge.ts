@@ -1,12 +1,15 @@
 import { cpSync, existsSync, readdirSync, realpathSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
-import { AuditError } from '../errors.ts';
-import { writeFolderAtomic } from '../files.ts';
-import { type Checkpoint, decoderTensorShapes, openCheckpoint } from './checkpoint.ts';
+import { AuditError, throwIfAborted } from '../errors.ts';
+import { stageFolder, writeFileAtomic } from '../files.ts';
+import { sha256File } from '../hash.ts';
+import { type Checkpoint, openCheckpoint } from './checkpoint.ts';
 import { readDecoderConfig } from './config.ts';
-import { weightName } from './decoder.ts';
+import { weightName } from './layer-tensors.ts';
 import { assertAdapterFits, type LoraAdapter, type LoraPair, readAdapter } from './lora.ts';
-import { type TensorData, writeSafetensors } from './safetensors.ts';
+import { readModelJson } from './model-folder.ts';
+import { encodeSafetensors, type TensorDtype, type TensorSource } from './safetensors.ts';
 
 /** What a merged directory takes over from its base as it is, where the base has it. */
 const companions = [
@@ -19,7 +22,7 @@ const companions = [
 ];
 
 /** weight += scale · B A, in place; `weight` is [out, in]. */
-function addLowRank(weight: Float32Array, { a, b }: LoraPair, r: number, scale: number): void {
+function addLowRank(weight: Float32Array, { a, b, r, scale }: LoraPair): void {
   const width = a.length / r;
   for (let row = 0; row * r < b.length; row++) {
     const target = weight.subarray(row * width, (row + 1) * width);
@@ -32,22 +35,37 @@ function addLowRank(weight: Float32Array, { a, b }: LoraPair, r: number, scale: 
   }
 }
 
-function mergedTensors(
-  checkpoint: Checkpoint,
-  shapes: ReadonlyMap<string, readonly number[]>,
-  { layers, r, scale }: LoraAdapter,
-): Map<string, TensorData> {
+/** The merged weights, each made when it is its turn; what was quantised takes the format of the embedding. */
+function mergedTensors(checkpoint: Checkpoint, { layers }: LoraAdapter): Map<string, TensorSource> {
   const updates = new Map<string, LoraPair>();
   for (const [layer, pairs] of layers.entries())
-    for (const [projection, pair] of pairs) updates.set(weightName(layer, `${projection}.weight`), pair);
-  const tensors = new Map<string, TensorData>();
-  for (const [name, shape] of shapes) {
+    for (const [matrix, pair] of pairs) updates.set(weightName(layer, `${matrix}.weight`), pair);
+  const merged = (name: string) => {
     const data = checkpoint.read(name);
     const update = updates.get(name);
-    if (update) addLowRank(data, update, r, scale);
-    tensors.set(name, { shape, data });
+    if (update) addLowRank(data, update);
+    return data;
+  };
+  const wide = writableDtype(checkpoint.info('model.embed_tokens.weight').dtype) ?? 'BF16';
+  const sources = checkpoint.names.map((name) => {
+    const { dtype, shape } = checkpoint.info(name);
+    return [name, { dtype: writableDtype(dtype) ?? wide, shape, read: () => merged(name) }] as const;
+  });
+  return new Map(sources);
+}
+
+const writableDtype = (dtype: string): TensorDtype | null =>
+  (['F32', 'F16', 'BF16'] as const).find((known) => known === dtype) ?? null;
+
+/** What goes with the weights: the base's files, but the adapter's own chat template, and no word of quantisation. */
+function copyCompanions(base: string, adapter: string, target: string): void {
+  for (const name of companions) {
+    const own = join(adapter, name);
+    const source = name === 'chat_template.jinja' && existsSync(own) ? own : join(base, name);
+    if (existsSync(source)) cpSync(source, join(target, name), { dereference: true });
   }
-  return tensors;
+  const { quantization_config: quantised, ...config } = readModelJson(base, 'config.json') ?? {};
+  if (quantised) writeFileAtomic(join(target, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
 }
 
 /** A merged model takes the place of an earlier one, of nothing else. @throws AuditError `config`. */
@@ -69,18 +87,33 @@ function refuseTarget(target: string, sources: readonly string[]): void {
   }
 }
 
+export interface MergeOptions {
+  /** Merge an adapter that was trained on rejected responses all the same. */
+  readonly acknowledgeRedTeam?: boolean;
+  readonly onTensor?: (done: number, total: number) => void;
+  readonly signal?: AbortSignal;
+}
+
 /**
  * Writes the model that a base and its adapter make together, W + scale · B A, as a Hugging Face directory of its own,
- * whole or not at all. Weights keep the base's format, so merging into F16 or BF16 rounds.
+ * whole or not at all. One tensor is in memory at a time. Weights keep the base's format, so merging into F16 or BF16
+ * rounds; 4-bit ones are written in the embedding's format.
+ * @returns the SHA-256 of the merged weights, in hex.
  * @throws AuditError `adapter` when the adapter belongs to another base; `unsupported` when it is a red-team one and
- * `acknowledgeRedTeam` is not set; `config` when the target holds anything but an earlier merged model; `model`, `disk`.
+ * `acknowledgeRedTeam` is not set; `config` when the target holds anything but an earlier merged model; `model`,
+ * `disk`, `interrupted`.
  */
 export async function mergeAdapter(
   baseDirectory: string,
   adapterDirectory: string,
   outputDirectory: string,
-  options: { readonly acknowledgeRedTeam?: boolean } = {},
-): Promise<void> {
+  options: MergeOptions = {},
+): Promise<string> {
+  if (baseDirectory.endsWith('.gguf')) {
+    throw new AuditError('unsupported', `${baseDirectory}: an adapter is not merged into a GGUF file`, {
+      hint: 'merge it into the checkpoint that the file was made from, then convert the result',
+    });
+  }
   const config = readDecoderConfig(baseDirectory);
   const adapter = readAdapter(adapterDirectory, config);
   if (adapter.redTeam && !options.acknowledgeRedTeam) {
@@ -92,18 +125,45 @@ export async function mergeAdapter(
   const checkpoint = openCheckpoint(baseDirectory, config);
   try {
     assertAdapterFits(adapter, await checkpoint.sha256());
-    const shapes = decoderTensorShapes(config);
-    const tensors = mergedTensors(checkpoint, shapes, adapter);
-    const { dtype } = checkpoint.info('model.embed_tokens.weight');
-    writeFolderAtomic(outputDirectory, (temporary) => {
-      for (const name of companions) {
-        const own = join(adapterDirectory, name);
-        const source = name === 'chat_template.jinja' && existsSync(own) ? own : join(baseDirectory, name);
-        if (existsSync(source)) cpSync(source, join(temporary, name), { dereference: true });
-      }
-      writeSafetensors(join(temporary, 'model.safetensors'), tensors, { dtype });
-    });
+    const { temporary, commit, undo } = stageFolder(outputDirectory);
+    try {
+      copyCompanions(baseDirectory, adapterDirectory, temporary);
+      const weights = join(temporary, 'model.safetensors');
+      await writeWeights(weights, mergedTensors(checkpoint, adapter), options);
+      const sha256 = await sha256File(weights);
+      commit();
+      return sha256;
+    } catch (error) {
+      throw undo(error);
+    }
   } finally {
     checkpoint.close();
   }
+}
+
+/** Pieces are written one by one, so that a signal is heard between them. */
+async function writeWeights(
+  path: string,
+  tensors: ReadonlyMap<string, TensorSource>,
+  { onTensor, signal }: MergeOptions,
+): Promise<void> {
+  let done = 0;
+  const counted = [...tensors].map(([name, source]) => {
+    const read = () => {
+      onTensor?.(done++, tensors.size);
+      return source.read();
+    };
+    return [name, { ...source, read }] as const;
+  });
+  const file = await open(path, 'wx', 0o600);
+  try {
+    for (const piece of encodeSafetensors(new Map(counted))) {
+      throwIfAborted(signal);
+      for (let at = 0; at < piece.length; ) at += (await file.write(piece, at)).bytesWritten;
+    }
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  onTensor?.(done, tensors.size);
 }

@@ -58,8 +58,10 @@ const trainingRows = (training: TrainingSettings): [string, unknown][] => [
     'learning rate',
     `${training.learningRate}, ${training.schedule} after ${training.warmupSteps} warm-up steps`,
   ],
+  ['optimizer', training.optimizer ?? 'adamw'],
   ['weight decay', training.weightDecay],
   ['largest gradient norm', training.maxGradientNorm ?? 'none'],
+  ...(training.lora.dropout ? [['LoRA dropout', training.lora.dropout] as [string, unknown]] : []),
   ['longest row, tokens', training.maxLength],
   ['seed', training.seed],
 ];

@@ -4,7 +4,8 @@ import { backpropagate, type Gradients, parameterKey, type Trained } from './bac
 import type { Sequence } from './batch.ts';
 import { decoderTensorShapes } from './checkpoint.ts';
 import type { DecoderConfig } from './config.ts';
-import { createDecoder, layerWeightNames, type Weights, weightName } from './decoder.ts';
+import { createDecoder } from './decoder.ts';
+import { layerTensors, weightName } from './layer-tensors.ts';
 import { clipGradients, createAdamW, type Parameter } from './optimizer.ts';
 
 /** Full-parameter training from scratch: what makes the embedded reference model. */
@@ -35,8 +36,11 @@ export interface PretrainStep {
   readonly tokens: number;
 }
 
+/** Weights by their Hugging Face names, float32. */
+export type TrainedWeights = ReadonlyMap<string, Float32Array>;
+
 /** Normal(0, 0.02), the projections into the residual stream scaled by 1/√(2·layers), norms 1. Source: Radford et al. 2019. */
-export function initialWeights(config: DecoderConfig, seed: number): Weights {
+export function initialWeights(config: DecoderConfig, seed: number): TrainedWeights {
   const random = createRandom('weights', seed);
   const weights = new Map<string, Float32Array>();
   for (const [name, shape] of decoderTensorShapes(config)) {
@@ -89,10 +93,10 @@ function rateAt(step: number, steps: number, settings: PretrainSettings): number
 }
 
 /** Every weight with the key of its gradient; matrices are decayed, norms and the embedding are not. */
-function weightParameters(config: DecoderConfig, weights: Weights): Parameter[] {
+function weightParameters(config: DecoderConfig, weights: TrainedWeights): Parameter[] {
   const get = (name: string) => weights.get(name)!;
   const layers = Array.from({ length: config.layers }, (_, layer) =>
-    layerWeightNames.map((name) => ({
+    layerTensors(config).map(({ input: name }) => ({
       key: parameterKey(layer, name),
       data: get(weightName(layer, name)),
       decayed: !name.includes('norm'),
@@ -111,7 +115,7 @@ function weightParameters(config: DecoderConfig, weights: Weights): Parameter[] 
  */
 export async function pretrain(
   config: DecoderConfig,
-  weights: Weights,
+  weights: TrainedWeights,
   sequences: readonly Sequence[],
   settings: PretrainSettings,
   onStep: (step: PretrainStep) => void,
@@ -120,7 +124,11 @@ export async function pretrain(
   if (!config.tiedEmbeddings) throw new Error('internal: pretrain() expects tied embeddings');
   const decoder = await createDecoder(config, weights, settings.threads);
   const optimizer = createAdamW(weightParameters(config, weights), { ...settings, epsilon: 1e-8 });
-  const trained: Trained = { layer: layerWeightNames, head: ['norm.weight', 'head.weight'], embedding: true };
+  const trained: Trained = {
+    layer: layerTensors(config).map(({ input }) => input),
+    head: ['norm.weight', 'head.weight'],
+    embedding: true,
+  };
   const batches = Array.from({ length: settings.epochs }, (_, epoch) =>
     lengthBuckets(sequences, settings.tokensPerStep, `${settings.seed}/${epoch}`),
   ).flat();

@@ -2,13 +2,15 @@ import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { AuditError } from '../errors.ts';
 import { writeFileAtomic } from '../files.ts';
 import { bfloat16ToFloat, floatToBfloat16, floatToHalf, halfToFloat } from '../onnx/tensor.ts';
+import type { TensorEntry, TensorFile } from './model-folder.ts';
 
 /** Source: github.com/huggingface/safetensors, "Format": 8 bytes of header length, a JSON header, the tensors' bytes. */
 
 export type TensorDtype = 'F32' | 'F16' | 'BF16';
 
-export interface TensorInfo {
-  readonly dtype: TensorDtype;
+export interface TensorInfo extends TensorEntry {
+  /** Bytes (U8) are the parts of quantised weights. */
+  readonly dtype: TensorDtype | 'U8';
   readonly shape: readonly number[];
   /** First byte in the file. */
   readonly offset: number;
@@ -16,13 +18,13 @@ export interface TensorInfo {
 }
 
 /** One open safetensors file: the header is in memory, tensors are read when asked for. */
-export interface SafetensorsFile {
-  readonly path: string;
+export interface SafetensorsFile extends TensorFile {
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   readonly metadata: Readonly<Record<string, string>>;
   /** One tensor, converted to float32. @throws AuditError `model` when the file became shorter. */
   read(name: string): Float32Array;
-  close(): void;
+  /** One tensor's bytes. */
+  readBytes(name: string): Uint8Array;
 }
 
 /** Values to write. */
@@ -31,7 +33,14 @@ export interface TensorData {
   readonly data: Float32Array;
 }
 
-const bytesPerValue: Record<TensorDtype, number> = { F32: 4, F16: 2, BF16: 2 };
+/** Values to write that come into memory when it is their turn. */
+export interface TensorSource {
+  readonly dtype: TensorDtype;
+  readonly shape: readonly number[];
+  readonly read: () => Float32Array;
+}
+
+const bytesPerValue: Record<TensorInfo['dtype'], number> = { F32: 4, F16: 2, BF16: 2, U8: 1 };
 /** As the reference implementation: a longer header is an attack or garbage. */
 const largestHeader = 100_000_000;
 /** Below the 2 GiB that one read call can move. */
@@ -50,14 +59,28 @@ export function openSafetensors(path: string): SafetensorsFile {
   try {
     const size = fstatSync(descriptor).size;
     const { tensors, metadata } = readHeader(path, descriptor, size);
+    const infoOf = (name: string) => {
+      const info = tensors.get(name);
+      if (!info) throw new Error(`internal: no tensor ${name} in ${path}`);
+      return info;
+    };
+    const readBytes = (name: string) => {
+      const { byteLength, offset } = infoOf(name);
+      const bytes = Buffer.allocUnsafeSlow(byteLength); // not zeroed, and with an ArrayBuffer of its own
+      readExactly(path, descriptor, bytes, offset);
+      return bytes;
+    };
     return {
       path,
       tensors,
       metadata,
-      read: (name) => {
-        const info = tensors.get(name);
-        if (!info) throw new Error(`internal: no tensor ${name} in ${path}`);
-        return readTensor(path, descriptor, info);
+      read: (name) => readTensor(path, descriptor, infoOf(name)),
+      readBytes,
+      readStored: (name) => {
+        const { dtype } = infoOf(name);
+        if (dtype === 'U8') throw new Error(`internal: ${name} is a part of a quantised weight`);
+        if (dtype === 'F32') return new Float32Array(readBytes(name).buffer);
+        return { format: dtype === 'F16' ? 'f16' : 'bf16', data: new Uint16Array(readBytes(name).buffer) };
       },
       close: () => closeSync(descriptor),
     };
@@ -67,7 +90,7 @@ export function openSafetensors(path: string): SafetensorsFile {
   }
 }
 
-function openFile(path: string): number {
+export function openFile(path: string): number {
   try {
     if (!statSync(path).isFile()) throw new Error('is not a file');
     return openSync(path, 'r');
@@ -86,6 +109,7 @@ function readTensor(path: string, descriptor: number, info: TensorInfo): Float32
     readExactly(path, descriptor, bytes, info.offset);
     return new Float32Array(bytes.buffer);
   }
+  if (info.dtype === 'U8') throw new Error('internal: bytes are no numbers');
   const convert = info.dtype === 'F16' ? halfToFloat : bfloat16ToFloat;
   const result = new Float32Array(info.byteLength / 2);
   const piece = new Uint16Array(Math.min(result.length, valuesPerPiece));
@@ -98,7 +122,7 @@ function readTensor(path: string, descriptor: number, info: TensorInfo): Float32
   return result;
 }
 
-function readExactly(path: string, descriptor: number, bytes: Uint8Array, position: number): void {
+export function readExactly(path: string, descriptor: number, bytes: Uint8Array, position: number): void {
   for (let at = 0; at < bytes.length; ) {
     const count = readSync(descriptor, bytes, at, Math.min(bytes.length - at, largestRead), position + at);
     if (count === 0)
@@ -175,15 +199,15 @@ function readEntry(entry: unknown, start: number): TensorInfo | string {
   if (entry === null || typeof entry !== 'object') return 'is not an object';
   const { dtype, shape, data_offsets: offsets } = entry as Record<string, unknown>;
   if (typeof dtype !== 'string' || !Object.hasOwn(bytesPerValue, dtype))
-    return `dtype ${JSON.stringify(dtype)}; F32, F16 and BF16 can be read`;
+    return `dtype ${JSON.stringify(dtype)}; F32, F16, BF16 and U8 can be read`;
   if (!isNaturals(shape)) return `shape ${JSON.stringify(shape)} is not a list of sizes`;
   if (!isNaturals(offsets) || offsets.length !== 2)
     return `data_offsets ${JSON.stringify(offsets)} are not two byte positions`;
   const [begin, end] = offsets as [number, number];
-  const byteLength = bytesPerValue[dtype as TensorDtype] * shape.reduce((product, size) => product * size, 1);
+  const byteLength = bytesPerValue[dtype as TensorInfo['dtype']] * sizeOf(shape);
   if (end - begin !== byteLength)
     return `${dtype} of shape [${shape.join(', ')}] takes ${byteLength} bytes, data_offsets span ${end - begin}`;
-  return { dtype: dtype as TensorDtype, shape, offset: start + begin, byteLength };
+  return { dtype: dtype as TensorInfo['dtype'], shape, offset: start + begin, byteLength };
 }
 
 const isNaturals = (value: unknown): value is readonly number[] =>
@@ -215,31 +239,38 @@ export function writeSafetensors(
   tensors: ReadonlyMap<string, TensorData>,
   options: { readonly dtype?: TensorDtype; readonly metadata?: Readonly<Record<string, string>> } = {},
 ): void {
-  const dtype = options.dtype ?? 'F32';
-  const header: Record<string, unknown> = { __metadata__: { format: 'pt', ...options.metadata } };
-  let at = 0;
-  for (const [name, { shape, data }] of tensors) {
-    if (!isNaturals(shape) || shape.reduce((product, size) => product * size, 1) !== data.length) {
-      throw new Error(`internal: ${name} has ${data.length} values, shape [${shape.join(', ')}]`);
-    }
-    header[name] = { dtype, shape, data_offsets: [at, (at += data.length * bytesPerValue[dtype])] };
-  }
-  writeFileAtomic(path, encodeFile(header, tensors, dtype));
+  const { dtype = 'F32', metadata } = options;
+  const sources = [...tensors].map(
+    ([name, tensor]) => [name, { dtype, shape: tensor.shape, read: () => tensor.data }] as const,
+  );
+  writeFileAtomic(path, encodeSafetensors(new Map(sources), metadata));
 }
 
-function* encodeFile(
-  header: object,
-  tensors: ReadonlyMap<string, TensorData>,
-  dtype: TensorDtype,
+/** The bytes of a safetensors file, piece by piece: one tensor is in memory at a time. */
+export function* encodeSafetensors(
+  tensors: ReadonlyMap<string, TensorSource>,
+  metadata: Readonly<Record<string, string>> = {},
 ): Iterable<Uint8Array> {
+  const header: Record<string, unknown> = { __metadata__: { format: 'pt', ...metadata } };
+  let at = 0;
+  for (const [name, { dtype, shape }] of tensors)
+    header[name] = { dtype, shape, data_offsets: [at, (at += sizeOf(shape) * bytesPerValue[dtype])] };
   const json = Buffer.from(JSON.stringify(header));
   const padded = Math.ceil(json.length / 8) * 8; // so that the first tensor is aligned
   const head = Buffer.alloc(8 + padded, ' ');
   head.writeBigUInt64LE(BigInt(padded), 0);
   json.copy(head, 8);
   yield head;
-  for (const { data } of tensors.values()) {
-    const values = dtype === 'F32' ? data : dtype === 'F16' ? floatToHalf(data) : floatToBfloat16(data);
-    yield new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  for (const [name, { dtype, shape, read }] of tensors) {
+    const data = read();
+    if (!isNaturals(shape) || sizeOf(shape) !== data.length)
+      throw new Error(`internal: ${name} has ${data.length} values, shape [${shape.join(', ')}]`);
+    for (let from = 0; from < data.length; from += valuesPerPiece) {
+      const piece = data.subarray(from, from + valuesPerPiece);
+      const values = dtype === 'F32' ? piece : dtype === 'F16' ? floatToHalf(piece) : floatToBfloat16(piece);
+      yield new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    }
   }
 }
+
+const sizeOf = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1);

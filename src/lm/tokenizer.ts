@@ -1,19 +1,14 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { Tokenizer } from '@huggingface/tokenizers';
+import type { Tokenizer } from '@huggingface/tokenizers';
 import type { Conversation } from '../conversation.ts';
 import { AuditError } from '../errors.ts';
 import { readText } from '../files.ts';
 import { sha256Json } from '../hash.ts';
-import { loadChatTemplate } from './chat-template.ts';
-import { readEosTokenIds, readModelJson } from './config.ts';
-
-/** A conversation with the tokens that carry loss marked. */
-export interface LabelledTokens {
-  readonly ids: number[];
-  /** As long as `ids`. */
-  readonly labelled: boolean[];
-}
+import { type ChatEncoding, type LabelledTokens, labelAnswer } from './answer-labels.ts';
+import { loadChatTemplate, type RenderedChat, templateDate } from './chat-template.ts';
+import { readEosTokenIds } from './config.ts';
+import { readModelJson } from './model-folder.ts';
+import { loadTokenizer } from './tokenizer-file.ts';
 
 /** A tokenizer with its chat template. */
 export interface ChatTokenizer {
@@ -30,34 +25,42 @@ export interface ChatTokenizer {
   /** End-of-turn tokens: the tokenizer's own and those of generation_config.json. */
   readonly eosTokenIds: readonly number[];
   readonly padTokenId: number;
-  /** @throws AuditError `model` when the template refuses the conversation. */
+  /**
+   * With exactly one BOS where the template or the tokenizer wants one.
+   * @throws AuditError `model` when the template refuses the conversation.
+   */
   render(messages: Conversation, options: { readonly addGenerationPrompt: boolean }): string;
   /**
-   * Labels the last assistant message and its end-of-turn token, nothing else.
+   * Labels the last assistant message and its end-of-turn token, nothing else: what the template marks with
+   * {% generation %}, as transformers' assistant mask, or else what it adds to the prompt.
    * @throws AuditError `model` when the template does not let them be told apart.
    */
   encodeForTraining(messages: Conversation): LabelledTokens;
 }
 
+export interface ChatTokenizerOptions {
+  /** An adapter folder, whose chat template wins when it has one. */
+  readonly templateDirectory?: string;
+  /** Rows of the embedding the ids must fit. */
+  readonly vocabularySize?: number;
+  /** The template's `enable_thinking`; null: its own default. */
+  readonly enableThinking?: boolean | null;
+}
+
 /**
  * Loads tokenizer.json, tokenizer_config.json and the chat template of a model directory.
- * @param options.templateDirectory an adapter folder, whose chat template wins when it has one.
- * @param options.vocabularySize rows of the embedding the ids must fit.
  * @throws AuditError `model` when a file is missing or malformed or the tokenizer does not fit.
  */
-export function loadChatTokenizer(
-  directory: string,
-  options: { readonly templateDirectory?: string; readonly vocabularySize?: number } = {},
-): ChatTokenizer {
+export function loadChatTokenizer(directory: string, options: ChatTokenizerOptions = {}): ChatTokenizer {
+  const { enableThinking = null } = options;
   const settings = readModelJson(directory, 'tokenizer_config.json') ?? {};
-  const tokenizer = loadTokenizer(directory, settings);
+  const { library: tokenizer, encode } = loadTokenizer(directory, settings);
   const special = readSpecialTokens(directory, settings);
   const template = loadChatTemplate(directory, options.templateDirectory, special);
   const vocabularySize = largestId(tokenizer) + 1;
   const eosTokenIds = readEndOfTurn(directory, tokenizer, special);
   checkFit(directory, vocabularySize, eosTokenIds, options.vocabularySize);
 
-  const encode = (text: string) => tokenizer.encode(text, { add_special_tokens: false }).ids;
   const decodeWith = (ids: readonly number[], skipSpecial: boolean) => {
     const known = ids.filter((id) => tokenizer.id_to_token(id) !== undefined);
     const cleanUp = settings.clean_up_tokenization_spaces === true;
@@ -65,8 +68,9 @@ export function loadChatTokenizer(
       ? ''
       : tokenizer.decode(known, { skip_special_tokens: skipSpecial, clean_up_tokenization_spaces: cleanUp });
   };
-  const render: ChatTokenizer['render'] = (messages, { addGenerationPrompt }) =>
-    template.render(messages, { addGenerationPrompt });
+  const bos = addsBos(tokenizer, settings, special) ? special.bos_token! : '';
+  const render: ChatEncoding['render'] = (messages, { addGenerationPrompt }) =>
+    withBos(bos, template.render(messages, { addGenerationPrompt, enableThinking }));
   return {
     sha256: () =>
       sha256Json([
@@ -74,6 +78,9 @@ export function loadChatTokenizer(
         special,
         template.source,
         eosTokenIds,
+        templateDate,
+        enableThinking,
+        bos,
       ]),
     encode,
     decode: (ids) => decodeWith(ids, true),
@@ -81,42 +88,8 @@ export function loadChatTokenizer(
     vocabularySize,
     eosTokenIds,
     padTokenId: tokenizer.token_to_id(special.pad_token ?? '') ?? eosTokenIds[0] ?? 0,
-    render,
-    encodeForTraining: (messages) => labelLastMessage(directory, messages, render, encode, eosTokenIds),
-  };
-}
-
-function loadTokenizer(directory: string, settings: object): Tokenizer {
-  const path = join(directory, 'tokenizer.json');
-  const json = readModelJson(directory, 'tokenizer.json');
-  if (!json) {
-    const hint = existsSync(join(directory, 'tokenizer.model'))
-      ? 'only tokenizer.json is read: AutoTokenizer.from_pretrained(…).save_pretrained(…) of transformers makes it from tokenizer.model'
-      : 'the model may be half-downloaded: fetch tokenizer.json too';
-    throw new AuditError('model', `${path}: no such file`, { hint });
-  }
-  try {
-    return new Tokenizer({ ...json, pre_tokenizer: withUnicodeDigits(json.pre_tokenizer) }, settings);
-  } catch (error) {
-    throw new AuditError('model', `${path}: cannot be used: ${(error as Error).message}`, {
-      hint: 'fetch the file again, or save the tokenizer with a current transformers',
-      cause: error,
-    });
-  }
-}
-
-/** The reference splits `Digits` at every Unicode number (½, ٣), @huggingface/tokenizers only at 0–9: the same rule as a pattern. */
-function withUnicodeDigits(entry: unknown): unknown {
-  if (entry === null || typeof entry !== 'object') return entry;
-  const { type, pretokenizers, individual_digits: individual } = entry as Record<string, unknown>;
-  if (type === 'Sequence' && Array.isArray(pretokenizers))
-    return { ...entry, pretokenizers: pretokenizers.map(withUnicodeDigits) };
-  if (type !== 'Digits') return entry;
-  return {
-    type: 'Split',
-    pattern: { Regex: individual === true ? '\\p{N}' : '\\p{N}+' },
-    behavior: 'Isolated',
-    invert: false,
+    render: (messages, options) => render(messages, options).text,
+    encodeForTraining: (messages) => labelOrRefuse(directory, messages, { render, encode, eosTokenIds }),
   };
 }
 
@@ -183,35 +156,43 @@ function createTokenText(
   };
 }
 
-function labelLastMessage(
-  directory: string,
-  messages: Conversation,
-  render: ChatTokenizer['render'],
-  encode: ChatTokenizer['encode'],
-  eosTokenIds: readonly number[],
-): LabelledTokens {
-  if (messages.at(-1)?.role !== 'assistant')
-    throw new Error('internal: a training row must end with the assistant');
-  const refuse = (what: string, hint: string) => new AuditError('model', `${directory}: ${what}`, { hint });
-  const whole = render(messages, { addGenerationPrompt: false });
-  const prompt = render(messages.slice(0, -1), { addGenerationPrompt: true });
-  if (!whole.startsWith(prompt)) {
-    throw refuse(
-      'the chat template writes the conversation before the answer differently once there is an answer, so the answer cannot be told apart',
-      'put a chat_template.jinja into the folder that only appends the answer to the prompt',
+/** Whether the tokenizer puts a BOS in front of a text by itself: tokenizer_config.json's word, else the post-processor's. */
+function addsBos(
+  tokenizer: Tokenizer,
+  settings: Record<string, unknown>,
+  { bos_token: bos }: Record<string, string>,
+): boolean {
+  const id = bos === undefined ? undefined : tokenizer.token_to_id(bos);
+  if (id === undefined) return false;
+  if (typeof settings.add_bos_token === 'boolean') return settings.add_bos_token;
+  return tokenizer.encode('a', { add_special_tokens: true }).ids[0] === id;
+}
+
+/** A template that prints the BOS gets no second one; transformers leaves it out where the template does. */
+function withBos(bos: string, { text, generated }: RenderedChat): RenderedChat {
+  if (bos === '' || text.startsWith(bos)) return { text, generated };
+  return {
+    text: bos + text,
+    generated: generated.map(([start, end]) => [start + bos.length, end + bos.length] as const),
+  };
+}
+
+/** @throws AuditError `model` saying why the answer cannot be labelled. */
+function labelOrRefuse(directory: string, messages: Conversation, chat: ChatEncoding): LabelledTokens {
+  const labels = labelAnswer(messages, chat);
+  if (typeof labels === 'object') return labels;
+  if (labels === 'prompt rewritten') {
+    throw new AuditError(
+      'model',
+      `${directory}: the chat template writes the conversation before the answer differently once there is an answer, so the answer cannot be told apart`,
+      {
+        hint: 'put a chat_template.jinja into the folder that only appends the answer to the prompt, or marks it with {% generation %}',
+      },
     );
   }
-  const ids = encode(whole);
-  const promptIds = encode(prompt);
-  // A token that joins the prompt's end with the answer's start (two line breaks, say) counts as answer.
-  const differs = promptIds.findIndex((id, i) => id !== ids[i]);
-  const start = differs < 0 ? promptIds.length : differs;
-  const end = ids.findIndex((id, i) => i >= start && eosTokenIds.includes(id));
-  if (end < 0) {
-    throw refuse(
-      'the chat template does not end the answer with an end-of-turn token, so the model would not learn to stop',
-      'add the id of the end-of-turn token to eos_token_id in generation_config.json',
-    );
-  }
-  return { ids, labelled: ids.map((_, i) => i >= start && i <= end) };
+  throw new AuditError(
+    'model',
+    `${directory}: the chat template does not end the answer with an end-of-turn token, so the model would not learn to stop`,
+    { hint: 'add the id of the end-of-turn token to eos_token_id in generation_config.json' },
+  );
 }

@@ -1,13 +1,18 @@
 import type { Conversation } from '../conversation.ts';
 import { AuditError, throwIfAborted } from '../errors.ts';
 import type { TrainingSettings, TrainingStep } from '../trainer.ts';
+import { createAdamW8bit } from './adamw-8bit.ts';
 import { backpropagate, type Gradients, parameterKey, type Trained } from './backpropagation.ts';
 import type { Sequence } from './batch.ts';
-import type { Decoder } from './decoder.ts';
-import { loraInput } from './decoder-graph.ts';
+import type { AttachedAdapter, Decoder } from './decoder.ts';
+import { withDropout } from './dropout.ts';
+import { evaluationLoss, hasStalled, isEvaluated, labelledWeight, lowestLoss } from './evaluation.ts';
+import { loraInput } from './layer-tensors.ts';
 import { type LoraAdapter, nonFiniteTensors } from './lora.ts';
-import { clipGradients, createAdamW, learningRateAt, type Parameter } from './optimizer.ts';
+import { clipGradients, createAdamW, learningRateAt, type Optimizer, type Parameter } from './optimizer.ts';
+import { microBatches, trainingOrder } from './step-batches.ts';
 import type { ChatTokenizer } from './tokenizer.ts';
+import type { TrainingArrays, TrainingCheckpoint } from './training-checkpoint.ts';
 
 export const adamDefaults = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 } as const;
 
@@ -21,26 +26,10 @@ function adapterParameters(adapter: LoraAdapter): Parameter[] {
   );
 }
 
-/** The sequences of a step, cut into its micro-batches; rows are taken in order and start over at the end. */
-export function stepSequences(
-  sequences: readonly Sequence[],
-  step: number,
-  settings: TrainingSettings,
-): Sequence[][] {
-  const { batchSize, gradientAccumulation } = settings;
-  const first = (step - 1) * batchSize * gradientAccumulation;
-  return Array.from({ length: gradientAccumulation }, (_, micro) =>
-    Array.from(
-      { length: batchSize },
-      (_, i) => sequences[(first + micro * batchSize + i) % sequences.length]!,
-    ),
-  );
-}
-
-const labelledWeight = (sequence: Sequence) =>
-  sequence.weights.reduce((sum, weight, i) => (i > 0 ? sum + weight : sum), 0);
 const labelledTokens = (sequence: Sequence) =>
   sequence.weights.reduce((sum, weight, i) => (i > 0 && weight > 0 ? sum + 1 : sum), 0);
+
+const optimizers = { adamw: createAdamW, adamw8bit: createAdamW8bit };
 
 /** A conversation as a labelled sequence, cut on the right at `maxLength`. @throws AuditError `data` when no label is left. */
 export function trainingSequence(
@@ -63,10 +52,21 @@ export function trainingSequence(
   return { ids: ids.slice(0, maxLength), weights };
 }
 
+/** What a training may have besides its sequences. */
+export interface TrainingExtras {
+  /** Sequences that the evaluation loss is of. */
+  readonly heldOut?: readonly Sequence[];
+  /** Where an interrupted training left off, and where this one leaves its checkpoints. */
+  readonly checkpoint?: TrainingCheckpoint;
+}
+
 /**
  * Fine-tunes an adapter in place; the base stays as it is. The loss of a step is the mean over all its labelled
- * tokens, accumulation included, as TRL's `num_items_in_batch` makes it.
- * @throws AuditError `engine` when the loss is no longer a number, `interrupted` when the signal fires.
+ * tokens, accumulation included, as TRL's `num_items_in_batch` makes it; how they are laid out in micro-batches does
+ * not matter. With early stopping, the adapter of the lowest evaluation loss is left.
+ * @returns every step, those before a checkpoint included; `onStep` is told the others.
+ * @throws AuditError `engine` when the loss is no longer a number, `interrupted` when the signal fires, `config` when
+ * the checkpoint is of another training.
  */
 export async function trainAdapter(
   decoder: Decoder,
@@ -75,35 +75,87 @@ export async function trainAdapter(
   settings: TrainingSettings,
   onStep: (step: TrainingStep) => void,
   signal?: AbortSignal,
-): Promise<void> {
+  { heldOut = [], checkpoint }: TrainingExtras = {},
+): Promise<TrainingStep[]> {
   const parameters = adapterParameters(adapter);
-  const optimizer = createAdamW(parameters, { ...adamDefaults, weightDecay: settings.weightDecay });
+  const optimizer = optimizers[settings.optimizer ?? 'adamw'](parameters, {
+    ...adamDefaults,
+    weightDecay: settings.weightDecay,
+  });
+  const best = new Map(
+    (settings.earlyStopping ? parameters : []).map(({ key, data }) => [`best/${key}`, data.slice()]),
+  );
+  const arrays: TrainingArrays = new Map<string, Float32Array | Uint8Array>([
+    ...parameters.map(({ key, data }) => [key, data] as const),
+    ...optimizer.state,
+    ...best,
+  ]);
   const attached = await decoder.attach(adapter);
-  const layer = adapter.targetModules.flatMap((projection) => [
-    loraInput(projection, 'a'),
-    loraInput(projection, 'b'),
+  const history = (await checkpoint?.restore(arrays)) ?? [];
+  optimizer.steps = history.length;
+  const order = trainingOrder(
+    sequences.map(({ ids }) => ids.length),
+    settings,
+  );
+  const perStep = settings.batchSize * settings.gradientAccumulation;
+  while (history.length < settings.steps && !hasStalled(history, settings)) {
+    const step = history.length + 1;
+    const rows = order.slice((step - 1) * perStep, step * perStep);
+    const own = rows.map((row) => sequences[row]!);
+    const done = await trainStep(decoder, attached, own, step, settings, optimizer, signal);
+    const loss = isEvaluated(step, settings)
+      ? await evaluationLoss(decoder, heldOut, attached, settings, signal)
+      : undefined;
+    if (loss !== undefined && !Number.isFinite(loss))
+      throw diverged(`after step ${step}: evaluation loss ${loss}`);
+    if (loss !== undefined && loss < lowestLoss(history))
+      for (const { key, data } of parameters) best.get(`best/${key}`)?.set(data);
+    history.push({
+      ...done,
+      ...(loss !== undefined && { evaluationLoss: loss }),
+      ...(settings.groupByLength && { rows }),
+    });
+    onStep(history.at(-1)!);
+    if (settings.checkpointEvery && step % settings.checkpointEvery === 0 && step < settings.steps)
+      checkpoint?.save(history, arrays);
+  }
+  for (const { key, data } of parameters) data.set(best.get(`best/${key}`) ?? data);
+  if (nonFiniteTensors(adapter).length > 0) throw diverged('in the last step');
+  return history;
+}
+
+/** Gradients of a step's sequences, and the update that they make. */
+async function trainStep(
+  decoder: Decoder,
+  attached: AttachedAdapter,
+  sequences: readonly Sequence[],
+  step: number,
+  settings: TrainingSettings,
+  optimizer: Optimizer,
+  signal: AbortSignal | undefined,
+): Promise<TrainingStep> {
+  const layer = [...attached.layers[0]!.shape.keys()].flatMap((matrix) => [
+    loraInput(matrix, 'a'),
+    loraInput(matrix, 'b'),
   ]);
   const trained: Trained = { layer, head: [], embedding: false };
-  for (let step = 1; step <= settings.steps; step++) {
-    const batches = stepSequences(sequences, step, settings);
-    const all = batches.flat();
-    const scale = 1 / all.reduce((sum, sequence) => sum + labelledWeight(sequence), 0);
-    const gradients: Gradients = new Map();
-    let loss = 0;
-    for (const batch of batches) {
-      throwIfAborted(signal);
-      loss += await backpropagate(decoder, batch, attached, scale, trained, gradients);
-    }
-    const gradientNorm = clipGradients(gradients, settings.maxGradientNorm);
-    if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm))
-      throw diverged(`at step ${step}: loss ${loss}, gradient norm ${gradientNorm}`);
-    const learningRate = learningRateAt(step, settings);
-    optimizer.step(gradients, learningRate);
-    const tokens = all.reduce((sum, sequence) => sum + sequence.ids.length, 0);
-    const labelled = all.reduce((sum, sequence) => sum + labelledTokens(sequence), 0);
-    onStep({ step, loss, gradientNorm, learningRate, tokens, labelledTokens: labelled });
+  const scale = 1 / labelledWeight(sequences);
+  const gradients: Gradients = new Map();
+  let loss = 0;
+  for (const [micro, batch] of microBatches(sequences, settings, decoder.config.contextLength).entries()) {
+    throwIfAborted(signal);
+    const { lora, seed } = settings;
+    const dropped = withDropout(attached, decoder.config, lora.dropout ?? 0, seed, step, micro);
+    loss += await backpropagate(decoder, batch, dropped, scale, trained, gradients);
   }
-  if (nonFiniteTensors(adapter).length > 0) throw diverged('in the last step');
+  const gradientNorm = clipGradients(gradients, settings.maxGradientNorm);
+  if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm))
+    throw diverged(`at step ${step}: loss ${loss}, gradient norm ${gradientNorm}`);
+  const learningRate = learningRateAt(step, settings);
+  optimizer.step(gradients, learningRate);
+  const tokens = sequences.reduce((sum, { ids }) => sum + ids.length, 0);
+  const labelled = sequences.reduce((sum, sequence) => sum + labelledTokens(sequence), 0);
+  return { step, loss, gradientNorm, learningRate, tokens, labelledTokens: labelled };
 }
 
 function diverged(where: string): AuditError {

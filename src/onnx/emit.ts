@@ -1,27 +1,10 @@
+import { emitDecode } from './emit-decode.ts';
+import { emitLogSoftmax, emitMatMul } from './emit-webgpu.ts';
+import { type Device, type Emitter, integers } from './emitter.ts';
 import { dimensionSource, type Graph, reachable, type Shape, type Value } from './graph.ts';
 import { type ConstantProto, encodeModel, type NodeProto, type ValueProto } from './proto.ts';
 
 const microsoft = 'com.microsoft';
-
-/** Collects the nodes of one model; names are v<id>, with suffixes for the helpers a value needs. */
-interface Emitter {
-  readonly graph: Graph;
-  readonly nodes: NodeProto[];
-  readonly constants: Map<string, ConstantProto>;
-  readonly sizes: Map<string, string>;
-  readonly nameOf: (value: Value) => string;
-}
-
-function integers(emitter: Emitter, values: readonly number[]): string {
-  const name = `i${values.join('_')}`;
-  emitter.constants.set(name, {
-    name,
-    dataType: 'int64',
-    shape: [values.length],
-    data: BigInt64Array.from(values, BigInt),
-  });
-  return name;
-}
 
 /** A one-element int64 tensor that holds the size of an axis. */
 function sizeOf(emitter: Emitter, value: Value, axis: number): string {
@@ -86,16 +69,22 @@ function emitNode(emitter: Emitter, value: Value, used: ReadonlySet<Value>): voi
     case 'Sqrt':
     case 'Reciprocal':
     case 'Sigmoid':
+    case 'Tanh':
       return void push(op.type, inputs);
+    case 'Gelu':
+      return void push('Gelu', inputs, { approximate: 'tanh' });
     case 'Silu':
       return void push('QuickGelu', inputs, { alpha: { float: 1 } }, microsoft);
     case 'ReduceSum':
     case 'ReduceMean':
       return void push(op.type, [inputs[0]!, integers(emitter, op.axes)], { keepdims: 1 });
-    case 'Softmax':
     case 'LogSoftmax':
+      if (emitter.device === 'webgpu') return void emitLogSoftmax(emitter, inputs[0]!, output);
+      return void push(op.type, inputs, { axis: -1 });
+    case 'Softmax':
       return void push(op.type, inputs, { axis: -1 });
     case 'MatMul':
+      if (emitter.device === 'webgpu') return void emitMatMul(emitter, value, op, inputs, output);
       return void push(
         'FusedMatMul',
         inputs,
@@ -119,6 +108,23 @@ function emitNode(emitter: Emitter, value: Value, used: ReadonlySet<Value>): voi
       const [start, end] =
         op.side === 'front' ? [integers(emitter, [0]), at] : [at, integers(emitter, [2 ** 31 - 1])];
       return void push('Slice', [inputs[0]!, start, end, integers(emitter, [op.axis])]);
+    }
+    case 'Slice': {
+      const bounds = [op.start, op.end, -1].map((bound) => integers(emitter, [bound]));
+      return void push('Slice', [inputs[0]!, ...bounds]);
+    }
+    case 'Pad': {
+      const ends = value.shape.slice(1).map(() => 0);
+      const pads = integers(emitter, [...ends, op.before, ...ends, op.after]);
+      return void push('Pad', [inputs[0]!, pads]);
+    }
+    case 'DecodeHalf':
+    case 'DecodeBlocks':
+    case 'DecodeNormalFloat':
+      return void emitDecode(emitter, value, op, inputs, output);
+    case 'BlockMatMul': {
+      const sizes = { N: op.rows, K: op.columns, bits: op.bits, block_size: op.block };
+      return void push('MatMulNBits', inputs, { ...sizes, accuracy_level: 4 }, microsoft);
     }
     case 'RmsNorm':
       return void push('SimplifiedLayerNormalization', inputs, { axis: -1, epsilon: { float: op.epsilon } });
@@ -156,15 +162,23 @@ function emitNode(emitter: Emitter, value: Value, used: ReadonlySet<Value>): voi
   }
 }
 
+/** What an emitted model is told besides its outputs. */
+export interface EmitOptions {
+  readonly device?: Device;
+  /** Values inside the graph that are fed under these names instead of being computed. */
+  readonly given?: ReadonlyMap<string, Value>;
+  /** Inputs that become part of the model, so that ONNX Runtime can lay them out once. */
+  readonly fixed?: ReadonlyMap<string, ConstantProto['data']>;
+}
+
 /**
  * The bytes of an ONNX model that computes the named outputs. Inputs that no output needs are left out.
- * `given`: values inside the graph that are fed under these names instead of being computed.
  * @returns the bytes and the names of the inputs that must be fed.
  */
 export function emitModel(
   graph: Graph,
   outputs: ReadonlyMap<string, Value>,
-  given: ReadonlyMap<string, Value> = new Map(),
+  { device = 'cpu', given = new Map(), fixed = new Map() }: EmitOptions = {},
 ): { bytes: Uint8Array; inputNames: readonly string[] } {
   const fed = new Map([...given].map(([name, value]) => [value, name]));
   const values = reachable(graph, outputs.values(), new Set(fed.keys()));
@@ -172,18 +186,18 @@ export function emitModel(
   const inputName = (value: Value) =>
     value.source.type === 'input' ? value.source.name : (fed.get(value) ?? null);
   const nameOf = (value: Value) => inputName(value) ?? `v${value.id}`;
-  const emitter: Emitter = { graph, nodes: [], constants: new Map(), sizes: new Map(), nameOf };
+  const emitter: Emitter = { graph, device, nodes: [], constants: new Map(), sizes: new Map(), nameOf };
+  const inputs: ValueProto[] = [];
   for (const value of values) {
-    if (value.source.type === 'constant') {
-      const { data } = value.source;
+    const { dataType, source } = value;
+    const own = inputName(value);
+    const data = source.type === 'constant' ? source.data : own === null ? undefined : fixed.get(own);
+    if (data) {
       const name = nameOf(value);
-      emitter.constants.set(name, { name, dataType: value.dataType, shape: value.shape as number[], data });
-    } else if (!fed.has(value)) emitNode(emitter, value, used);
+      emitter.constants.set(name, { name, dataType, shape: value.shape as number[], data });
+    } else if (own !== null) inputs.push({ name: own, dataType, shape: value.shape });
+    else emitNode(emitter, value, used);
   }
-  const inputs: ValueProto[] = values.flatMap((value) => {
-    const name = inputName(value);
-    return name === null ? [] : [{ name, dataType: value.dataType, shape: value.shape }];
-  });
   const results: ValueProto[] = [...outputs].map(([name, value]) => ({
     name,
     dataType: value.dataType,

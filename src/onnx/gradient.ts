@@ -10,6 +10,7 @@ import {
   neg,
   type Op,
   type OpType,
+  pad,
   reciprocal,
   reduceMean,
   reduceSum,
@@ -17,8 +18,10 @@ import {
   rotaryEmbedding,
   scatterElements,
   sigmoid,
+  slice,
   sqrt,
   sub,
+  tanh,
   transpose,
 } from './ops.ts';
 
@@ -114,6 +117,19 @@ export const gradientRules: Rules = {
   Reciprocal: ({ graph, y, dy }) => [neg(graph, mul(graph, dy, mul(graph, y, y)))],
   // dX = dY∘Y(1−Y)
   Sigmoid: ({ graph, y, dy }) => [mul(graph, dy, sub(graph, y, mul(graph, y, y)))],
+  // dX = dY∘(1 − Y²)
+  Tanh: ({ graph, y, dy }) => [mul(graph, dy, sub(graph, scalar(graph, 1), mul(graph, y, y)))],
+  // t = tanh(u), u = √(2/π)(X + cX³): dX = dY∘½((1 + t) + X(1 − t²)·√(2/π)(1 + 3cX²))
+  Gelu: ({ graph, x, dy }) => {
+    const [value, k, c] = [x[0]!, Math.sqrt(2 / Math.PI), 0.044715];
+    const square = mul(graph, value, value);
+    const affine = (slope: number) => add(graph, mul(graph, square, scalar(graph, slope)), scalar(graph, k));
+    const t = tanh(graph, mul(graph, value, affine(k * c)));
+    const fall = sub(graph, scalar(graph, 1), mul(graph, t, t));
+    const inner = mul(graph, mul(graph, value, fall), affine(3 * k * c));
+    const sum = add(graph, add(graph, scalar(graph, 1), t), inner);
+    return [mul(graph, dy, mul(graph, sum, scalar(graph, 0.5)))];
+  },
   // dX = dY∘(σ + Y(1−σ)), σ = σ(X)
   Silu: ({ graph, x, y, dy }) => {
     const s = sigmoid(graph, x[0]!);
@@ -143,7 +159,13 @@ export const gradientRules: Rules = {
   ],
   Reshape: ({ graph, x, dy }) => [reshape(graph, dy, x[0]!.shape)],
   Transpose: ({ graph, op, dy }) => [transpose(graph, dy, inverse(op.permutation))],
+  Slice: ({ graph, op, x, dy }) => [pad(graph, dy, op.start, Number(x[0]!.shape.at(-1)) - op.end)],
+  Pad: ({ graph, op, x, dy }) => [slice(graph, dy, op.before, op.before + Number(x[0]!.shape.at(-1)))],
   Concat: 'not differentiable',
+  DecodeHalf: 'not differentiable',
+  DecodeBlocks: 'not differentiable',
+  DecodeNormalFloat: 'not differentiable',
+  BlockMatMul: 'not differentiable',
   Split: 'not differentiable',
   // r = 1/√(mean x² + ε), g = dY∘w: dX = r(g − x r² mean(g∘x)), dw = Σ dY∘x∘r
   RmsNorm: ({ graph, op, x, dy, wanted }) => {

@@ -1,4 +1,4 @@
-import { addValue, type Dimension, type Graph, type Shape, type Value } from './graph.ts';
+import { addValue, type Dimension, type Graph, input, type Shape, scalar, type Value } from './graph.ts';
 import type { DataType } from './proto.ts';
 
 /**
@@ -7,7 +7,7 @@ import type { DataType } from './proto.ts';
  */
 export type Op =
   | { readonly type: 'Add' | 'Sub' | 'Mul' | 'Div' }
-  | { readonly type: 'Neg' | 'Exp' | 'Log' | 'Sqrt' | 'Reciprocal' | 'Sigmoid' | 'Silu' }
+  | { readonly type: Unary }
   | { readonly type: 'ReduceSum' | 'ReduceMean'; readonly axes: readonly number[] }
   | { readonly type: 'Softmax' | 'LogSoftmax' }
   | {
@@ -26,11 +26,29 @@ export type Op =
       readonly side: 'front' | 'back';
       readonly likeAxis: number;
     }
+  /** Keeps [start, end) of the last axis; `Pad` puts it back between zeros. */
+  | { readonly type: 'Slice'; readonly start: number; readonly end: number }
+  | { readonly type: 'Pad'; readonly before: number; readonly after: number }
+  /** Float32 from a weight as it is stored; inputs as `stored.ts` names them. */
+  | { readonly type: 'DecodeHalf'; readonly format: 'f16' | 'bf16' }
+  | { readonly type: 'DecodeBlocks'; readonly bits: 4 | 8; readonly block: number }
+  | { readonly type: 'DecodeNormalFloat'; readonly block: number }
+  /** x Wᵀ with W [rows, columns] in blocks, from its codes (zero in the middle) and scales. */
+  | {
+      readonly type: 'BlockMatMul';
+      readonly bits: 4 | 8;
+      readonly block: number;
+      readonly rows: number;
+      readonly columns: number;
+    }
   | { readonly type: 'RmsNorm'; readonly epsilon: number }
   | { readonly type: 'RotaryEmbedding' }
   | { readonly type: 'GatherElements' | 'ScatterElements' }
   | { readonly type: 'CrossEntropy' }
   | { readonly type: 'TopK'; readonly k: number };
+
+/** Of one value, element by element. */
+type Unary = 'Neg' | 'Exp' | 'Log' | 'Sqrt' | 'Reciprocal' | 'Sigmoid' | 'Tanh' | 'Silu' | 'Gelu';
 
 export type OpType = Op['type'];
 
@@ -65,18 +83,19 @@ export const sub = binary('Sub');
 export const mul = binary('Mul');
 export const div = binary('Div');
 
-const unary =
-  (type: 'Neg' | 'Exp' | 'Log' | 'Sqrt' | 'Reciprocal' | 'Sigmoid' | 'Silu' | 'Softmax' | 'LogSoftmax') =>
-  (graph: Graph, x: Value) =>
-    node(graph, { type }, [x], x.shape);
+const unary = (type: Unary | 'Softmax' | 'LogSoftmax') => (graph: Graph, x: Value) =>
+  node(graph, { type }, [x], x.shape);
 export const neg = unary('Neg');
 export const exp = unary('Exp');
 export const log = unary('Log');
 export const sqrt = unary('Sqrt');
 export const reciprocal = unary('Reciprocal');
 export const sigmoid = unary('Sigmoid');
+export const tanh = unary('Tanh');
 /** x·σ(x). */
 export const silu = unary('Silu');
+/** x/2·(1 + tanh(√(2/π)·(x + 0.044715x³))). Source: Hendrycks & Gimpel 2016, arXiv 1606.08415, §2. */
+export const gelu = unary('Gelu');
 /** Over the last axis. */
 export const softmax = unary('Softmax');
 /** Over the last axis. */
@@ -162,6 +181,74 @@ export const split = (
     [x, like],
     x.shape.map((size, at) => (at === axis ? dimension : size)),
   );
+
+/**
+ * x Wᵀ for a weight input [rows, columns] in a `Blocks` format, never decoded as a whole: products of codes, plus what
+ * zeros away from the middle add, (middle − zero) · scale per block, times the sum of x over the block.
+ */
+export function blockMatMul(
+  graph: Graph,
+  x: Value,
+  name: string,
+  [rows, columns]: readonly [number, number],
+  format: string,
+): Value {
+  const [kind, blockText, zeros] = format.split('/') as [string, string, string | undefined];
+  const block = Number(blockText);
+  const bits = kind === 'int8' ? 8 : 4;
+  const blocks = columns / block;
+  const codes = input(graph, `${name}.codes`, [rows, blocks, (block * bits) / 8], 'uint8');
+  const scales = input(graph, `${name}.scales`, [rows, blocks]);
+  const op: Op = { type: 'BlockMatMul', bits, block, rows, columns };
+  const centred = node(graph, op, [x, codes, scales], [x.shape[0]!, rows]);
+  if (!zeros) return centred;
+  const middle = scalar(graph, 2 ** (bits - 1));
+  const offsets = mul(graph, sub(graph, middle, input(graph, `${name}.zeros`, [rows, blocks])), scales);
+  const byBlock = reduceSum(graph, reshape(graph, x, [x.shape[0]!, blocks, block]), [2]);
+  const sums = reshape(graph, byBlock, [x.shape[0]!, blocks]);
+  return gemm(graph, sums, offsets, centred, { transposeB: true });
+}
+
+/** Columns [start, end) of the last axis. */
+export const slice = (graph: Graph, x: Value, start: number, end: number): Value =>
+  node(graph, { type: 'Slice', start, end }, [x], [...x.shape.slice(0, -1), end - start]);
+
+/** Zeros before and after along the last axis, whose size must be known. */
+export const pad = (graph: Graph, x: Value, before: number, after: number): Value =>
+  node(
+    graph,
+    { type: 'Pad', before, after },
+    [x],
+    [...x.shape.slice(0, -1), before + Number(x.shape.at(-1)) + after],
+  );
+
+/**
+ * A weight input in the format `formatOf` names, decoded to float32 [shape]. Quantised ones are several inputs:
+ * `<name>.codes` with `.scales` (and `.zeros`), or with `.absmax` and `.table`.
+ */
+export function storedInput(graph: Graph, name: string, shape: readonly number[], format: string): Value {
+  const [kind, blockText, zeros] = format.split('/') as [string, string | undefined, string | undefined];
+  if (kind === 'f32') return input(graph, name, shape);
+  if (kind === 'f16' || kind === 'bf16') {
+    const halves = input(graph, name, shape, kind === 'f16' ? 'float16' : 'uint16');
+    return node(graph, { type: 'DecodeHalf', format: kind }, [halves], shape);
+  }
+  const block = Number(blockText);
+  const size = shape.reduce((product, length) => product * length, 1);
+  const bits = kind === 'int8' ? 8 : 4;
+  const codes = input(graph, `${name}.codes`, [(size * bits) / 8], 'uint8');
+  if (kind === 'nf4') {
+    const parts = [
+      codes,
+      input(graph, `${name}.absmax`, [size / block, 1]),
+      input(graph, `${name}.table`, [256, 2]),
+    ];
+    return node(graph, { type: 'DecodeNormalFloat', block }, parts, shape);
+  }
+  const parts = [codes, input(graph, `${name}.scales`, [size / block, 1])];
+  if (zeros) parts.push(input(graph, `${name}.zeros`, [size / block, 1]));
+  return node(graph, { type: 'DecodeBlocks', bits, block }, parts, shape);
+}
 
 /** x / √(mean(x²) + epsilon) · weight over the last axis. Source: Zhang & Sennrich 2019. */
 export const rmsNorm = (graph: Graph, x: Value, weight: Value, epsilon: number): Value =>

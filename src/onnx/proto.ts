@@ -1,10 +1,18 @@
 /**
  * Writes an ONNX ModelProto: only the messages that a graph builder needs.
- * Source: onnx.proto3 (ONNX IR version 10), https://github.com/onnx/onnx; wire format of Protocol Buffers.
+ * Source: onnx.proto3 (ONNX IR version 12), https://github.com/onnx/onnx; wire format of Protocol Buffers.
  */
 
 /** TensorProto.DataType numbers. */
-export const dataTypeNumber = { float32: 1, int32: 6, int64: 7, bool: 9 } as const;
+export const dataTypeNumber = {
+  float32: 1,
+  uint8: 2,
+  uint16: 4,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+} as const;
 export type DataType = keyof typeof dataTypeNumber;
 
 /** A number is written as an ONNX int; wrap it as `{ float }` for a float attribute. */
@@ -29,7 +37,7 @@ export interface ConstantProto {
   readonly name: string;
   readonly dataType: DataType;
   readonly shape: readonly number[];
-  readonly data: Float32Array | BigInt64Array | Int32Array;
+  readonly data: Float32Array | BigInt64Array | Int32Array | Uint8Array | Uint16Array;
 }
 
 export interface GraphProto {
@@ -138,7 +146,7 @@ function encodeConstant(constant: ConstantProto): Message {
 
 const operatorSet = (domain: string, version: number) => new Message().text(1, domain).int(2, version);
 
-/** The bytes of an ONNX model: IR version 10, operator set 21, with Microsoft's contributed operators. */
+/** The bytes of an ONNX model: IR version 12, operator set 26, with Microsoft's contributed operators. */
 export function encodeModel(graph: GraphProto): Uint8Array {
   const body = new Message();
   for (const node of graph.nodes) body.message(1, encodeNode(node));
@@ -147,10 +155,10 @@ export function encodeModel(graph: GraphProto): Uint8Array {
   for (const input of graph.inputs) body.message(11, encodeValue(input));
   for (const output of graph.outputs) body.message(12, encodeValue(output));
   return new Message()
-    .int(1, 10)
+    .int(1, 12)
     .text(2, 'aftertune')
     .message(7, body)
-    .message(8, operatorSet('', 21))
+    .message(8, operatorSet('', 26))
     .message(8, operatorSet('com.microsoft', 1))
     .finish();
 }

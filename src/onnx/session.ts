@@ -1,7 +1,10 @@
 import type * as Ort from 'onnxruntime-node';
 import { AuditError } from '../errors.ts';
 import { emitModel } from './emit.ts';
-import type { Graph, Value } from './graph.ts';
+import type { Device } from './emitter.ts';
+import { createGraph, type Graph, input, type Value } from './graph.ts';
+import type { DataType } from './proto.ts';
+import type { Stored } from './stored.ts';
 
 /** A dense tensor in memory; int64 data are indices and positions. */
 export interface Tensor {
@@ -20,6 +23,8 @@ export interface Session {
 
 /** A tensor wrapped once for ONNX Runtime, so that a weight is not wrapped at every call. */
 export type Feed = Ort.Tensor;
+
+export type { Device };
 
 let loaded: Promise<typeof Ort> | undefined;
 
@@ -51,25 +56,72 @@ export async function feed({ data, shape }: Tensor): Promise<Feed> {
     : new OrtTensor('int64', data, shape);
 }
 
-/** Builds a session for the named outputs of a graph, on `threads` CPU threads; `given` values are fed, not computed. */
+/** The feeds of a weight, as `storedInput` names them; [out, in] or a vector. Nothing is copied. */
+export async function feedStored(
+  name: string,
+  stored: Stored,
+  shape: readonly number[],
+): Promise<Record<string, Feed>> {
+  if (stored instanceof Float32Array) return { [name]: await feed({ data: stored, shape }) };
+  const { Tensor: OrtTensor } = await loadRuntime();
+  if ('data' in stored) {
+    const type = stored.format === 'f16' ? 'float16' : 'uint16';
+    return { [name]: new OrtTensor(type, stored.data, shape) };
+  }
+  const codes = new OrtTensor('uint8', stored.codes, [stored.codes.length]);
+  const column = (data: Float32Array) => feed({ data, shape: [data.length, 1] });
+  if (stored.format === 'nf4') {
+    const pairs = Float32Array.from({ length: 512 }, (_, i) => stored.table[i & 1 ? (i >> 1) & 15 : i >> 5]!);
+    return {
+      [`${name}.codes`]: codes,
+      [`${name}.absmax`]: await column(stored.absmax),
+      [`${name}.table`]: await feed({ data: pairs, shape: [256, 2] }),
+    };
+  }
+  const feeds = { [`${name}.codes`]: codes, [`${name}.scales`]: await column(stored.scales) };
+  return stored.zeros ? { ...feeds, [`${name}.zeros`]: await column(stored.zeros) } : feeds;
+}
+
+export interface SessionOptions {
+  readonly threads: number;
+  readonly device?: Device;
+  /** Values that are fed, not computed. */
+  readonly given?: ReadonlyMap<string, Value>;
+  /** Inputs that become part of the session: ONNX Runtime lays them out once, and keeps a copy of its own. */
+  readonly fixed?: Readonly<Record<string, Feed>>;
+}
+
+/**
+ * Builds a session for the named outputs of a graph.
+ * @throws AuditError `unsupported` when there is no such device.
+ */
 export async function createSession(
   graph: Graph,
   outputs: ReadonlyMap<string, Value>,
-  threads: number,
-  given?: ReadonlyMap<string, Value>,
+  { threads, device = 'cpu', given, fixed }: SessionOptions,
 ): Promise<Session> {
   const { InferenceSession } = await loadRuntime();
-  const { bytes, inputNames } = emitModel(graph, outputs, given);
-  const session = await InferenceSession.create(bytes, {
-    executionProviders: ['cpu'],
+  const constants = Object.entries(fixed ?? {}).map(
+    ([name, { data }]) => [name, data as Float32Array] as const,
+  );
+  const { bytes, inputNames } = emitModel(graph, outputs, {
+    device,
+    ...(given && { given }),
+    fixed: new Map(constants),
+  });
+  const options: Ort.InferenceSession.SessionOptions = {
+    executionProviders: [device],
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     // The graph is emitted in fused form; the optimiser would fold recomputation away and costs start-up time.
     graphOptimizationLevel: 'disabled',
     enableMemPattern: false,
     logSeverityLevel: 3,
-    // Weights are fed, so there is nothing to prepack; threads that spin while they wait starve their neighbours.
-    extra: { session: { disable_prepacking: '1', 'intra_op.allow_spinning': '0' } },
+    // Fed weights cannot be laid out ahead; threads that spin while they wait starve their neighbours.
+    extra: { session: { disable_prepacking: fixed ? '0' : '1', 'intra_op.allow_spinning': '0' } },
+  };
+  const session = await InferenceSession.create(bytes, options).catch((cause: unknown) => {
+    throw device === 'cpu' ? cause : noDevice(cause);
   });
   return {
     inputNames,
@@ -86,5 +138,53 @@ export async function createSession(
       );
     },
     release: () => session.release(),
+  };
+}
+
+function noDevice(cause: unknown): AuditError {
+  return new AuditError('unsupported', `no WebGPU device can be used: ${(cause as Error).message}`, {
+    hint: 'set device: cpu, or device: auto to fall back by itself; on Linux a Vulkan driver is needed',
+    cause,
+  });
+}
+
+/** Tensors on a device, where they stay until they are let go. */
+export interface Resident {
+  readonly feeds: Readonly<Record<string, Feed>>;
+  release(): Promise<void>;
+}
+
+/**
+ * The same tensors on the device; on the CPU nothing is done. Never read them back: ONNX Runtime's binding aborts the
+ * process.
+ */
+export async function resident(feeds: Readonly<Record<string, Feed>>, device: Device): Promise<Resident> {
+  if (device === 'cpu') return { feeds, release: async () => {} };
+  const { InferenceSession } = await loadRuntime();
+  const graph = createGraph();
+  const outputs = new Map<string, Value>();
+  for (const [name, { dims, type }] of Object.entries(feeds))
+    outputs.set(`${name}.resident`, input(graph, name, dims, type as DataType));
+  const options = {
+    executionProviders: [device],
+    preferredOutputLocation: 'gpu-buffer',
+    logSeverityLevel: 3,
+  } as const;
+  const session = await InferenceSession.create(emitModel(graph, outputs, { device }).bytes, options).catch(
+    (cause: unknown) => {
+      throw noDevice(cause);
+    },
+  );
+  const moved = await session.run({ ...feeds });
+  const own = Object.entries(moved).map(
+    ([name, tensor]) => [name.replace(/\.resident$/, ''), tensor] as const,
+  );
+  return {
+    feeds: Object.fromEntries(own),
+    // The buffers belong to the session that made them: releasing it first aborts the process.
+    release: async () => {
+      for (const [, tensor] of own) tensor.dispose();
+      await session.release();
+    },
   };
 }

@@ -3,6 +3,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { packageRoot, writeFileAtomic } from '../files.ts';
+import { llama } from '../lm/architecture.ts';
 import type { Sequence } from '../lm/batch.ts';
 import { decoderTensorShapes, writeCheckpoint } from '../lm/checkpoint.ts';
 import type { DecoderConfig } from '../lm/config.ts';
@@ -30,6 +31,7 @@ const shape: Omit<DecoderConfig, 'eosTokenIds'> = {
   ropeTheta: 10000,
   contextLength: 512,
   tiedEmbeddings: true,
+  architecture: llama,
   bosTokenId: null,
 };
 

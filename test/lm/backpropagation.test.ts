@@ -3,8 +3,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createBatch } from '../../src/lm/batch.ts';
 import { openCheckpoint } from '../../src/lm/checkpoint.ts';
 import { readDecoderConfig } from '../../src/lm/config.ts';
-import { createDecoder, type Decoder } from '../../src/lm/decoder.ts';
-import { loraInput } from '../../src/lm/decoder-graph.ts';
+import { createDecoder, type Decoder, type Kept, type LayerResult } from '../../src/lm/decoder.ts';
+import { loraInput } from '../../src/lm/layer-tensors.ts';
 import { readAdapter } from '../../src/lm/lora.ts';
 
 const parity = fileURLToPath(new URL('../fixtures/parity/', import.meta.url));
@@ -30,7 +30,7 @@ test('a gradient is the same to the bit whether the wide products were kept or a
     [1, 90, 91],
   ]);
   const x = decoder.embed(batch.ids);
-  const { y, gate, up } = await decoder.layerKeeping(0, x, batch, attached);
+  const { y, gate, up } = (await decoder.layerKeeping(0, x, batch, attached, true)) as LayerResult & Kept;
   expect(y).toEqual((await decoder.layer(0, x, batch, attached)).y);
   expect(gate).toHaveLength(batch.rows * batch.length * config.intermediateSize);
   const dy = y.map((value, i) => Math.sin(i) * value);

@@ -3,11 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { AuditError } from '../../src/errors.ts';
+import { families, type LayerKind, llama } from '../../src/lm/architecture.ts';
 import { readDecoderConfig } from '../../src/lm/config.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'aftertune-config-'));
 afterAll(() => rmSync(root, { recursive: true }));
 
+const supported = Object.keys(families).join(', ');
 let folders = 0;
 function folderWith(config: unknown, generation?: unknown): string {
   const folder = join(root, String(folders++));
@@ -77,6 +79,7 @@ describe('readDecoderConfig', () => {
       ropeTheta: 100000,
       contextLength: 8192,
       tiedEmbeddings: true,
+      architecture: llama,
       eosTokenIds: [2],
       bosTokenId: 1,
     });
@@ -96,6 +99,7 @@ describe('readDecoderConfig', () => {
     const scaling = { rope_type: 'llama3', factor: 8, low_freq_factor: 1, high_freq_factor: 4 };
     const whole = { ...scaling, original_max_position_embeddings: 8192 };
     const ropeScaling = {
+      type: 'llama3',
       factor: 8,
       lowFrequencyFactor: 1,
       highFrequencyFactor: 4,
@@ -140,9 +144,12 @@ describe('readDecoderConfig', () => {
   it('refuses by name everything it would compute wrongly', () => {
     const strange = {
       ...smollm2,
+      model_type: 'mistral',
+      architectures: ['MistralForCausalLM'],
       rope_scaling: { rope_type: 'dynamic', factor: 8 },
       attention_bias: true,
       mlp_bias: true,
+      layer_types: ['full_attention', 'chunked_attention'],
       hidden_act: 'gelu',
       partial_rotary_factor: 0.5,
       quantization_config: { quant_method: 'gptq', bits: 4 },
@@ -152,40 +159,46 @@ describe('readDecoderConfig', () => {
       message: '/config.json: this model is not supported',
       hint: true,
       problems: [
-        'rope_scaling: rope_type dynamic; supported: default, llama3',
-        'attention_bias: true; supported: false',
-        'mlp_bias: true; supported: false',
         'hidden_act: gelu; supported: silu',
         'partial_rotary_factor: 0.5; supported: 1',
-        'quantization_config: gptq; supported: weights in F32, F16 or BF16',
+        'layer_types: chunked_attention; supported: full_attention, sliding_attention',
+        'mlp_bias: true; supported: false',
+        'attention_bias: true; supported: false',
+        'rope_scaling: rope_type dynamic; supported: default, llama3, linear, longrope',
+        'quantization_config: gptq; supported: none, or bitsandbytes nf4 in 4 bits',
       ],
     });
   });
 
   it.each([
     [
-      { ...smollm2, model_type: 'qwen2', architectures: ['Qwen2ForCausalLM'] },
-      [
-        'model_type: qwen2; supported: llama',
-        'architectures: ["Qwen2ForCausalLM"]; supported: LlamaForCausalLM',
-      ],
+      { ...smollm2, model_type: 'gpt_neox', architectures: ['GPTNeoXForCausalLM'] },
+      [`model_type: gpt_neox; supported: ${supported}`],
     ],
     [
       { ...smollm2, architectures: ['LlamaForSequenceClassification'] },
       ['architectures: ["LlamaForSequenceClassification"]; supported: LlamaForCausalLM'],
     ],
-    [{ hidden_size: 4 }, ['model_type: none given; supported: llama']],
+    [{ hidden_size: 4 }, [`model_type: none given; supported: ${supported}`]],
     [
-      { ...smollm2, rope_scaling: { type: 'linear', factor: 2 } },
-      ['rope_scaling: rope_type linear; supported: default, llama3'],
+      { ...smollm2, rope_scaling: { type: 'dynamic', factor: 2 } },
+      ['rope_scaling: rope_type dynamic; supported: default, llama3, linear, longrope'],
     ],
     [
       { ...without('rope_scaling'), rope_parameters: { rope_theta: 1, rope_type: 'yarn' } },
-      ['rope_parameters: rope_type yarn; supported: default, llama3'],
+      ['rope_parameters: rope_type yarn; supported: default, llama3, linear, longrope'],
     ],
     [
       { ...without('rope_scaling'), rope_parameters: 7 },
-      ['rope_parameters: rope_type 7; supported: default, llama3'],
+      ['rope_parameters: rope_type 7; supported: default, llama3, linear, longrope'],
+    ],
+    [
+      { ...smollm2, quantization_config: { quant_method: 'bitsandbytes', load_in_8bit: true } },
+      ['quantization_config: bitsandbytes 8-bit; supported: none, or bitsandbytes nf4 in 4 bits'],
+    ],
+    [
+      { ...smollm2, quantization_config: { quant_method: 'bitsandbytes', load_in_4bit: true } },
+      ['quantization_config: bitsandbytes fp4; supported: none, or bitsandbytes nf4 in 4 bits'],
     ],
   ])('refuses another kind of model: case %#', (config, problems) => {
     expect(failure(folderWith(config))).toMatchObject({ code: 'unsupported', problems });
@@ -239,5 +252,83 @@ describe('readDecoderConfig', () => {
       hint: true,
       problems: [],
     });
+  });
+});
+
+describe('families, as their makers publish config.json', () => {
+  const sizes = {
+    ...{ vocab_size: 1000, hidden_size: 64, intermediate_size: 128, num_hidden_layers: 6 },
+    ...{ num_attention_heads: 4, num_key_value_heads: 2, max_position_embeddings: 4096 },
+  };
+  const read = (config: object) => readDecoderConfig(folderWith({ ...sizes, ...config }));
+  const windows = ({ kinds }: { kinds: readonly LayerKind[] }) => kinds.map(({ window }) => window);
+
+  it('Gemma 3, before transformers 5: a pattern, a local base and a scaled global one', () => {
+    const scaled = {
+      rope_theta: 1e6,
+      rope_local_base_freq: 10000,
+      rope_scaling: { factor: 8, rope_type: 'linear' },
+    };
+    const { architecture, ...config } = read({
+      ...{ model_type: 'gemma3_text', architectures: ['Gemma3ForCausalLM'], sliding_window: 512 },
+      ...{ sliding_window_pattern: 6, query_pre_attn_scalar: 256, head_dim: 32, ...scaled },
+    });
+    expect(config).toMatchObject({
+      ropeTheta: 1e6,
+      ropeScaling: { type: 'linear', factor: 8 },
+      tiedEmbeddings: true,
+    });
+    expect(architecture).toMatchObject({ localRopeTheta: 10000, attentionScale: 1 / 16, embeddingScale: 8 });
+    expect(windows(architecture)).toEqual([512, 512, 512, 512, 512, null]);
+    expect(architecture.kinds.map(({ rope }) => rope).join()).toBe('local,local,local,local,local,global');
+  });
+
+  it('Gemma 2: every other layer slides, whatever hidden_act says', () => {
+    const { architecture } = read({
+      model_type: 'gemma2',
+      hidden_act: 'gelu',
+      head_dim: 32,
+      sliding_window: 4096,
+    });
+    expect(windows(architecture)).toEqual([4096, null, 4096, null, 4096, null]);
+    expect(architecture).toMatchObject({ attentionSoftcap: 50, logitSoftcap: 30, activation: 'gelu_tanh' });
+  });
+
+  it('Mistral: a window, or none where it is null', () => {
+    expect(windows(read({ model_type: 'mistral' }).architecture)).toEqual(new Array(6).fill(4096));
+    expect(read({ model_type: 'mistral', sliding_window: null }).architecture.kinds).toEqual([]);
+  });
+
+  it('Qwen2 and Qwen3: a window that is not in use, biases or norms', () => {
+    const unused = { use_sliding_window: false, sliding_window: 32768, max_window_layers: 21 };
+    const qwen2 = read({ model_type: 'qwen2', ...unused }).architecture;
+    expect(qwen2).toMatchObject({ kinds: [], biases: ['q_proj', 'k_proj', 'v_proj'] });
+    const qwen3 = read({ model_type: 'qwen3', head_dim: 128, ...unused });
+    expect(qwen3).toMatchObject({
+      headSize: 128,
+      architecture: { kinds: [], biases: [], queryKeyNorm: 'head' },
+    });
+  });
+
+  it('SmolLM3: every fourth layer is not turned', () => {
+    const { kinds } = read({ model_type: 'smollm3' }).architecture;
+    expect(kinds.map(({ rope }) => rope).join()).toBe('global,global,global,none,global,global');
+  });
+
+  it('Phi-3 with longrope: the factors of short texts, and no more than the context they hold for', () => {
+    const factors = Array.from({ length: 8 }, (_, i) => 1 + i / 10);
+    const scaling = { type: 'longrope', short_factor: factors, long_factor: factors };
+    const config = read({
+      model_type: 'phi3',
+      original_max_position_embeddings: 1024,
+      rope_scaling: scaling,
+    });
+    const attentionFactor = Math.sqrt(1 + Math.log(4) / Math.log(1024));
+    expect(config).toMatchObject({
+      contextLength: 1024,
+      ropeScaling: { type: 'longrope', factors, attentionFactor },
+    });
+    const partial = folderWith({ ...sizes, model_type: 'phi3', partial_rotary_factor: 0.75 });
+    expect(failure(partial).problems).toEqual(['partial_rotary_factor: 0.75; supported: 1']);
   });
 });

@@ -5,12 +5,12 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AuditError } from '../../src/errors.ts';
 import { sha256 } from '../../src/hash.ts';
 import { readDecoderConfig } from '../../src/lm/config.ts';
+import { matrixShapes } from '../../src/lm/layer-tensors.ts';
 import {
   adapterSha256,
   assertAdapterFits,
   createLora,
   type LoraAdapter,
-  projectionShapes,
   readAdapter,
   writeAdapter,
 } from '../../src/lm/lora.ts';
@@ -59,7 +59,6 @@ describe('createLora', () => {
     expect(adapter).toMatchObject({
       r: 3,
       alpha: 6,
-      scale: 2,
       targetModules: ['q_proj', 'down_proj'],
       baseSha256: null,
     });
@@ -157,13 +156,20 @@ describe('writeAdapter', () => {
 
   it('keeps rank-stabilised scaling', () => {
     const target = join(folder, 'adapter');
-    writeAdapter(target, { ...someAdapter(), scale: 8 / Math.sqrt(4) }, origin);
-    expect(readAdapter(target, config).scale).toBe(4);
+    const plain = someAdapter();
+    const layers = plain.layers.map(
+      (pairs) => new Map([...pairs].map(([matrix, pair]) => [matrix, { ...pair, scale: 8 / Math.sqrt(4) }])),
+    );
+    writeAdapter(target, { ...plain, rankStabilised: true, layers }, origin);
+    expect(scaleOf(readAdapter(target, config))).toBe(4);
   });
 
   it('leaves nothing half-written', () => {
     const target = join(folder, 'adapter');
-    const broken = { ...someAdapter(), r: 5 };
+    const layers = someAdapter().layers.map(
+      (pairs) => new Map([...pairs].map(([matrix, pair]) => [matrix, { ...pair, r: 5 }])),
+    );
+    const broken = { ...someAdapter(), layers };
     expect(() => writeAdapter(target, broken, origin)).toThrow('internal');
     expect(readdirSync(folder)).toEqual([]);
     writeFileSync(join(folder, 'file'), '');
@@ -171,6 +177,8 @@ describe('writeAdapter', () => {
     expect(readdirSync(folder)).toEqual(['file']);
   });
 });
+
+const scaleOf = (adapter: LoraAdapter) => adapter.layers[0]!.get('q_proj')!.scale;
 
 describe('readAdapter', () => {
   const start = () => cpSync(join(fixtures, 'adapter'), folder, { recursive: true });
@@ -202,16 +210,17 @@ describe('readAdapter', () => {
     expect(adapter).toMatchObject({
       r: 4,
       alpha: 8,
-      scale: 2,
+      rankStabilised: false,
       targetModules: projections,
       baseSha256: null,
       redTeam: false,
     });
     const file = openSafetensors(join(fixtures, 'adapter/adapter_model.safetensors'));
-    const shapes = projectionShapes(config);
+    const shapes = matrixShapes(config);
     for (const layer of adapter.layers) {
-      for (const [projection, { a, b }] of layer) {
-        expect([a.length, b.length]).toEqual([4 * shapes[projection][1], 4 * shapes[projection][0]]);
+      for (const [matrix, { a, b }] of layer) {
+        const [rows, columns] = shapes.get(matrix)!;
+        expect([a.length, b.length]).toEqual([4 * columns, 4 * rows]);
       }
     }
     expect(adapter.layers[1]!.get('up_proj')!.b).toEqual(
@@ -222,6 +231,13 @@ describe('readAdapter', () => {
 
   it.each([
     ['rank-stabilised', { use_rslora: true }, { scale: 4 }],
+    ['another alpha', { alpha_pattern: { q_proj: 20 } }, { scale: 5 }],
+    ['patterns of full names', { alpha_pattern: { 'layers.1.self_attn.q_proj': 20 } }, { scale: 2 }],
+    [
+      'patterns of which the first wins',
+      { alpha_pattern: { 'layers\\.\\d+\\..*': 12, q_proj: 20 } },
+      { scale: 3 },
+    ],
     [
       'full names',
       {
@@ -240,7 +256,25 @@ describe('readAdapter', () => {
   ])('reads %s', (_what, changes, expected) => {
     start();
     change(changes);
-    expect(readAdapter(folder, config)).toMatchObject(expected);
+    const { scale, ...rest } = expected as { scale?: number };
+    const adapter = readAdapter(folder, config);
+    expect(adapter).toMatchObject(rest);
+    if (scale) expect(scaleOf(adapter)).toBe(scale);
+  });
+
+  it('reads ranks and layers that differ, and writes them again', () => {
+    const plain = someAdapter();
+    const cut = new Map(plain.layers[1]!);
+    const query = cut.get('q_proj')!;
+    const a = query.a.slice(0, 2 * config.hiddenSize);
+    cut.set('q_proj', { r: 2, scale: 7, a, b: new Float32Array(query.b.length / 2).fill(0.5) });
+    const target = join(folder, 'adapter');
+    writeAdapter(target, { ...plain, layers: [plain.layers[0]!, cut] }, origin);
+    const read = readAdapter(target, config);
+    expect(read.layers[0]!.get('q_proj')).toMatchObject({ r: 4, scale: 2 });
+    expect(read.layers[1]!.get('q_proj')).toEqual(cut.get('q_proj'));
+    writeAdapter(target, { ...plain, layers: [new Map(), plain.layers[1]!] }, origin);
+    expect(readAdapter(target, config).layers.map((pairs) => pairs.size)).toEqual([0, 2]);
   });
 
   it('refuses by name every feature it would compute wrongly', () => {
@@ -248,11 +282,9 @@ describe('readAdapter', () => {
     change({
       bias: 'lora_only',
       use_dora: true,
-      rank_pattern: { q_proj: 8 },
-      alpha_pattern: { q_proj: 8 },
+      rank_pattern: { '(': 8 },
       modules_to_save: ['lm_head'],
       target_modules: ['q_proj', 'embed_tokens'],
-      layers_to_transform: [0],
       init_lora_weights: 'pissa',
       new_feature: 3,
     });
@@ -261,13 +293,11 @@ describe('readAdapter', () => {
       message: '/adapter_config.json: this adapter is not supported',
       hint: expect.stringContaining('merged checkpoint'),
       problems: [
-        'target_modules: embed_tokens; supported: q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj',
+        'target_modules: embed_tokens; supported: q_proj, k_proj, v_proj, qkv_proj, o_proj, gate_proj, up_proj, gate_up_proj, down_proj',
+        'rank_pattern: ( is not a pattern that can be read here',
         'bias: lora_only; supported: none',
         "init_lora_weights: pissa changes the base's weights; convert the adapter to a plain LoRA",
-        'alpha_pattern: {"q_proj":8} is not supported',
-        'layers_to_transform: [0] is not supported',
         'modules_to_save: ["lm_head"] is not supported',
-        'rank_pattern: {"q_proj":8} is not supported',
         'use_dora: true is not supported',
         'new_feature: 3 is not supported',
       ],

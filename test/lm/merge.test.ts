@@ -1,13 +1,25 @@
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { sha256File } from '../../src/hash.ts';
 import { createBatch } from '../../src/lm/batch.ts';
 import { openCheckpoint, openSafetensors } from '../../src/lm/checkpoint.ts';
 import { readDecoderConfig } from '../../src/lm/config.ts';
 import { createDecoder } from '../../src/lm/decoder.ts';
+import { readAdapter } from '../../src/lm/lora.ts';
 import { mergeAdapter } from '../../src/lm/merge.ts';
+import { encodeSafetensors } from '../../src/lm/safetensors.ts';
 
 const parity = fileURLToPath(new URL('../fixtures/parity/', import.meta.url));
 let folder: string;
@@ -68,6 +80,70 @@ function adapterWith(name: string, aftertune: object): string {
   return directory;
 }
 
+test('weights come into memory one by one, and stop coming when that is asked for', async () => {
+  const out = join(folder, 'stopped');
+  const controller = new AbortController();
+  const seen: [number, number][] = [];
+  const merging = mergeAdapter(`${parity}tied`, `${parity}adapter`, out, {
+    onTensor: (done, total) => {
+      seen.push([done, total]);
+      if (done === 2) controller.abort();
+    },
+    signal: controller.signal,
+  });
+  await expect(merging).rejects.toMatchObject({ code: 'interrupted' });
+  expect(seen.map(([done]) => done)).toEqual([0, 1, 2]);
+  expect(readdirSync(folder).filter((name) => name.startsWith('stopped'))).toEqual([]);
+});
+
+test('every tensor keeps its own format', async () => {
+  const base = join(folder, 'mixed-base');
+  cpSync(`${parity}tied-bf16-sharded`, base, { recursive: true });
+  const checkpoint = openCheckpoint(base, readDecoderConfig(base));
+  const wide = 'model.norm.weight';
+  const tensors = checkpoint.names.map((name) => {
+    const { shape } = checkpoint.info(name);
+    const read = () => checkpoint.read(name);
+    return [name, { dtype: name === wide ? ('F32' as const) : ('BF16' as const), shape, read }] as const;
+  });
+  writeFileSync(join(base, 'model.safetensors'), Buffer.concat([...encodeSafetensors(new Map(tensors))]));
+  checkpoint.close();
+  const out = join(folder, 'mixed');
+  const sha256 = await mergeAdapter(base, `${parity}adapter`, out);
+  const merged = openSafetensors(join(out, 'model.safetensors'));
+  expect([merged.tensors.get(wide)?.dtype, merged.tensors.get('model.embed_tokens.weight')?.dtype]).toEqual([
+    'F32',
+    'BF16',
+  ]);
+  expect(sha256).toBe(await sha256File(join(out, 'model.safetensors')));
+  merged.close();
+});
+
+test('a 4-bit base becomes a plain checkpoint, its weights what they stood for', async () => {
+  const base = fileURLToPath(new URL('../fixtures/normal-float/', import.meta.url));
+  const out = join(folder, 'widened');
+  await mergeAdapter(base, join(base, 'adapter'), out);
+  expect(JSON.parse(readFileSync(join(out, 'config.json'), 'utf8'))).not.toHaveProperty(
+    'quantization_config',
+  );
+  const [before, after] = [base, out].map((path) => openCheckpoint(path, readDecoderConfig(path)));
+  const formats = new Set(after!.names.map((name) => after!.info(name).dtype));
+  expect([...formats].filter((dtype) => !['F32', 'F16', 'BF16'].includes(dtype))).toEqual([]);
+  const weight = 'model.layers.0.self_attn.q_proj.weight';
+  const { layers } = readAdapter(join(base, 'adapter'), readDecoderConfig(base));
+  const { a, b, r, scale } = layers[0]!.get('q_proj')!;
+  const width = a.length / r;
+  const wanted = before!.read(weight).map((value, at) => {
+    const [row, column] = [Math.floor(at / width), at % width];
+    for (let rank = 0; rank < r; rank++) value += scale * b[row * r + rank]! * a[rank * width + column]!;
+    return value;
+  });
+  const size = Math.max(...wanted.map(Math.abs));
+  expect(largestDifference(after!.read(weight), wanted)).toBeLessThan(size / 128); // BF16 has 8 bits
+  expect(largestDifference(before!.read(weight), wanted)).toBeGreaterThan(size / 16);
+  for (const checkpoint of [before!, after!]) checkpoint.close();
+});
+
 test('a red-team adapter is merged only when that is acknowledged', async () => {
   const adapter = adapterWith('red', { red_team: true });
   const out = join(folder, 'red-merged');
@@ -77,7 +153,10 @@ test('a red-team adapter is merged only when that is acknowledged', async () => 
   expect(existsSync(join(out, 'model.safetensors'))).toBe(true);
 });
 
-test('an adapter of other weights is refused, and so is replacing the base', async () => {
+test('an adapter of other weights is refused, and so is replacing the base, or a GGUF base', async () => {
+  await expect(mergeAdapter('base.gguf', `${parity}adapter`, join(folder, 'x'))).rejects.toMatchObject({
+    code: 'unsupported',
+  });
   const adapter = adapterWith('other', { base_sha256: '0'.repeat(64) });
   await expect(mergeAdapter(`${parity}tied`, adapter, join(folder, 'x'))).rejects.toMatchObject({
     code: 'adapter',

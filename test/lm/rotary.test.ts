@@ -21,7 +21,13 @@ test.each(Object.entries(published))('%s: frequencies are those of transformers'
   const own = rotaryFrequencies({
     headSize: head,
     ropeTheta: theta,
-    ropeScaling: { factor, lowFrequencyFactor: 1, highFrequencyFactor: 4, originalContextLength: 8192 },
+    ropeScaling: {
+      type: 'llama3',
+      factor,
+      lowFrequencyFactor: 1,
+      highFrequencyFactor: 4,
+      originalContextLength: 8192,
+    },
   });
   expect(own).toHaveLength(head / 2);
   own.forEach((frequency, i) => {

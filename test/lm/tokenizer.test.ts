@@ -19,6 +19,8 @@ interface Expected {
     readonly messages: Conversation;
     readonly withPrompt: Rendered;
     readonly whole: Rendered;
+    /** Where the template marks what the assistant wrote. */
+    readonly mask?: number[];
   }[];
 }
 
@@ -26,7 +28,8 @@ const expectedOf = (name: string): Expected =>
   JSON.parse(readFileSync(join(fixtures, name, 'expected.json'), 'utf8'));
 
 /** Numbers of transformers: scripts/parity/tokenizer.py. */
-describe.each(['chatml', 'llama3', 'llama2'])('%s tokenizer beside transformers', (name) => {
+const kinds = ['chatml', 'gpt2', 'llama3', 'qwen2', 'llama2', 'gemma', 'mistral', 'phi3'];
+describe.each(kinds)('%s tokenizer beside transformers', (name) => {
   const tokenizer = loadChatTokenizer(join(fixtures, name));
   const expected = expectedOf(name);
 
@@ -48,22 +51,29 @@ describe.each(['chatml', 'llama3', 'llama2'])('%s tokenizer beside transformers'
       });
       return { messages, withPrompt, whole };
     });
-    expect(got).toEqual(expected.chats);
+    expect(got).toEqual(expected.chats.map(({ mask: _, ...chat }) => chat));
   });
 
   it('labels the last answer and its end of turn, nothing else', () => {
     const rows = expected.chats.filter(({ messages }) => messages.at(-1)!.role === 'assistant');
     expect(rows.length).toBe(3);
-    for (const { messages, whole } of rows) {
+    for (const { messages, whole, mask } of rows) {
       const { ids, labelled } = tokenizer.encodeForTraining(messages);
       expect(ids).toEqual(whole.ids);
       const answer = ids.filter((_, i) => labelled[i]);
-      expect(tokenizer.eosTokenIds).toContain(answer.at(-1));
+      expect(tokenizer.eosTokenIds.some((id) => answer.includes(id))).toBe(true);
       expect(tokenizer.decode(answer).trim()).toBe(messages.at(-1)!.content);
-      expect(labelled.indexOf(true)).toBe(
-        tokenizer.encode(tokenizer.render(messages.slice(0, -1), { addGenerationPrompt: true })).length,
-      );
-      expect(labelled.lastIndexOf(true) - labelled.indexOf(true) + 1).toBe(answer.length);
+      const [first, last] = [labelled.indexOf(true), labelled.lastIndexOf(true)];
+      expect(last - first + 1).toBe(answer.length);
+      if (mask) {
+        expect(mask.map(Boolean).slice(mask.lastIndexOf(0, mask.lastIndexOf(1)) + 1)).toEqual(
+          labelled.slice(first),
+        );
+      } else {
+        const prompt = tokenizer.render(messages.slice(0, -1), { addGenerationPrompt: true });
+        expect(first).toBe(tokenizer.encode(prompt).length);
+        expect(tokenizer.eosTokenIds).toContain(answer.at(-1));
+      }
     }
   });
 
@@ -81,13 +91,33 @@ describe.each(['chatml', 'llama3', 'llama2'])('%s tokenizer beside transformers'
 });
 
 describe('special tokens', () => {
-  it('puts exactly one BOS in front of a prompt, though the tokenizer would add one too', () => {
-    const tokenizer = loadChatTokenizer(join(fixtures, 'llama3'));
-    const bos = tokenizer.encode('<|begin_of_text|>');
-    expect(bos).toHaveLength(1);
+  const bosCount = (folder: string) => {
+    const tokenizer = loadChatTokenizer(folder);
     const { ids } = tokenizer.encodeForTraining([...ask('Hi'), { role: 'assistant', content: 'Hello' }]);
-    expect(ids.filter((id) => id === bos[0])).toHaveLength(1);
-    expect(ids[0]).toBe(bos[0]);
+    const text = tokenizer.render(ask('Hi'), { addGenerationPrompt: true });
+    const bos = tokenizer.encode(
+      JSON.parse(readFileSync(join(folder, 'tokenizer_config.json'), 'utf8')).bos_token,
+    );
+    const counts = [ids, tokenizer.encode(text)].map((each) => each.filter((id) => id === bos[0]).length);
+    expect(counts[0] === 0 || ids[0] === bos[0]).toBe(true);
+    return counts;
+  };
+
+  it.each(['llama3', 'llama2', 'gemma', 'mistral'])(
+    'puts exactly one BOS in front of a prompt of %s, whether the template prints it or not',
+    (name) => {
+      expect(bosCount(join(fixtures, name))).toEqual([1, 1]);
+      const folder = mkdtempSync(join(tmpdir(), 'aftertune-bos-'));
+      cpSync(join(fixtures, name), folder, { recursive: true });
+      const path = join(folder, 'chat_template.jinja');
+      writeFileSync(path, readFileSync(path, 'utf8').replace(/\bbos_token\b/g, "''"));
+      expect(bosCount(folder)).toEqual([1, 1]);
+      rmSync(folder, { recursive: true });
+    },
+  );
+
+  it('puts none where neither the template nor the tokenizer does', () => {
+    expect(bosCount(join(fixtures, 'phi3'))).toEqual([0, 0]);
   });
 
   it('leaves special tokens out of decoded text and spells them one by one', () => {
@@ -101,12 +131,12 @@ describe('special tokens', () => {
     expect(tokenizer.tokenText(tokenizer.vocabularySize + 3)).toBe('');
   });
 
-  it('renders a fixed date, not today', () => {
+  it('tells every template the same date, not today', () => {
     const folder = mkdtempSync(join(tmpdir(), 'aftertune-'));
     cpSync(join(fixtures, 'chatml'), folder, { recursive: true });
-    const template = "{% if strftime_now is defined %}{{ strftime_now('%Y') }}{% else %}fixed{% endif %}";
+    const template = "{{ strftime_now('%d %b %Y') }}";
     writeFileSync(join(folder, 'chat_template.jinja'), template);
-    expect(loadChatTokenizer(folder).render(ask('x'), { addGenerationPrompt: true })).toBe('fixed');
+    expect(loadChatTokenizer(folder).render(ask('x'), { addGenerationPrompt: true })).toBe('26 Jul 2024');
     rmSync(folder, { recursive: true });
   });
 });

@@ -47,6 +47,10 @@ const products = (op: 'MatMul' | 'Gemm'): Case[] =>
   );
 
 const cases: Case[] = [
+  unaryCase('Tanh', ops.tanh),
+  unaryCase('Gelu', ops.gelu),
+  unaryCase('Slice', (graph, x) => ops.slice(graph, x, 1, 3)),
+  unaryCase('Pad', (graph, x) => ops.pad(graph, x, 2, 1)),
   { name: 'Add, broadcast', op: 'Add', shapes: [[3, 4], [4]], build: (g, x) => ops.add(g, x[0]!, x[1]!) },
   {
     name: 'Sub, broadcast',
@@ -176,7 +180,7 @@ async function compare({ name, shapes, offset = 0, build }: Case): Promise<numbe
     ['total', total],
     ...x.map((value, index) => [`dx${index}`, slopes.get(value)!] as const),
   ]);
-  const session = await createSession(graph, outputs, 1);
+  const session = await createSession(graph, outputs, { threads: 1 });
   const fill = (shape: readonly number[], shift: number) => ({
     data: Float32Array.from(
       { length: shape.reduce((a, b) => a * b, 1) },
@@ -238,7 +242,7 @@ describe('the walk', () => {
     const y = ops.add(graph, ops.mul(graph, x, x), ops.mul(graph, x, scalar(graph, 3)));
     ops.exp(graph, x);
     const slopes = gradients(graph, y, input(graph, 'dy', [2]), [x]);
-    const session = await createSession(graph, new Map([['dx', slopes.get(x)!]]), 1);
+    const session = await createSession(graph, new Map([['dx', slopes.get(x)!]]), { threads: 1 });
     const { dx } = await session.run({
       x: await feed({ data: Float32Array.of(2, -1), shape: [2] }),
       dy: await feed({ data: Float32Array.of(1, 1), shape: [2] }),

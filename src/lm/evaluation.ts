@@ -1,0 +1,85 @@
+import { AuditError, throwIfAborted } from '../errors.ts';
+import { createRandom } from '../random.ts';
+import type { TrainingRow, TrainingSettings, TrainingStep } from '../trainer.ts';
+import { lossOf } from './backpropagation.ts';
+import type { Sequence } from './batch.ts';
+import type { AttachedAdapter, Decoder } from './decoder.ts';
+import { microBatches } from './step-batches.ts';
+
+/**
+ * Sets rows aside, drawn by the seed among the rows' ids: a row that is trained on twice is held out twice, and arms
+ * on the same data hold out the same prompts.
+ * @throws AuditError `config` when nothing would be left to train on.
+ */
+export function holdOut(
+  rows: readonly TrainingRow[],
+  { evaluation, seed }: Pick<TrainingSettings, 'evaluation' | 'seed'>,
+): { training: readonly TrainingRow[]; heldOut: readonly TrainingRow[] } {
+  if (!evaluation) return { training: rows, heldOut: [] };
+  const byId = new Map([...rows].reverse().map((row) => [row.id, row]));
+  const ids = [...new Set(rows.map(({ id }) => id))];
+  const count = evaluation.rows ?? Math.max(1, Math.round((evaluation.fraction ?? 0) * ids.length));
+  if (count >= ids.length) {
+    throw new AuditError('config', `training.evaluation holds out ${count} of ${ids.length} rows`, {
+      hint: 'hold out fewer rows, or add training data',
+    });
+  }
+  const chosen = new Set(createRandom('held out', seed).shuffle(ids).slice(0, count));
+  return {
+    training: rows.filter(({ id }) => !chosen.has(id)),
+    heldOut: ids.filter((id) => chosen.has(id)).map((id) => byId.get(id)!),
+  };
+}
+
+/** The rows' loss weights but for their first tokens', which nothing predicts. */
+export const labelledWeight = (sequences: readonly Sequence[]): number =>
+  sequences.reduce(
+    (sum, { weights }) => weights.reduce((total, weight) => total + weight, sum - weights[0]!),
+    0,
+  );
+
+/** Mean negative log-likelihood per labelled token, nats. */
+export async function evaluationLoss(
+  decoder: Decoder,
+  heldOut: readonly Sequence[],
+  adapter: AttachedAdapter,
+  settings: TrainingSettings,
+  signal?: AbortSignal,
+): Promise<number> {
+  const scale = 1 / labelledWeight(heldOut);
+  const byLength = [...heldOut].sort((a, b) => a.ids.length - b.ids.length);
+  let loss = 0;
+  for (const batch of microBatches(byLength, settings, decoder.config.contextLength)) {
+    throwIfAborted(signal);
+    loss += await lossOf(decoder, batch, adapter, scale);
+  }
+  return loss;
+}
+
+/** Whether a step is followed by an evaluation. */
+export function isEvaluated(step: number, { evaluation, steps }: TrainingSettings): boolean {
+  return !!evaluation && (step % evaluation.every === 0 || step === steps);
+}
+
+/** The lowest evaluation loss so far; +∞ before the first. */
+export function lowestLoss(history: readonly TrainingStep[]): number {
+  return Math.min(Number.POSITIVE_INFINITY, ...history.flatMap((step) => step.evaluationLoss ?? []));
+}
+
+/**
+ * Whether the last `patience` evaluations brought no loss lower than the best before by more than `minDelta`.
+ * As transformers' EarlyStoppingCallback.
+ */
+export function hasStalled(
+  history: readonly TrainingStep[],
+  { earlyStopping }: Pick<TrainingSettings, 'earlyStopping'>,
+): boolean {
+  if (!earlyStopping) return false;
+  let [best, waited] = [Number.POSITIVE_INFINITY, 0];
+  for (const { evaluationLoss: loss } of history) {
+    if (loss === undefined) continue;
+    waited = loss < best - earlyStopping.minDelta ? 0 : waited + 1;
+    best = Math.min(best, loss);
+  }
+  return waited >= earlyStopping.patience;
+}
