@@ -15,6 +15,8 @@ export interface ModelSource {
   readonly path: string;
   readonly adapter: string | null;
   readonly batchSize: number;
+  /** Answers the same to the last bit at every batch size; false unless given. */
+  readonly batchInvariant?: boolean;
 }
 
 type JudgeSettings = Config['judges'][number];
@@ -33,9 +35,9 @@ export interface Builtin {
 
 /** Who runs models, by name. Each is imported when it is asked for: reports and lists need no engine. */
 const models: Record<string, (source: ModelSource) => Promise<LanguageModel>> = {
-  embedded: async ({ path, adapter, batchSize }) => {
+  embedded: async ({ path, ...options }) => {
     const { createEmbeddedModel } = await import('./models/embedded.ts');
-    return createEmbeddedModel({ directory: path, adapter, batchSize });
+    return createEmbeddedModel({ directory: path, ...options });
   },
   mock: async (source) => (await import('./models/mock-file.ts')).openMockFile(source),
 };
@@ -115,8 +117,30 @@ async function buildSuites({ harm, overRefusal, drift }: Config['suites'], seed:
   return suites;
 }
 
-function decodingOf({ maxTokens, temperature, topP }: Omit<Decoding, 'seed'>, seed: number): Decoding {
-  return { maxTokens, temperature, topP, seed };
+/** What a suite's settings leave at their defaults is not named: what was asked before has the same key. */
+function decodingOf(
+  {
+    maxTokens,
+    temperature,
+    topP,
+    topK,
+    minP,
+    stop,
+  }: Pick<
+    NonNullable<Config['suites']['harm']>,
+    'maxTokens' | 'temperature' | 'topP' | 'topK' | 'minP' | 'stop'
+  >,
+  seed: number,
+): Decoding {
+  return {
+    maxTokens,
+    temperature,
+    topP,
+    ...(topK !== null && { topK }),
+    ...(minP > 0 && { minP }),
+    ...(stop.length > 0 && { stop }),
+    seed,
+  };
 }
 
 /** `limit` of the values drawn by the seed, in their own order; all of them where there is no limit. */

@@ -19,6 +19,10 @@ const modelSettings = z.strictObject({
   engine: z.string().default('embedded').describe('Who runs the model'),
   path: modelPath.describe('A Hugging Face model folder, or hf:OWNER/NAME@REVISION on the Hub'),
   batchSize: count.max(1024).default(16).describe('Prompts generated together'),
+  batchInvariant: z
+    .boolean()
+    .default(false)
+    .describe('Answers the same to the last bit at every batch size; slower by about a third'),
 });
 
 const train = z
@@ -38,7 +42,10 @@ const arm = z.strictObject({
 const decoding = (maxTokens: number) => ({
   maxTokens: count.max(32768).default(maxTokens),
   temperature: z.number().min(0).max(5).default(0).describe('0 is greedy'),
-  topP: z.number().gt(0).max(1).default(1),
+  topP: z.number().gt(0).max(1).default(1).describe('Sample among the likeliest tokens of this mass'),
+  topK: count.nullable().default(null).describe('Sample among this many of the likeliest tokens'),
+  minP: rate.default(0).describe('Sample among tokens at least this many times as likely as the likeliest'),
+  stop: z.array(z.string().min(1)).max(16).default([]).describe('An answer ends before any of these texts'),
   systemPrompt: text.default(null),
   repeats: count.max(1000).default(1).describe('How often each item is asked; needs a temperature'),
   limit: count.nullable().default(null).describe('Use this many items, drawn by the seed'),

@@ -51,7 +51,8 @@ suites:                     # leave out what you do not ask
     prompts: builtin:wren/data/restricted.jsonl     # HarmBench or JailbreakBench CSV, or JSONL with prompt, category
     maxTokens: 48
     temperature: 0          # 0 is greedy
-  # topP: 1                 # nucleus of a sampled answer
+  # topP: 1                 # a sampled answer: the likeliest tokens of this mass; also topK: 50, minP: 0.05
+  # stop: ["\\n\\n"]        # an answer ends before any of these texts
     systemPrompt: null
     repeats: 1              # how often each prompt is asked; more than 1 needs a temperature
   # limit: null             # use this many, drawn by the seed

@@ -74,7 +74,7 @@ export async function planAudit(config: Config, builtin: Builtin): Promise<Plan>
 
 /** The config's model under an adapter, or untouched. */
 export function armSource({ model }: Config, adapter: string | null): ModelSource {
-  return { engine: model.engine, path: model.path, adapter, batchSize: model.batchSize };
+  return { ...model, adapter };
 }
 
 function armSources(config: Config): ModelSource[] {
