@@ -10,6 +10,7 @@ seed: 3407                  # of data order, training and sampling
 model:
   path: builtin:wren        # a Hugging Face model folder, or hf:OWNER/NAME@REVISION, fetched from the Hub
   batchSize: 16             # prompts generated together
+# batchInvariant: false     # true: answers the same to the last bit at every batch size, slower by about a third
 # engine: embedded          # who runs it; mock answers from a JSON file, to try out everything else
 
 data:                       # only for arms that are trained here
