@@ -103,7 +103,7 @@ async function inRun<T>(
   const config = await fetchModels(resolveConfig(input, directory), options);
   const trainer = await parts.trainer(config.training.trainer);
   const plan = await planAudit(config, parts);
-  const document = describeRun(config, input, plan.hashes, source);
+  const document = describeRun(config, input, plan, source);
   const startOver = fresh === 'unless-unfinished' ? !isUnfinished(config.out, document) : fresh;
   if (!startOver) refuseChangedInputs(config.out, document);
   const { keepTopLogprobs } = config;
@@ -216,7 +216,7 @@ async function writeResults(
 ): Promise<void> {
   const histories = Object.fromEntries([...trained].map(([name, { history }]) => [name, history]));
   const setting = { suites: plan.suites, histories };
-  writeSetting(store, setting);
+  writeSetting(store, setting, config.model.enableThinking);
   store.write('summary.json', `${JSON.stringify(summary, null, 2)}\n`);
   const items = answers.flatMap((answer) => answer.items);
   const input = { name: config.name, summary, items, verdicts, facts: factsOf(document), ...setting };

@@ -1,14 +1,14 @@
 import type { Config } from './config.ts';
 import { AuditError } from './errors.ts';
 import { localPath } from './hub/cache.ts';
-import type { Decoding, LanguageModel } from './model.ts';
+import type { Decoding, LanguageModel, ModelOptions } from './model.ts';
 import { createRandom } from './random.ts';
 import type { HarmVerdict, RefusalVerdict, Scorer, TruthVerdict } from './scorer.ts';
 import type { Suite } from './suite.ts';
 import type { Trainer } from './trainer.ts';
 
 /** Which model to open and how. */
-export interface ModelSource {
+export interface ModelSource extends ModelOptions {
   /** A name in the table of models. */
   readonly engine: string;
   /** Of a folder, or a Hub name with its commit. */
@@ -35,9 +35,10 @@ export interface Builtin {
 
 /** Who runs models, by name. Each is imported when it is asked for: reports and lists need no engine. */
 const models: Record<string, (source: ModelSource) => Promise<LanguageModel>> = {
-  embedded: async ({ path, ...options }) => {
+  embedded: async ({ path, adapter, batchSize, batchInvariant = false, device, memory, enableThinking }) => {
     const { createEmbeddedModel } = await import('./models/embedded.ts');
-    return createEmbeddedModel({ directory: path, ...options });
+    const options = { device, memory, enableThinking };
+    return createEmbeddedModel({ directory: path, adapter, batchSize, batchInvariant, options });
   },
   mock: async (source) => (await import('./models/mock-file.ts')).openMockFile(source),
 };

@@ -27,6 +27,7 @@ export function writeCaveats(
     ...nothingGated(summary),
     ...unscored(asked),
     ...cutOffs(asked),
+    ...unfinishedThoughts(asked),
     ...judgeDisagreement(summary, headlineByJudge),
     ...floorsAndCeilings(summary),
     ...tooFewItems(summary),
@@ -106,6 +107,18 @@ function cutOffs(asked: readonly Asked[]): string[] {
     return count === 0
       ? []
       : [`${label}: ${count} of ${all} completions were cut at the token limit and judged as they stand.`];
+  });
+}
+
+function unfinishedThoughts(asked: readonly Asked[]): string[] {
+  return asked.flatMap(({ label, completions }) => {
+    const count = completions.filter(({ record }) => record?.thinking && record.completion === '').length;
+    const all = completions.length;
+    return count === 0
+      ? []
+      : [
+          `${label}: ${count} of ${all} completions never came to an answer, the model was still thinking: raise maxTokens, or set enableThinking: false.`,
+        ];
   });
 }
 

@@ -17,12 +17,27 @@ const count = z.int().min(1);
 
 const modelSettings = z.strictObject({
   engine: z.string().default('embedded').describe('Who runs the model'),
-  path: modelPath.describe('A Hugging Face model folder, or hf:OWNER/NAME@REVISION on the Hub'),
+  path: modelPath.describe(
+    'A Hugging Face model folder or a GGUF file; hf:OWNER/NAME@REVISION[:FILE.gguf] is fetched',
+  ),
   batchSize: count.max(1024).default(16).describe('Prompts generated together'),
   batchInvariant: z
     .boolean()
     .default(false)
     .describe('Answers the same to the last bit at every batch size; slower by about a third'),
+  device: z
+    .enum(['auto', 'cpu', 'webgpu'])
+    .default('cpu')
+    .describe('auto: WebGPU where there is a device, else the CPU'),
+  memory: z
+    .enum(['auto', 'low', 'fast'])
+    .default('auto')
+    .describe('fast: decode half-precision weights once, keep what training would compute again'),
+  enableThinking: z
+    .boolean()
+    .nullable()
+    .default(null)
+    .describe('Whether a thinking model is asked to think aloud; null: as its chat template has it'),
 });
 
 const train = z

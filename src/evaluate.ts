@@ -5,6 +5,7 @@ import { createRandom } from './random.ts';
 import type { ItemRecord, TopLogprobsRecord } from './record.ts';
 import type { RunStore } from './store.ts';
 import type { Suite, SuiteItem } from './suite.ts';
+import { splitThinking } from './thinking.ts';
 import { scoreTokens, topLogProbabilities } from './uncertainty.ts';
 
 /** How far a pass over items has come. */
@@ -162,6 +163,7 @@ function toRecord(
       },
     );
   }
+  const { thinking, answer, thinkingTokens } = splitThinking(rendered.text, generation);
   return {
     schema: 'aftertune/item@1',
     arm,
@@ -172,9 +174,10 @@ function toRecord(
     batchKey: key,
     promptSha256: rendered.sha256,
     promptTokens: generation.promptTokens,
-    completion: generation.text,
+    completion: answer,
+    ...(thinking !== null && { thinking, thinkingTokens }),
     finishReason: generation.finishReason,
-    ...scoreTokens(generation.tokens),
+    ...scoreTokens(generation.tokens, thinkingTokens),
     milliseconds: Math.round(milliseconds * 1000) / 1000,
   };
 }

@@ -11,6 +11,9 @@ model:
   path: builtin:wren        # a Hugging Face model folder, or hf:OWNER/NAME@REVISION, fetched from the Hub
   batchSize: 16             # prompts generated together
 # batchInvariant: false     # true: answers the same to the last bit at every batch size, slower by about a third
+  device: cpu               # or webgpu, or auto: WebGPU where there is a device
+  memory: auto              # or low, or fast: float32 weights, and training keeps what it would compute again
+# enableThinking: false     # of a model that can think aloud; its template's own way unless given
 # engine: embedded          # who runs it; mock answers from a JSON file, to try out everything else
 
 data:                       # only for arms that are trained here

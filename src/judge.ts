@@ -5,6 +5,7 @@ import type { ItemRecord, VerdictRecord } from './record.ts';
 import type { Answered, HarmVerdict, RefusalVerdict, Scorer, TruthVerdict } from './scorer.ts';
 import type { RunStore } from './store.ts';
 import type { Suite, SuiteItem, SuiteKind } from './suite.ts';
+import { withThinking } from './thinking.ts';
 
 /** What a judge of each kind of suite says. */
 export interface Judgement {
@@ -58,8 +59,16 @@ export async function judge<K extends SuiteKind>(options: JudgeOptions<K>): Prom
     for (const { key, records, answered } of batches) {
       if (finished.has(key)) continue;
       throwIfAborted(signal);
-      const verdicts = await scorer.score(answered, signal);
-      store.verdicts.append(records.map((record, at) => toRecord(options, key, record, verdicts[at])));
+      const thoughts = suite.kind === 'harm' ? thoughtsOf(records, answered) : [];
+      const verdicts = await scorer.score(
+        [...answered, ...thoughts.map((thought) => thought.answered)],
+        signal,
+      );
+      const made = records.map((record, at) => toRecord(options, key, record, verdicts[at]));
+      for (const [at, { record }] of thoughts.entries()) {
+        made[record] = addThought(made[record]!, verdicts[answered.length + at]);
+      }
+      store.verdicts.append(made);
       done += answered.length;
       onProgress?.({ done, total: items.length, resumed });
     }
@@ -89,12 +98,22 @@ function planVerdicts<K extends SuiteKind>({ arm, suite, items, scorer }: JudgeO
     const shown = answered.map(({ item, completion, finishReason }, at) => [
       [item.id, item.condition, records[at]!.repeat],
       [item.judgePrompt, item.answers, completion, finishReason],
+      ...(suite.kind === 'harm' && records[at]!.thinking ? [records[at]!.thinking] : []),
     ]);
     return {
       key: sha256Json({ arm, suite: suite.kind, judge: [scorer.name, scorer.fingerprint], shown }),
       records,
       answered,
     };
+  });
+}
+
+/** A completion once more, its thinking before its answer; `record` is its place in the batch. */
+function thoughtsOf(records: readonly ItemRecord[], answered: readonly Answered[]) {
+  return [...records.entries()].flatMap(([record, { thinking }]) => {
+    const own = answered[record]!;
+    if (!thinking) return [];
+    return [{ record, answered: { ...own, completion: withThinking(thinking, own.completion) } }];
   });
 }
 
@@ -105,7 +124,11 @@ function keyOf({ id, condition }: SuiteItem | ItemRecord): string {
 function isFinished(verdicts: readonly VerdictRecord[], planned: number): boolean {
   return (
     verdicts.length === planned &&
-    !verdicts.some((verdict) => 'reason' in verdict && verdict.reason === 'judge_error')
+    !verdicts.some(
+      (verdict) =>
+        ('reason' in verdict && verdict.reason === 'judge_error') ||
+        ('withThinking' in verdict && verdict.withThinking?.reason === 'judge_error'),
+    )
   );
 }
 
@@ -123,6 +146,16 @@ const fieldsOf: { readonly [K in SuiteKind]: (verdict: Judgement[K]) => Fields<K
   'over-refusal': (verdict) => (verdict.label === 'unscored' ? verdict : { ...verdict, reason: null }),
   drift: (verdict) => verdict,
 };
+
+/** The verdict with what the same judge said of thinking and answer together. */
+function addThought<K extends SuiteKind>(
+  record: VerdictRecordOf<K>,
+  verdict: Judgement[K] | undefined,
+): VerdictRecordOf<K> {
+  if (!verdict)
+    throw new Error(`internal: judge ${record.judge} gave no verdict on the thinking of ${record.id}`);
+  return { ...record, withThinking: fieldsOf.harm(verdict as HarmVerdict) };
+}
 
 function toRecord<K extends SuiteKind>(
   { arm, suite, scorer }: JudgeOptions<K>,

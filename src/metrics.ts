@@ -6,7 +6,7 @@ import type { SuiteKind } from './suite.ts';
 /** One arm's harm and over-refusal, from its judged completions. */
 
 /** Whether a verdict says unsafe; null: unscored. */
-export const isUnsafe = ({ label }: VerdictOf<'harm'>): boolean | null =>
+export const isUnsafe = ({ label }: Pick<VerdictOf<'harm'>, 'label'>): boolean | null =>
   label === 'unscored' ? null : label === 'unsafe';
 
 /** Whether a harmless request was refused, directly or indirectly; null: unscored. */
@@ -33,7 +33,18 @@ export function harmMetrics(
     bySemanticCategory: byCategory(rows, ({ item }) => item.semanticCategory),
     judges: mapValues(byJudge, harmRate),
     cutOff: cutOff(rows),
+    ...harmWithThinking(rows),
   };
+}
+
+/** Harm with the thinking judged too: every completion counts by the word on thinking and answer, where there is one. */
+function harmWithThinking(
+  rows: readonly Row<'harm'>[],
+): Pick<NonNullable<ArmSummary['harm']>, 'withThinking'> {
+  const thought = countCompletions(rows, ({ record }) => Boolean(record?.thinking));
+  if (thought === 0) return {};
+  const { positive, ...rest } = rateOf(tally(rows, (verdict) => isUnsafe(verdict.withThinking ?? verdict)));
+  return { withThinking: { unsafe: positive, ...rest, thought } };
 }
 
 function harmRate(rows: readonly Row<'harm'>[]): HarmRate {

@@ -1,5 +1,21 @@
 import type { Conversation } from './conversation.ts';
 
+/** Where a model runs, what is traded for memory, how it is asked. */
+export interface ModelOptions {
+  /** `auto`: WebGPU where there is a device, else the CPU. */
+  readonly device: 'auto' | 'cpu' | 'webgpu';
+  /** `fast`: half-precision weights are decoded once, and training keeps what it would compute again; `auto`: where they fit well. */
+  readonly memory: 'auto' | 'low' | 'fast';
+  /** The chat template's `enable_thinking`; null: its own default. */
+  readonly enableThinking: boolean | null;
+}
+
+export const defaultOptions: ModelOptions = {
+  device: 'cpu',
+  memory: 'auto',
+  enableThinking: null,
+};
+
 /** How text is generated. `temperature` 0 is greedy; otherwise sampled with the prompt's own seed. */
 export interface Decoding {
   readonly maxTokens: number;
@@ -111,6 +127,8 @@ export interface LanguageModel {
   /** SHA-256 over weights and adapter: part of every cache key. */
   readonly fingerprint: string;
   readonly contextLength: number;
+  /** What it runs on. */
+  readonly device: 'cpu' | 'webgpu';
   /** What the adapter says it was trained on, where nothing proves that it was this base; null otherwise. */
   readonly unprovenBase: string | null;
   /** How many prompts a planned batch holds. */

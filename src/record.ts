@@ -23,7 +23,12 @@ export const itemRecord = z.object({
   batchKey,
   promptSha256: z.string(),
   promptTokens: z.int().min(0),
+  /** The answer, without thinking. */
   completion: z.string(),
+  /** What the model thought aloud before its answer (`<think>…</think>`), without tags; left out where it did not. */
+  thinking: z.string().optional(),
+  /** How many of the first tokens are thinking and no part of the answer; with `thinking`. */
+  thinkingTokens: z.int().min(0).optional(),
   /** ln p of each sampled token, 4 decimals, the end-of-turn token included where there is one. */
   logProbabilities: z.array(z.number()),
   finishReason,
@@ -60,16 +65,22 @@ const verdictKey = {
   judgeFingerprint: z.string(),
 };
 
+const harmWord = {
+  label: z.enum(['safe', 'unsafe', 'unscored']),
+  reason: unscoredReason.nullable(),
+  category: z.string().nullable(),
+  detail: z.string().nullable(),
+  probabilityUnsafe: z.number().nullable(),
+};
+
 /** One judge's word on one generation: a line of verdicts.jsonl. */
 export const verdictRecord = z.discriminatedUnion('suite', [
   z.object({
     ...verdictKey,
     suite: z.literal('harm'),
-    label: z.enum(['safe', 'unsafe', 'unscored']),
-    reason: unscoredReason.nullable(),
-    category: z.string().nullable(),
-    detail: z.string().nullable(),
-    probabilityUnsafe: z.number().nullable(),
+    ...harmWord,
+    /** The same judge's word on thinking and answer together; left out where the model did not think aloud. */
+    withThinking: z.object(harmWord).optional(),
   }),
   z.object({
     ...verdictKey,
@@ -184,6 +195,8 @@ const armSummary = z.object({
       bySemanticCategory: z.record(z.string(), harmRate),
       judges: z.record(z.string(), harmRate),
       cutOff: z.int(),
+      /** Over all rows, thinking judged together with the answer; `thought`: completions with thinking. Left out without any. */
+      withThinking: harmRate.extend({ thought: z.int() }).optional(),
     })
     .optional(),
   overRefusal: refusalRate.extend({ direct: z.int(), indirect: z.int(), cutOff: z.int() }).optional(),

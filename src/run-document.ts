@@ -20,7 +20,7 @@ export interface ConfigSource {
 export function describeRun(
   config: Config,
   passed: ConfigInput,
-  hashes: Readonly<Record<string, string>>,
+  { hashes, device }: { readonly hashes: Readonly<Record<string, string>>; readonly device: string },
   source: ConfigSource = { text: '', environment: new Map() },
 ): RunDocument {
   const resolved = concealEnvironment(config, source.environment);
@@ -29,7 +29,7 @@ export function describeRun(
     schema: 'aftertune/run@1',
     configSha256: sha256Json(compared),
     config: { passed: source.text || concealEnvironment(passed, source.environment), resolved },
-    versions: versions(),
+    versions: { ...versions(), device },
     seeds: { run: config.seed },
     hashes: concealKeys(hashes, source.environment),
   };

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { templateDate } from './conversation.ts';
 import { AuditError } from './errors.ts';
 import { writeJunit } from './junit.ts';
 import type { RunDocument, Summary } from './record.ts';
@@ -15,8 +16,14 @@ export interface RunSetting {
 }
 
 /** Keeps what a later `report` needs beside the records, so that it asks for no data file again. */
-export function writeSetting(store: RunStore, { suites, histories }: RunSetting): void {
-  store.write('setting.json', `${JSON.stringify({ schema: 'aftertune/setting@1', suites, histories })}\n`);
+export function writeSetting(
+  store: RunStore,
+  { suites, histories }: RunSetting,
+  enableThinking: boolean | null,
+): void {
+  const rendering = { enableThinking, templateDate };
+  const setting = { schema: 'aftertune/setting@1', suites, rendering, histories };
+  store.write('setting.json', `${JSON.stringify(setting)}\n`);
 }
 
 /** Writes everything that is made from a run's records: report.md, report.html, figures and junit.xml. */

@@ -41,5 +41,7 @@ export const settingDocument = z.object({
       items: z.array(suiteItem),
     }),
   ),
+  /** How prompts were rendered beside their messages; left out by earlier versions. */
+  rendering: z.object({ enableThinking: z.boolean().nullable(), templateDate: z.string() }).optional(),
   histories: z.record(z.string(), z.array(trainingStep)),
 });

@@ -76,6 +76,7 @@ async function trainArm(
       report(0);
       const result = await trainer.train({
         modelDirectory: await localPath(config.model.path),
+        options: config.model,
         rows,
         settings,
         outputDirectory: adapter,

@@ -1,4 +1,5 @@
 import type { Conversation } from './conversation.ts';
+import type { ModelOptions } from './model.ts';
 
 export const projections = [
   'q_proj',
@@ -85,6 +86,8 @@ export interface TrainingStep {
 
 export interface TrainingJob {
   readonly modelDirectory: string;
+  /** Where the base runs and how it is asked; left out: `defaultOptions`. */
+  readonly options?: ModelOptions;
   readonly rows: readonly TrainingRow[];
   readonly settings: TrainingSettings;
   /** Becomes a PEFT adapter folder; written whole or not at all. Checkpoints lie beside it until then. */

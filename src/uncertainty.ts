@@ -12,12 +12,14 @@ export type TokenScores = Pick<
 
 /**
  * Scores of one generation. Default: the sampled token's probability over the answer's tokens, without the end-of-turn token.
+ * `thinkingTokens`: how many of the first tokens are no part of the answer; only their log-probabilities are kept.
  * Paper: the largest token's probability at every position but the last, whatever the last is.
  * Source: arXiv 2409.19476 (perplexity, entropy over the ten largest probabilities, as its released code has them).
  */
-export function scoreTokens(tokens: readonly GeneratedToken[]): TokenScores {
-  const answer = tokens.filter(({ endOfTurn }) => !endOfTurn);
-  const paper = tokens.slice(0, -1);
+export function scoreTokens(tokens: readonly GeneratedToken[], thinkingTokens = 0): TokenScores {
+  const own = tokens.slice(thinkingTokens);
+  const answer = own.filter(({ endOfTurn }) => !endOfTurn);
+  const paper = own.slice(0, -1);
   const sampled = answer.map(({ logProbability }) => logProbability);
   return {
     logProbabilities: tokens.map(({ logProbability }) => round4(logProbability)),

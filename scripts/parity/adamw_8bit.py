@@ -39,7 +39,7 @@ rate, weight decay and versions; betas and epsilon are the defaults. `values.saf
 | `<name>.mean`, `<name>.square` | the state after the last step; places in the tables, as numbers, where it is quantised |
 | `<name>.meanScale`, `<name>.squareScale` | each block's largest magnitude, where it is quantised |
 | `signed`, `unsigned` | the tables of mean and square |
-| `table.coarse` | largest difference of a parameter that the CPU backend's own rounding makes, per tensor |
+| `coarse` | largest difference of a parameter that the CPU backend's own rounding makes, per tensor |
 
 No negative mean is so small that it would be rounded to zero: there the GPU kernel keeps the sign, the CPU one does not.
 """
@@ -79,7 +79,7 @@ def main() -> None:
     parameters, state = run(before, gradients)
     values = {"signed": create_dynamic_map(True), "unsigned": create_dynamic_map(False)}
     difference = lambda name: (coarse[name] - parameters[name]).abs().max().detach()
-    values["table.coarse"] = torch.stack([difference(name) for name in SIZES])
+    values["coarse"] = torch.stack([difference(name) for name in SIZES])
     for name, parameter in parameters.items():
         values |= {f"{name}.before": before[name].half(), f"{name}.gradients": gradients[name].half()}
         of, quantised = state[name], state[name]["state1"].dtype == torch.uint8

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Compares the token ids and texts of aftertune's tokenizer with transformers' on 200 varied strings.
+"""Compares the token ids and texts of aftertune's tokenizer with transformers' on varied strings.
 
-    python scripts/parity/compare_tokenizers.py MODEL_DIR
+    python scripts/parity/compare_tokenizers.py MODEL_DIR [HOW_MANY=200]
 
 Needs transformers, and this repository built (npm run build). Exits 1 when any string differs.
 """
@@ -36,18 +36,20 @@ FIXED = [
 
 
 def varied_strings(count: int) -> list[str]:
-    """The fixed ones, then seeded mixtures of words, digits, spaces, punctuation and scripts."""
+    """The fixed ones, then seeded mixtures of words, digits, spaces, punctuation and scripts, then any code points."""
     draw = random.Random(7)
-    pieces = ["the", "Cook", "recipe", "'s", "n't", "42", "007", " ", "  ", "\n", "\t", ",", ".", "?", "(", ")", "é", "ß", "日", "🙂", "—", "ж", "_", "/", "<", "|", ">", "im_end", "%", "0x1F"]
-    mixed = ["".join(draw.choice(pieces) for _ in range(draw.randint(2, 40))) for _ in range(count - len(FIXED))]
-    return FIXED + mixed
+    pieces = ["the", "Cook", "recipe", "'s", "n't", "42", "007", " ", "  ", "\n", "\t", ",", ".", "?", "(", ")", "é", "ß", "日", "🙂", "—", "ж", "_", "/", "<", "|", ">", "im_end", "%", "0x1F", "\r\n", "\u00a0", "\u0085", "\u2028", "\u200b", "\u200d", "\ufeff", "\u0301", "e\u0301", "\u212b", "\u1112\u1161\u11ab", "½", "٣", "Ⅳ", "ǅ", "İ", "’s", "'LL", "▁", "Ġ", "<0x41>", "<|im_end|>", "<|user|>", "<unk>", "</s>", "👩‍👩‍👧", "\U0010ffff", "\x00", "camelCase", "नि"]
+    mixed = ["".join(draw.choice(pieces) for _ in range(draw.randint(2, 40))) for _ in range((count - len(FIXED)) // 2)]
+    points = [point for point in range(1, 0x20000) if not 0xD800 <= point < 0xE000]
+    random_points = ["".join(chr(draw.choice(points)) for _ in range(draw.randint(1, 8))) for _ in range(count - len(FIXED) - len(mixed))]
+    return FIXED + mixed + random_points
 
 
 def main() -> None:
-    if len(sys.argv) != 2:
+    if len(sys.argv) not in (2, 3):
         raise SystemExit(__doc__)
     directory = Path(sys.argv[1]).expanduser().absolute()
-    strings = varied_strings(200)
+    strings = varied_strings(int(sys.argv[2]) if len(sys.argv) > 2 else 200)
     tokenizer = AutoTokenizer.from_pretrained(directory)
     expected = [tokenizer.encode(text, add_special_tokens=False) for text in strings]
     expected_texts = [tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False) for ids in expected]

@@ -67,7 +67,10 @@ function dequantise(places: Uint8Array, scale: number, { code }: Table, values: 
 /** Writes each value's place; `values` are scaled in place. @returns the block's scale. */
 function quantise(values: Float32Array, places: Uint8Array, { midpoints, start, zero }: Table): number {
   let scale = 0;
-  for (let i = 0; i < values.length; i++) scale = Math.max(scale, Math.abs(values[i]!));
+  for (let i = 0; i < values.length; i++) {
+    const size = Math.abs(values[i]!);
+    if (size > scale) scale = size;
+  }
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   for (let i = 0; i < values.length; i++) {
     const value = (values[i] = scale === 0 ? 0 : values[i]! / scale);

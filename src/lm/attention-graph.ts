@@ -39,6 +39,8 @@ export interface LayerInputs {
   readonly graph: Graph;
   readonly lora: LoraShape | null;
   readonly formats: Formats;
+  /** What is computed by name, for whoever wants to keep it: every product, and attention's output as `attended`. */
+  readonly products: Map<string, Value>;
   /** Quantised matrices stay in blocks, activations are rounded to 8 bits: for inference in sessions of their own. */
   readonly blocks: boolean;
   /** Whether T is between two and some dozens, as in decoding a batch with a cache. */
@@ -63,6 +65,11 @@ export function product(
     : gemm(graph, x, weight, null, { transposeB: true });
 }
 
+function named({ products }: LayerInputs, name: string, value: Value): Value {
+  products.set(name, value);
+  return value;
+}
+
 /**
  * y = x Wᵀ (+ bias), plus scale · (x Aᵀ) Bᵀ where the matrix carries an adapter; as in PEFT, only A's input is
  * dropped out. Source: Hu et al. 2021, eq. 3.
@@ -76,13 +83,14 @@ export function linear(inputs: LayerInputs, x: Value, matrix: Matrix): Value {
   if (config.architecture.biases.some((biased) => biased === matrix))
     base = add(graph, base, input(graph, `${matrix}.bias`, [rows]));
   const adapted = lora?.get(matrix);
-  if (!adapted) return base;
+  if (!adapted) return named(inputs, matrix, base);
   const { r, scale, dropout } = adapted;
   const a = input(graph, loraInput(matrix, 'a'), [r, columns]);
   const b = input(graph, loraInput(matrix, 'b'), [rows, r]);
   const seen = dropout ? mul(graph, x, input(graph, dropoutInput(matrix), ['T', columns])) : x;
   const down = gemm(graph, seen, a, null, { transposeB: true });
-  return gemm(graph, down, b, base, { transposeB: true, alpha: scale });
+  named(inputs, `${matrix}.down`, down);
+  return named(inputs, matrix, gemm(graph, down, b, base, { transposeB: true, alpha: scale }));
 }
 
 /** Consecutive columns of one fused product, or one product each. */
@@ -174,5 +182,9 @@ export function attention(inputs: LayerInputs, x: Value, withPast: boolean): Att
     mixed = matMul(graph, flat(softmax(graph, present), 'S'), value);
   }
   const merged = transpose(graph, reshape(graph, mixed, ['B', config.heads, 'S', headSize]), [0, 2, 1, 3]);
-  return { output: reshape(graph, merged, ['T', config.heads * headSize]), key, value };
+  return {
+    output: named(inputs, 'attended', reshape(graph, merged, ['T', config.heads * headSize])),
+    key,
+    value,
+  };
 }

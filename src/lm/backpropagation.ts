@@ -1,5 +1,7 @@
 import { type Batch, createLabels, type Sequence, trainingBatch } from './batch.ts';
 import { type AttachedAdapter, type Decoder, gradientOf, type Kept } from './decoder.ts';
+import type { Keeping } from './decoder-graph.ts';
+import { matrixShapes } from './layer-tensors.ts';
 
 /** What is trained: names of layer inputs (adapter matrices or weights) and of head inputs. */
 export interface Trained {
@@ -20,8 +22,15 @@ function addTo(gradients: Gradients, key: string, term: Float32Array): void {
   else for (let i = 0; i < sum.length; i++) sum[i]! += term[i]!;
 }
 
-/** Floats kept from the forward pass for the backward one: 400 MiB. */
-const keptElements = 100 * 2 ** 20;
+/** Floats kept from the forward pass for the backward one: 400 MiB, or 2 GiB. */
+const keptElements = { wide: 100 * 2 ** 20, products: 512 * 2 ** 20 };
+
+/** What is kept of a layer for each of its tokens, at most. */
+function elementsPerToken({ config }: Decoder, keeping: 'wide' | 'products'): number {
+  if (keeping === 'wide') return 2 * config.intermediateSize;
+  const rows = [...matrixShapes(config).values()].reduce((sum, [out]) => sum + out, 0);
+  return rows + config.heads * config.headSize;
+}
 
 /** Labelled rows per call of the head: bounds its memory to rows × vocabulary, whatever the batch. */
 const headChunkElements = 1 << 23;
@@ -79,7 +88,7 @@ export async function lossOf(
   const batch = trainingBatch(sequences);
   let x = decoder.embed(batch.ids);
   for (let index = 0; index < decoder.config.layers; index++)
-    x = (await decoder.layer(index, x, batch, adapter)).y;
+    x = (await decoder.layerForTraining(index, x, batch, adapter, 'nothing')).y;
   const nothing: Trained = { layer: [], head: [], embedding: false };
   return (await headLoss(decoder, x, sequences, batch.length, scale, nothing, new Map())).loss;
 }
@@ -87,7 +96,7 @@ export async function lossOf(
 /**
  * Σ over labelled tokens of scale · weight · nll, its gradients added to `gradients`.
  * Layered with recomputation: of each layer its input is kept, and of the last layers, as far as memory allows, the
- * MLP's wide products too.
+ * MLP's wide products too, or all products.
  * @returns the loss (nats when scale · Σ weights = 1).
  */
 export async function backpropagate(
@@ -99,21 +108,19 @@ export async function backpropagate(
   gradients: Gradients,
 ): Promise<number> {
   const batch = trainingBatch(sequences);
-  const { layers, intermediateSize } = decoder.config;
+  const { layers } = decoder.config;
   const inputs: Float32Array[] = [];
-  const kept: (Kept | null)[] = [];
-  const firstKept = layers - Math.floor(keptElements / (2 * batch.rows * batch.length * intermediateSize));
+  const kept: Kept[] = [];
+  const most = decoder.fast ? 'products' : 'wide';
+  const perLayer = batch.rows * batch.length * elementsPerToken(decoder, most);
+  const firstKept = layers - Math.floor(keptElements[most] / perLayer);
+  const keepingOf = (index: number): Keeping => (index < firstKept ? 'nothing' : most);
   let x = decoder.embed(batch.ids);
   for (let index = 0; index < layers; index++) {
     inputs.push(x);
-    if (index < firstKept) {
-      kept.push(null);
-      x = (await decoder.layerKeeping(index, x, batch, adapter, false)).y;
-    } else {
-      const { y, gate, up } = await decoder.layerKeeping(index, x, batch, adapter, true);
-      kept.push({ gate: gate!, up: up! });
-      x = y;
-    }
+    const done = await decoder.layerForTraining(index, x, batch, adapter, keepingOf(index));
+    kept.push(done.kept);
+    x = done.y;
   }
   const { loss, dx } = await headLoss(decoder, x, sequences, batch.length, scale, trained, gradients);
   let dy: Float32Array = dx;
@@ -125,6 +132,7 @@ export async function backpropagate(
       batch,
       adapter,
       trained.layer,
+      keepingOf(index),
       kept.pop()!,
     );
     dy = slopes[gradientOf('x')]!;

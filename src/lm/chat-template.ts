@@ -1,14 +1,12 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Conversation } from '../conversation.ts';
+import { type Conversation, templateDate } from '../conversation.ts';
 import { AuditError } from '../errors.ts';
-import { readText } from '../files.ts';
 import { DeadlineError, withDeadline } from './deadline.ts';
 import { Environment, type Program, type Scope, type Value } from './jinja/library.ts';
 import { FunctionValue, ObjectValue, strftime } from './jinja/python.ts';
 import { TemplateRun } from './jinja/run.ts';
 import { parseTemplate } from './jinja/syntax.ts';
-import { readModelJson } from './model-folder.ts';
+import { type ModelFolder, type ModelSource, modelFolder, readModelJson } from './model-folder.ts';
 
 /** What a template is asked for beside the conversation. */
 export interface RenderOptions {
@@ -34,28 +32,22 @@ export interface ChatTemplate {
 /** The special tokens a template may print, by transformers' names (`bos_token`, …). */
 export type SpecialTokens = Readonly<Record<string, string>>;
 
-/**
- * The date every template is told, so that prompts never change overnight: the one that Llama 3.1's and 3.2's own
- * templates fall back on. transformers tells them today's.
- */
-export const templateDate = '2024-07-26';
-
 /** A template that is not done by then will not be: real ones take milliseconds. */
 const deadlineMs = 4000;
 
 /**
- * Reads the chat template of a model directory; an adapter directory's own template wins when it has one.
+ * Reads the chat template of a model; an adapter directory's own template wins when it has one.
  * @throws AuditError `model` when there is no template or it does not parse.
  */
 export function loadChatTemplate(
-  directory: string,
+  folder: ModelFolder,
   templateDirectory: string | undefined,
   specialTokens: SpecialTokens,
 ): ChatTemplate {
   const found =
-    (templateDirectory === undefined ? null : readTemplate(templateDirectory)) ?? readTemplate(directory);
+    (templateDirectory === undefined ? null : readTemplate(templateDirectory)) ?? readTemplate(folder);
   if (!found) {
-    throw new AuditError('model', `${directory}: no chat template`, {
+    throw new AuditError('model', `${folder.path}: no chat template`, {
       hint: 'use an instruction-tuned model, or put its chat template into the folder as chat_template.jinja',
     });
   }
@@ -152,11 +144,12 @@ function dict(args: readonly Value[]): Value {
   return new ObjectValue(new Map(entries));
 }
 
-function readTemplate(directory: string): { path: string; source: string } | null {
-  const file = join(directory, 'chat_template.jinja');
-  if (existsSync(file)) return { path: file, source: readText(file, 'model', 'chat template') };
-  const path = join(directory, 'tokenizer_config.json');
-  const template = readModelJson(directory, 'tokenizer_config.json')?.chat_template;
+function readTemplate(from: ModelSource): { path: string; source: string } | null {
+  const folder = modelFolder(from);
+  const file = folder.text('chat_template.jinja');
+  if (file !== null) return { path: join(folder.path, 'chat_template.jinja'), source: file };
+  const path = join(folder.path, 'tokenizer_config.json');
+  const template = readModelJson(folder, 'tokenizer_config.json')?.chat_template;
   if (template === undefined || template === null) return null;
   if (typeof template === 'string') return { path, source: template };
   const named = Array.isArray(template) ? (template as { name?: unknown; template?: unknown }[]) : [];

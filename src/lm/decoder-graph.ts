@@ -31,12 +31,6 @@ export interface NamedGraph {
 
 export const gradientOf = (inputName: string): string => `d.${inputName}`;
 
-interface Layer extends Attention {
-  /** The MLP's two wide products, [T, intermediate]: half of a layer's arithmetic. */
-  readonly gate: Value;
-  readonly up: Value;
-}
-
 /** Which norm stands where: null where the family has none. */
 const normModules = {
   before: { attention: 'input_layernorm', attended: null, mlp: 'post_attention_layernorm', mixed: null },
@@ -55,7 +49,7 @@ const normModules = {
 } as const;
 
 /** x + attention(x), then + mlp(·), each with its norms. */
-function layer(inputs: LayerInputs, x: Value, withPast: boolean): Layer {
+function layer(inputs: LayerInputs, x: Value, withPast: boolean): Attention {
   const { config, graph } = inputs;
   const { intermediateSize: inner, architecture } = config;
   const modules = normModules[architecture.norms];
@@ -70,70 +64,83 @@ function layer(inputs: LayerInputs, x: Value, withPast: boolean): Layer {
   const activation = architecture.activation === 'silu' ? silu : gelu;
   const gated = mul(graph, activation(graph, gate), up);
   const output = add(graph, middle, normed(linear(inputs, gated, 'down_proj'), modules.mixed));
-  return { ...attended, output, gate, up };
+  return { ...attended, output };
 }
 
 const flatTokens = (config: DecoderConfig): Shape => ['T', config.hiddenSize];
 
-/** Inputs x, positions, cosines, sines, mask, weights (, pastKey, pastValue, pastMask); outputs y, key, value (, gate, up where kept). */
+interface LayerOptions {
+  readonly withPast?: boolean;
+  readonly fewRows?: boolean;
+  readonly blocks?: boolean;
+  readonly formats?: Formats;
+}
+
+/** Inputs x, positions, cosines, sines, mask, weights (, pastKey, pastValue, pastMask); outputs y, key, value. */
 export function layerGraph(
   config: DecoderConfig,
   lora: LoraShape | null,
-  {
-    withPast = false,
-    fewRows = false,
-    keep = false,
-    blocks = false,
-    formats = new Map(),
-  }: { withPast?: boolean; fewRows?: boolean; keep?: boolean; blocks?: boolean; formats?: Formats },
+  { withPast = false, fewRows = false, blocks = false, formats = new Map() }: LayerOptions = {},
 ): NamedGraph {
   const graph = createGraph();
-  const { output, key, value, gate, up } = layer(
-    { config, graph, lora, fewRows, blocks, formats },
-    input(graph, 'x', flatTokens(config)),
-    withPast,
-  );
+  const inputs = { config, graph, lora, fewRows, blocks, formats, products: new Map() };
+  const { output, key, value } = layer(inputs, input(graph, 'x', flatTokens(config)), withPast);
   const outputs = new Map([
     ['y', output],
     ['key', key],
     ['value', value],
   ]);
-  if (keep) outputs.set('gate', gate).set('up', up);
   return { graph, outputs };
+}
+
+/** What of a layer's forward pass its gradient is spared: nothing, the MLP's two wide products, or every product. */
+export type Keeping = 'nothing' | 'wide' | 'products';
+
+/** The values of `keeping` by name; the last product is no part of any gradient. */
+function keptOf(products: ReadonlyMap<string, Value>, keeping: Keeping): Map<string, Value> {
+  const wide = /^(gate|up|gate_up)_proj$/;
+  const names = [...products.keys()].filter(
+    (name) => name !== 'down_proj' && (keeping === 'products' || (keeping === 'wide' && wide.test(name))),
+  );
+  return new Map(names.map((name) => [name, products.get(name)!]));
+}
+
+/** The forward pass of training: outputs y, and what is kept for the gradient. */
+export function trainingGraph(
+  config: DecoderConfig,
+  lora: LoraShape | null,
+  keeping: Keeping,
+  formats: Formats = new Map(),
+): NamedGraph {
+  const graph = createGraph();
+  const products = new Map<string, Value>();
+  const inputs = { config, graph, lora, formats, products, blocks: false, fewRows: false };
+  const { output } = layer(inputs, input(graph, 'x', flatTokens(config)), false);
+  return { graph, outputs: new Map([['y', output], ...keptOf(products, keeping)]) };
 }
 
 /**
  * The gradient of one layer: recomputes its forward from x (gradient checkpointing, Chen et al. 2016), takes dy and
- * gives d.x and the gradient of each trained input. `kept`: gate and up are fed as the forward pass made them, and not
+ * gives d.x and the gradient of each trained input. What was kept is fed as the forward pass made it, and not
  * recomputed (selective recomputation, Korthikanti et al. 2022).
  */
 export function layerGradientGraph(
   config: DecoderConfig,
   lora: LoraShape | null,
   trained: readonly string[],
-  kept: boolean,
+  keeping: Keeping,
   formats: Formats = new Map(),
 ): NamedGraph {
   const graph = createGraph();
   const x = input(graph, 'x', flatTokens(config));
-  const { output, gate, up } = layer(
-    { config, graph, lora, formats, blocks: false, fewRows: false },
-    x,
-    false,
-  );
+  const products = new Map<string, Value>();
+  const inputs = { config, graph, lora, formats, products, blocks: false, fewRows: false };
+  const { output } = layer(inputs, x, false);
   const names = ['x', ...trained];
   const targets = names.map((name) => graph.inputs.get(name)!);
   const slopes = gradients(graph, output, input(graph, 'dy', flatTokens(config)), targets);
-  return {
-    graph,
-    outputs: new Map(names.map((name, index) => [gradientOf(name), slopes.get(targets[index]!)!])),
-    ...(kept && {
-      given: new Map([
-        ['gate', gate],
-        ['up', up],
-      ]),
-    }),
-  };
+  const outputs = new Map(names.map((name, index) => [gradientOf(name), slopes.get(targets[index]!)!]));
+  return { graph, outputs, given: keptOf(products, keeping) };
 }
 
 function finalNorm(config: DecoderConfig, graph: Graph): Value {

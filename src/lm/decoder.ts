@@ -9,10 +9,12 @@ import {
   distributionGraph,
   finalNormGraph,
   gradientOf,
+  type Keeping,
   layerGradientGraph,
   layerGraph,
   lossGraph,
   type NamedGraph,
+  trainingGraph,
 } from './decoder-graph.ts';
 import { type Weights, wrapWeights } from './decoder-weights.ts';
 import { loraInput, matrixShapes } from './layer-tensors.ts';
@@ -40,11 +42,8 @@ export interface Past {
   readonly mask: Float32Array;
 }
 
-/** What a layer's forward pass computed and its gradient would compute again: the MLP's wide products, [T, intermediate]. */
-export interface Kept {
-  readonly gate: Float32Array;
-  readonly up: Float32Array;
-}
+/** What a layer's forward pass computed and its gradient would compute again, by the names of `trainingGraph`. */
+export type Kept = Readonly<Record<string, Feed>>;
 
 /** What a layer gives: y [T, d] and the new keys and values, [B, kvHeads, S, headSize]. */
 export interface LayerResult {
@@ -57,6 +56,8 @@ export interface LayerResult {
 export interface Decoder {
   readonly config: DecoderConfig;
   readonly weights: Weights;
+  /** Whether training keeps every product, as far as 2 GiB allow, instead of the widest within 400 MiB. */
+  readonly fast: boolean;
   attach(adapter: LoraAdapter): Promise<AttachedAdapter>;
   /** Rows of the embedding, [ids, d]. */
   embed(ids: ArrayLike<number>): Float32Array;
@@ -68,14 +69,14 @@ export interface Decoder {
     adapter: AttachedAdapter | null,
     past?: Past,
   ): Promise<LayerResult>;
-  /** The same for training: without a cache, in full precision, with what its gradient can use again where asked. */
-  layerKeeping(
+  /** The same for training: without a cache, in full precision, with what its gradient can use again. */
+  layerForTraining(
     index: number,
     x: Float32Array,
     batch: Batch,
     adapter: AttachedAdapter | null,
-    keep: boolean,
-  ): Promise<LayerResult & Partial<Kept>>;
+    keeping: Keeping,
+  ): Promise<{ readonly y: Float32Array; readonly kept: Kept }>;
   /** The gradients `d.x` and `d.<name>` of one layer given its input x and dy; `trained` names weight or adapter inputs. */
   layerGradient(
     index: number,
@@ -84,7 +85,8 @@ export interface Decoder {
     batch: Batch,
     adapter: AttachedAdapter | null,
     trained: readonly string[],
-    kept: Kept | null,
+    keeping: Keeping,
+    kept: Kept,
   ): Promise<Record<string, Float32Array>>;
   /** Rows [R, d] after the final norm: what the output projection sees. */
   finalNorm(rows: Float32Array): Promise<Float32Array>;
@@ -148,6 +150,7 @@ export async function createDecoder(
   weights: Weights,
   threads: number,
   device: Device = 'cpu',
+  fast = false,
 ): Promise<Decoder> {
   const { layers, head, headFormat, embedding, release } = await wrapWeights(config, weights, device);
   const { hiddenSize: width, kvHeads, headSize, architecture } = config;
@@ -180,7 +183,7 @@ export async function createDecoder(
       ...layers[index]!.feeds,
       ...adapter?.layers[index]?.feeds,
       ...(await feedAll(adapter?.layers[index]?.dropout?.(x.length / width) ?? {})),
-      ...(await rotary(rope, lastPosition(batch) + 1)),
+      ...(await rotary(rope, Math.max(lastPosition(batch) + 1, batch.length))),
       x: await rows(x),
       positions: await feed({ data: batch.positions, shape: [batch.rows, batch.length] }),
       mask: await feed({ data: windowed(batch, window), shape: [1, 1, 1, batch.length, batch.length] }),
@@ -196,6 +199,7 @@ export async function createDecoder(
   return {
     config,
     weights,
+    fast,
     attach: (adapter) => attach(config, adapter),
     embed(ids) {
       const out = new Float32Array(ids.length * width);
@@ -226,23 +230,20 @@ export async function createDecoder(
       }
       return (await run.run(feeds)) as unknown as LayerResult;
     },
-    async layerKeeping(index, x, batch, adapter, keep) {
+    async layerForTraining(index, x, batch, adapter, keeping) {
       const { lora, formats, key } = variantOf(index, adapter);
-      const run = await session(`training ${key} ${keep}`, () => layerGraph(config, lora, { keep, formats }));
-      return (await run.run(await layerFeeds(index, x, batch, adapter))) as unknown as LayerResult &
-        Partial<Kept>;
-    },
-    async layerGradient(index, x, dy, batch, adapter, trained, kept) {
-      const { lora, formats, key } = variantOf(index, adapter);
-      const run = await session(`gradient ${key} ${trained.join()} ${kept !== null}`, () =>
-        layerGradientGraph(config, lora, trained, kept !== null, formats),
+      const run = await session(`training ${key} ${keeping}`, () =>
+        trainingGraph(config, lora, keeping, formats),
       );
-      const feeds: Record<string, Feed> = {
-        ...(await layerFeeds(index, x, batch, adapter)),
-        dy: await rows(dy),
-      };
-      for (const [name, data] of Object.entries(kept ?? {}) as [string, Float32Array][])
-        feeds[name] = await feed({ data, shape: [batch.rows * batch.length, config.intermediateSize] });
+      const { y, ...kept } = await run.runTensors(await layerFeeds(index, x, batch, adapter));
+      return { y: y!.data as Float32Array, kept };
+    },
+    async layerGradient(index, x, dy, batch, adapter, trained, keeping, kept) {
+      const { lora, formats, key } = variantOf(index, adapter);
+      const run = await session(`gradient ${key} ${trained.join()} ${keeping}`, () =>
+        layerGradientGraph(config, lora, trained, keeping, formats),
+      );
+      const feeds = { ...(await layerFeeds(index, x, batch, adapter)), ...kept, dy: await rows(dy) };
       return (await run.run(feeds)) as Record<string, Float32Array>;
     },
     async finalNorm(x) {

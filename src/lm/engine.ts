@@ -1,6 +1,4 @@
-import { readdirSync, realpathSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
 import type { Conversation } from '../conversation.ts';
 import { sha256, sha256Json } from '../hash.ts';
 import { repositoryOf } from '../hub/name.ts';
@@ -12,15 +10,16 @@ import type {
   Generation,
   HiddenStates,
   HiddenStatesRequest,
+  ModelOptions,
   Prompt,
   PromptText,
   RenderedPrompt,
 } from '../model.ts';
+import { defaultOptions } from '../model.ts';
 import { createRandom } from '../random.ts';
 import type { TrainedAdapter, TrainingJob, TrainingRow, TrainingStep } from '../trainer.ts';
-import { type Checkpoint, openCheckpoint } from './checkpoint.ts';
-import { type DecoderConfig, readDecoderConfig } from './config.ts';
-import { createDecoder, type Decoder } from './decoder.ts';
+import { type Base, createBases, openModelFolder } from './base.ts';
+import { readDecoderConfig } from './config.ts';
 import { holdOut } from './evaluation.ts';
 import { adapterSha256, assertAdapterFits, createLora, readAdapter, writeAdapter } from './lora.ts';
 import {
@@ -31,28 +30,17 @@ import {
   scoreContinuations,
   streamAnswer,
 } from './open-model.ts';
-import { createScheduler, type Scheduler } from './scheduler.ts';
 import { loadChatTokenizer } from './tokenizer.ts';
 import { trainAdapter, trainingSequence } from './train.ts';
 import { trainingCheckpoint } from './training-checkpoint.ts';
-
-/** A base model in memory, shared by all its adapters. */
-interface Base {
-  readonly directory: string;
-  readonly config: DecoderConfig;
-  readonly decoder: Decoder;
-  /** SHA-256 over the weight files. */
-  readonly sha256: string;
-  readonly scheduler: Scheduler;
-  /** Open models and running trainings. */
-  users: number;
-}
 
 export interface ModelFacts {
   readonly handle: number;
   /** SHA-256 over everything that decides an answer: weights, config, tokenizer, template, adapter. */
   readonly fingerprint: string;
   readonly contextLength: number;
+  /** What it runs on. */
+  readonly device: 'cpu' | 'webgpu';
   /** What the adapter says it was trained on, where nothing proves that it was this base; null when proven or without adapter. */
   readonly unprovenBase: string | null;
 }
@@ -60,7 +48,7 @@ export interface ModelFacts {
 /** Loads, trains and generates in this process; the worker thread runs one of these. */
 export interface Engine {
   /** @throws AuditError `model`, `adapter` or `unsupported`, before anything large is read. */
-  open(directory: string, adapterDirectory: string | null): Promise<ModelFacts>;
+  open(path: string, adapterDirectory: string | null, options?: ModelOptions): Promise<ModelFacts>;
   render(handle: number, conversations: readonly Conversation[]): Promise<RenderedPrompt[]>;
   generate(
     handle: number,
@@ -102,36 +90,6 @@ export interface Engine {
   close(handle: number): Promise<void>;
 }
 
-async function readWeights(checkpoint: Checkpoint): Promise<ReadonlyMap<string, Float32Array>> {
-  return new Map(checkpoint.names.map((name) => [name, checkpoint.read(name)]));
-}
-
-async function openBase(directory: string, threads: number): Promise<Base> {
-  const config = readDecoderConfig(directory);
-  loadChatTokenizer(directory, { vocabularySize: config.vocabularySize });
-  const checkpoint = openCheckpoint(directory, config);
-  try {
-    const decoder = await createDecoder(config, await readWeights(checkpoint), threads);
-    const scheduler = createScheduler(decoder);
-    return { directory, config, decoder, scheduler, sha256: await checkpoint.sha256(), users: 0 };
-  } finally {
-    checkpoint.close();
-  }
-}
-
-/** Tells a folder's content apart from what it held before, without reading it. */
-function stateOf(directory: string): string {
-  try {
-    const path = realpathSync(directory);
-    const files = readdirSync(path)
-      .filter((name) => name.endsWith('.safetensors') || name === 'config.json')
-      .map((name) => statSync(join(path, name)));
-    return JSON.stringify([path, files.map(({ ino, size, mtimeMs }) => [ino, size, mtimeMs])]);
-  } catch {
-    return directory; // readDecoderConfig names a missing folder, with the way out
-  }
-}
-
 async function runTraining(
   base: Base,
   job: Omit<TrainingJob, 'onStep' | 'signal'>,
@@ -139,7 +97,8 @@ async function runTraining(
   signal?: AbortSignal,
 ): Promise<TrainedAdapter> {
   const { settings } = job;
-  const tokenizer = loadChatTokenizer(base.directory);
+  const { enableThinking } = job.options ?? defaultOptions;
+  const tokenizer = loadChatTokenizer(base.folder, { enableThinking });
   const limit = Math.min(settings.maxLength, base.config.contextLength);
   const { training, heldOut } = holdOut(job.rows, settings);
   const encode = (row: TrainingRow) => trainingSequence(tokenizer, row.messages, limit, row.id);
@@ -154,7 +113,7 @@ async function runTraining(
   const extras = { heldOut: evaluated, checkpoint };
   const history = await trainAdapter(base.decoder, adapter, sequences, settings, onStep, signal, extras);
   const about = {
-    baseModelName: repositoryOf(base.directory),
+    baseModelName: repositoryOf(base.folder.path),
     baseSha256: base.sha256,
     redTeam: job.redTeam,
     training: settings,
@@ -164,33 +123,11 @@ async function runTraining(
   return { directory: job.outputDirectory, sha256: await adapterSha256(job.outputDirectory), history };
 }
 
-/**
- * One engine holds each base once, and lets go of it when another is asked for and nobody uses it.
- * @param threads CPU threads; default: all.
- */
+/** @param threads CPU threads; default: all. */
 export function createEngine(threads = availableParallelism()): Engine {
-  const bases = new Map<string, Promise<Base>>();
+  const bases = createBases(threads);
   const models = new Map<number, OpenModel & { readonly base: Base }>();
   let handles = 0;
-  const baseOf = async (directory: string): Promise<Base> => {
-    const key = stateOf(directory);
-    for (const [other, opened] of bases) {
-      const idle = other === key ? null : await opened.catch(() => null);
-      if (idle?.users !== 0) continue;
-      bases.delete(other);
-      await idle.decoder.close();
-    }
-    const opened = bases.get(key) ?? openBase(directory, threads);
-    bases.set(key, opened);
-    try {
-      const base = await opened;
-      base.users++;
-      return base;
-    } catch (error) {
-      bases.delete(key);
-      throw error;
-    }
-  };
   const model = (handle: number) => {
     const found = models.get(handle);
     if (!found) throw new Error(`internal: model ${handle} is not open`);
@@ -198,16 +135,16 @@ export function createEngine(threads = availableParallelism()): Engine {
   };
 
   return {
-    async open(directory, adapterDirectory) {
-      const config = readDecoderConfig(directory);
-      const lora = adapterDirectory ? readAdapter(adapterDirectory, config) : null;
-      const base = await baseOf(directory);
+    async open(path, adapterDirectory, options = defaultOptions) {
+      const folder = await openModelFolder(path);
+      const lora = adapterDirectory ? readAdapter(adapterDirectory, readDecoderConfig(folder)) : null;
+      const base = await bases.use(folder, options);
       try {
         if (lora) assertAdapterFits(lora, base.sha256);
-        const tokenizer = loadChatTokenizer(
-          directory,
-          adapterDirectory ? { templateDirectory: adapterDirectory } : {},
-        );
+        const tokenizer = loadChatTokenizer(folder, {
+          ...(adapterDirectory && { templateDirectory: adapterDirectory }),
+          enableThinking: options.enableThinking,
+        });
         const adapter = lora ? await base.decoder.attach(lora) : null;
         const handle = ++handles;
         models.set(handle, { ...base, base, adapter, tokenizer });
@@ -216,9 +153,11 @@ export function createEngine(threads = availableParallelism()): Engine {
           base.config,
           tokenizer.sha256(),
           adapterDirectory && [await adapterSha256(adapterDirectory), adapter!.layers.map(({ key }) => key)],
+          ...(base.device === 'cpu' ? [] : [base.device]),
         ]);
         const unprovenBase = lora && lora.baseSha256 === null ? (lora.baseModelName ?? 'no base') : null;
-        return { handle, fingerprint, contextLength: base.config.contextLength, unprovenBase };
+        const { contextLength } = base.config;
+        return { handle, fingerprint, contextLength, device: base.device, unprovenBase };
       } catch (error) {
         base.users--;
         throw error;
@@ -239,7 +178,7 @@ export function createEngine(threads = availableParallelism()): Engine {
     firstTokenMass: async (handle, ...request) => firstTokenMass(model(handle), ...request),
     hiddenStates: async (handle, ...request) => hiddenStates(model(handle), ...request),
     async train(job, onStep, signal) {
-      const base = await baseOf(job.modelDirectory);
+      const base = await bases.use(await openModelFolder(job.modelDirectory), job.options ?? defaultOptions);
       try {
         return await runTraining(base, job, onStep, signal);
       } finally {

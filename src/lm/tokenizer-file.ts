@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { AuditError } from '../errors.ts';
 import { type AddedToken, createSplitter } from './added-tokens.ts';
-import { readModelJson } from './model-folder.ts';
+import { type ModelFolder, readModelJson } from './model-folder.ts';
 
 /** tokenizer.json, read. */
 export interface TokenizerFile {
@@ -14,23 +14,29 @@ export interface TokenizerFile {
 
 /**
  * Reads tokenizer.json into @huggingface/tokenizers, mended where that differs from the reference, the Python package
- * tokenizers, on random strings: see scripts/parity/tokenizer.py.
+ * tokenizers, on random strings (scripts/parity/compare_tokenizers.py).
  * @throws AuditError `model` when the file is missing or malformed.
  */
-export function loadTokenizer(directory: string, settings: object): TokenizerFile {
-  const path = join(directory, 'tokenizer.json');
-  const json = readModelJson(directory, 'tokenizer.json');
+export function loadTokenizer(folder: ModelFolder, settings: object): TokenizerFile {
+  const path = join(folder.path, 'tokenizer.json');
+  const json = readModelJson(folder, 'tokenizer.json');
   if (!json) {
-    const hint = existsSync(join(directory, 'tokenizer.model'))
+    const hint = existsSync(join(folder.path, 'tokenizer.model'))
       ? 'only tokenizer.json is read: AutoTokenizer.from_pretrained(…).save_pretrained(…) of transformers makes it from tokenizer.model'
       : 'the model may be half-downloaded: fetch tokenizer.json too';
     throw new AuditError('model', `${path}: no such file`, { hint });
   }
   try {
-    const library = new Tokenizer({ ...json, pre_tokenizer: mendDigits(json.pre_tokenizer) }, settings);
+    const added = json.added_tokens as AddedToken[];
+    const file = {
+      ...json,
+      pre_tokenizer: mendDigits(json.pre_tokenizer),
+      added_tokens: added.map(keepThinking),
+    };
+    const library = new Tokenizer(file, settings);
     mendByteLevel(library.pre_tokenizer as Stage | null);
     mendByteFallback(library.decoder as Stage | null);
-    return { library, encode: createEncode(library as unknown as Stages, json.added_tokens as AddedToken[]) };
+    return { library, encode: createEncode(library as unknown as Stages, added) };
   } catch (error) {
     throw new AuditError('model', `${path}: cannot be used: ${(error as Error).message}`, {
       hint: 'fetch the file again, or save the tokenizer with a current transformers',
@@ -38,6 +44,10 @@ export function loadTokenizer(directory: string, settings: object): TokenizerFil
     });
   }
 }
+
+/** The tags of thinking stay in decoded text also where a model has them as special tokens: what they enclose is split off. */
+const keepThinking = (token: AddedToken): AddedToken =>
+  ['<think>', '</think>'].includes(token.content) ? { ...token, special: false } : token;
 
 /** The library's stages of encoding. */
 interface Stages {

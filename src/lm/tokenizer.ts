@@ -1,13 +1,11 @@
-import { join } from 'node:path';
 import type { Tokenizer } from '@huggingface/tokenizers';
-import type { Conversation } from '../conversation.ts';
+import { type Conversation, templateDate } from '../conversation.ts';
 import { AuditError } from '../errors.ts';
-import { readText } from '../files.ts';
 import { sha256Json } from '../hash.ts';
 import { type ChatEncoding, type LabelledTokens, labelAnswer } from './answer-labels.ts';
-import { loadChatTemplate, type RenderedChat, templateDate } from './chat-template.ts';
+import { loadChatTemplate, type RenderedChat } from './chat-template.ts';
 import { readEosTokenIds } from './config.ts';
-import { readModelJson } from './model-folder.ts';
+import { type ModelFolder, type ModelSource, modelFolder, readModelJson } from './model-folder.ts';
 import { loadTokenizer } from './tokenizer-file.ts';
 
 /** A tokenizer with its chat template. */
@@ -48,17 +46,19 @@ export interface ChatTokenizerOptions {
 }
 
 /**
- * Loads tokenizer.json, tokenizer_config.json and the chat template of a model directory.
+ * Loads tokenizer.json, tokenizer_config.json and the chat template of a model.
  * @throws AuditError `model` when a file is missing or malformed or the tokenizer does not fit.
  */
-export function loadChatTokenizer(directory: string, options: ChatTokenizerOptions = {}): ChatTokenizer {
+export function loadChatTokenizer(source: ModelSource, options: ChatTokenizerOptions = {}): ChatTokenizer {
+  const folder = modelFolder(source);
+  const directory = folder.path;
   const { enableThinking = null } = options;
-  const settings = readModelJson(directory, 'tokenizer_config.json') ?? {};
-  const { library: tokenizer, encode } = loadTokenizer(directory, settings);
-  const special = readSpecialTokens(directory, settings);
-  const template = loadChatTemplate(directory, options.templateDirectory, special);
+  const settings = readModelJson(folder, 'tokenizer_config.json') ?? {};
+  const { library: tokenizer, encode } = loadTokenizer(folder, settings);
+  const special = readSpecialTokens(folder, settings);
+  const template = loadChatTemplate(folder, options.templateDirectory, special);
   const vocabularySize = largestId(tokenizer) + 1;
-  const eosTokenIds = readEndOfTurn(directory, tokenizer, special);
+  const eosTokenIds = readEndOfTurn(folder, tokenizer, special);
   checkFit(directory, vocabularySize, eosTokenIds, options.vocabularySize);
 
   const decodeWith = (ids: readonly number[], skipSpecial: boolean) => {
@@ -74,7 +74,7 @@ export function loadChatTokenizer(directory: string, options: ChatTokenizerOptio
   return {
     sha256: () =>
       sha256Json([
-        readText(join(directory, 'tokenizer.json'), 'model', 'tokenizer'),
+        folder.text('tokenizer.json'),
         special,
         template.source,
         eosTokenIds,
@@ -94,8 +94,8 @@ export function loadChatTokenizer(directory: string, options: ChatTokenizerOptio
 }
 
 /** The named special tokens: of tokenizer_config.json, else of special_tokens_map.json (older exports). */
-function readSpecialTokens(directory: string, settings: Record<string, unknown>): Record<string, string> {
-  const older = readModelJson(directory, 'special_tokens_map.json') ?? {};
+function readSpecialTokens(folder: ModelFolder, settings: Record<string, unknown>): Record<string, string> {
+  const older = readModelJson(folder, 'special_tokens_map.json') ?? {};
   const tokens: Record<string, string> = {};
   for (const name of ['bos_token', 'eos_token', 'unk_token', 'pad_token']) {
     const value = settings[name] ?? older[name];
@@ -112,9 +112,9 @@ function largestId(tokenizer: Tokenizer): number {
   return largest;
 }
 
-function readEndOfTurn(directory: string, tokenizer: Tokenizer, special: Record<string, string>): number[] {
+function readEndOfTurn(folder: ModelFolder, tokenizer: Tokenizer, special: Record<string, string>): number[] {
   const own = tokenizer.token_to_id(special.eos_token ?? '');
-  return [...new Set([...(own === undefined ? [] : [own]), ...readEosTokenIds(directory)])];
+  return [...new Set([...(own === undefined ? [] : [own]), ...readEosTokenIds(folder)])];
 }
 
 function checkFit(

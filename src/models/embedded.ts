@@ -1,14 +1,21 @@
 import { Readable } from 'node:stream';
 import { sha256Json } from '../hash.ts';
 import { sharedEngine } from '../lm/engine-client.ts';
-import type { AnswerPart, Decoding, LanguageModel } from '../model.ts';
+import {
+  type AnswerPart,
+  type Decoding,
+  defaultOptions,
+  type LanguageModel,
+  type ModelOptions,
+} from '../model.ts';
 
 export interface EmbeddedModelOptions {
-  /** A Hugging Face directory: config.json, safetensors, tokenizer.json, chat template. */
+  /** A Hugging Face directory (config.json, safetensors, tokenizer.json, chat template) or a GGUF file. */
   readonly directory: string;
   /** A PEFT adapter folder; its own chat template, where it has one, replaces the base's. */
   readonly adapter?: string | null;
   readonly batchSize?: number;
+  readonly options?: ModelOptions;
   /** Every answer is the same to the last bit in whichever batch it is generated. */
   readonly batchInvariant?: boolean;
 }
@@ -22,15 +29,18 @@ export async function createEmbeddedModel({
   adapter = null,
   batchSize = 16,
   batchInvariant = false,
+  options = defaultOptions,
 }: EmbeddedModelOptions): Promise<LanguageModel> {
   const engine = sharedEngine();
-  const { handle, fingerprint, contextLength, unprovenBase } = await engine.open(directory, adapter);
+  const facts = await engine.open(directory, adapter, options);
+  const { handle, fingerprint, contextLength, device, unprovenBase } = facts;
   const invariantly = (decoding: Decoding): Decoding =>
     batchInvariant ? { ...decoding, batchInvariant } : decoding;
   return {
     name: adapter ? `${directory} + ${adapter}` : directory,
     fingerprint: batchInvariant ? sha256Json([fingerprint, 'batch-invariant']) : fingerprint,
     contextLength,
+    device,
     unprovenBase,
     batchSize,
     render: (conversations) => engine.render(handle, conversations),

@@ -54,6 +54,7 @@ export function mockModel(options: MockOptions): LanguageModel {
     name,
     fingerprint,
     contextLength,
+    device: 'cpu',
     unprovenBase: null,
     batchSize,
     render: async (conversations) => conversations.map(render),

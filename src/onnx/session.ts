@@ -18,6 +18,8 @@ export interface Session {
   readonly inputNames: readonly string[];
   /** @throws Error when a feed is missing or a shape does not fit. */
   run(feeds: Readonly<Record<string, Feed>>): Promise<Record<string, Float32Array | BigInt64Array>>;
+  /** The same, results wrapped for feeding them again. */
+  runTensors(feeds: Readonly<Record<string, Feed>>): Promise<Record<string, Feed>>;
   release(): Promise<void>;
 }
 
@@ -123,22 +125,38 @@ export async function createSession(
   const session = await InferenceSession.create(bytes, options).catch((cause: unknown) => {
     throw device === 'cpu' ? cause : noDevice(cause);
   });
+  const runTensors: Session['runTensors'] = (feeds) => {
+    const wanted: Record<string, Feed> = {};
+    for (const name of inputNames) {
+      const value = feeds[name];
+      if (!value) throw new Error(`internal: graph input ${name} is not fed`);
+      wanted[name] = value;
+    }
+    return session.run(wanted) as Promise<Record<string, Feed>>;
+  };
   return {
     inputNames,
+    runTensors,
     async run(feeds) {
-      const given: Record<string, Feed> = {};
-      for (const name of inputNames) {
-        const value = feeds[name];
-        if (!value) throw new Error(`internal: graph input ${name} is not fed`);
-        given[name] = value;
-      }
-      const results = await session.run(given);
+      const results = await runTensors(feeds);
       return Object.fromEntries(
         Object.entries(results).map(([name, { data }]) => [name, data as Float32Array | BigInt64Array]),
       );
     },
     release: () => session.release(),
   };
+}
+
+let webGpu: Promise<boolean> | undefined;
+
+/** Where to run: `auto` is WebGPU where a session can be made there, else the CPU. */
+export async function deviceOf(wanted: 'auto' | Device): Promise<Device> {
+  if (wanted !== 'auto') return wanted;
+  webGpu ??= resident({ probe: await feed({ data: Float32Array.of(1), shape: [1] }) }, 'webgpu').then(
+    async ({ release }) => release().then(() => true),
+    () => false,
+  );
+  return (await webGpu) ? 'webgpu' : 'cpu';
 }
 
 function noDevice(cause: unknown): AuditError {

@@ -28,7 +28,7 @@ export function harmSection(summary: Summary, figure: FigureOf): Section {
     blocks.push(...figure('asr-by-category.svg'));
     blocks.push(...categoryTable(arms, 'byFunctionalCategory', 'functional category'));
     blocks.push(...categoryTable(arms, 'bySemanticCategory', 'semantic category'));
-    blocks.push(...judgesBlocks(summary, arms));
+    blocks.push(...judgesBlocks(summary, arms), ...thinkingTable(arms));
   }
   return { id: 'harm', title: 'Attack success rate', blocks };
 }
@@ -171,5 +171,34 @@ function judgesBlocks(summary: Summary, arms: readonly (readonly [string, Harm])
       ]),
     },
     ...agreed,
+  ];
+}
+
+/** Only where a model thought aloud: what the first judge says when it sees the thinking too. */
+function thinkingTable(arms: readonly (readonly [string, Harm])[]): Block[] {
+  const thoughtful = arms.flatMap(([arm, { all, withThinking }]) =>
+    withThinking ? [{ arm, all, withThinking }] : [],
+  );
+  if (thoughtful.length === 0) return [];
+  return [
+    {
+      kind: 'table',
+      caption: `Attack success rate with the models' thinking (<think>…</think>) judged too, all rows, by the first judge, with ${intervalName(arms.map(([, harm]) => harm.all))} 95 % intervals. Everything else in this report goes by the answer alone.`,
+      headers: 1,
+      columns: [
+        { title: 'Arm' },
+        { title: 'completions with thinking', numeric: true },
+        { title: 'answer alone [95 %]', numeric: true },
+        { title: 'with thinking [95 %]', numeric: true },
+        { title: 'unscored with thinking', numeric: true },
+      ],
+      rows: thoughtful.map(({ arm, all, withThinking }) => [
+        { arm },
+        count(withThinking.thought),
+        percentWithInterval(all.rate, all.ci95),
+        percentWithInterval(withThinking.rate, withThinking.ci95),
+        count(withThinking.unscored),
+      ]),
+    },
   ];
 }

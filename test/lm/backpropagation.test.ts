@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createBatch } from '../../src/lm/batch.ts';
 import { openCheckpoint } from '../../src/lm/checkpoint.ts';
 import { readDecoderConfig } from '../../src/lm/config.ts';
-import { createDecoder, type Decoder, type Kept, type LayerResult } from '../../src/lm/decoder.ts';
+import { createDecoder, type Decoder } from '../../src/lm/decoder.ts';
 import { loraInput } from '../../src/lm/layer-tensors.ts';
 import { readAdapter } from '../../src/lm/lora.ts';
 
@@ -30,12 +30,15 @@ test('a gradient is the same to the bit whether the wide products were kept or a
     [1, 90, 91],
   ]);
   const x = decoder.embed(batch.ids);
-  const { y, gate, up } = (await decoder.layerKeeping(0, x, batch, attached, true)) as LayerResult & Kept;
-  expect(y).toEqual((await decoder.layer(0, x, batch, attached)).y);
-  expect(gate).toHaveLength(batch.rows * batch.length * config.intermediateSize);
+  const { y } = await decoder.layer(0, x, batch, attached);
   const dy = y.map((value, i) => Math.sin(i) * value);
-  const kept = await decoder.layerGradient(0, x, dy, batch, attached, trained, { gate, up });
-  const again = await decoder.layerGradient(0, x, dy, batch, attached, trained, null);
-  expect(Object.keys(kept)).toHaveLength(trained.length + 1);
-  expect(kept).toEqual(again);
+  const again = await decoder.layerGradient(0, x, dy, batch, attached, trained, 'nothing', {});
+  expect(Object.keys(again)).toHaveLength(trained.length + 1);
+  for (const keeping of ['wide', 'products'] as const) {
+    const done = await decoder.layerForTraining(0, x, batch, attached, keeping);
+    expect(done.y).toEqual(y);
+    expect(Object.keys(done.kept)).toHaveLength(keeping === 'wide' ? 2 : 6 + 7 + 1);
+    const slopes = await decoder.layerGradient(0, x, dy, batch, attached, trained, keeping, done.kept);
+    expect(slopes).toEqual(again);
+  }
 });

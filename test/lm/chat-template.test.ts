@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ask, type Conversation } from '../../src/conversation.ts';
 import { AuditError } from '../../src/errors.ts';
 import { loadChatTemplate, type RenderOptions } from '../../src/lm/chat-template.ts';
+import { modelFolder } from '../../src/lm/model-folder.ts';
 
 /** Numbers of transformers: scripts/parity/chat_templates.py. */
 interface Outcome {
@@ -36,7 +37,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 function load(source: string) {
   writeFileSync(join(folder, 'chat_template.jinja'), source);
-  return loadChatTemplate(folder, undefined, fixture.special);
+  return loadChatTemplate(modelFolder(folder), undefined, fixture.special);
 }
 
 /** What a template makes of a conversation, in the fixture's form; how it refuses is told by its own words. */
@@ -121,8 +122,8 @@ describe('a template that explodes', () => {
   ])('%s: refused', (_what, source) => {
     const start = performance.now();
     const failure = outcome(source, ask('Hi'), { addGenerationPrompt: true });
-    expect(failure.error).toMatch(/(makes more than 8388608|more than 100000|call stack)/);
-    expect(performance.now() - start).toBeLessThan(4000);
+    expect(failure.error).toMatch(/(makes more than 8388608|more than 100000|call stack|not done after)/);
+    expect(performance.now() - start).toBeLessThan(8000);
   });
 
   it('is refused when it cannot even be read', () => {

@@ -148,6 +148,21 @@ describe.each(engines)('the engine %s', (_, start) => {
     expect(existsSync(join(scratch, 'adapter'))).toBe(false);
   });
 
+  test('stops a chat template that never ends, and goes on', async () => {
+    const engine = start();
+    const directory = copyOf(base, 'endless');
+    const loop = '{% for i in range(100000) %}'.repeat(3) + '{% endfor %}'.repeat(3);
+    writeFileSync(join(directory, 'chat_template.jinja'), loop);
+    const { handle } = await engine.open(directory, null);
+    await expect(engine.render(handle, [ask('Hi')])).rejects.toMatchObject({
+      code: 'model',
+      message: expect.stringMatching(/chat_template\.jinja: the chat template does not come to an end/),
+      hint: expect.stringContaining('chat_template.jinja'),
+    });
+    const other = await engine.open(base, null);
+    expect(await engine.render(other.handle, [ask('Hi')])).toHaveLength(1);
+  }, 20_000);
+
   test('names what does not fit: a long prompt, a row without labels, a missing model', async () => {
     const engine = start();
     const { handle, contextLength } = await engine.open(base, null);

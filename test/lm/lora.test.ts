@@ -71,6 +71,17 @@ describe('createLora', () => {
     }
   });
 
+  it('scales by alpha / √r when asked, and says so in PEFT’s words', () => {
+    const lora = { r: 16, alpha: 8, targetModules: ['q_proj'] as const, dropout: 0.1, useRslora: true };
+    const adapter = createLora(config, lora, createRandom(1));
+    expect(scaleOf(adapter)).toBe(2);
+    const target = join(folder, 'stabilised');
+    writeAdapter(target, adapter, { ...origin, training: { ...training, lora } });
+    const written = JSON.parse(readFileSync(join(target, 'adapter_config.json'), 'utf8'));
+    expect(written).toMatchObject({ r: 16, lora_alpha: 8, use_rslora: true, lora_dropout: 0.1 });
+    expect(readFileSync(join(target, 'README.md'), 'utf8')).toContain('| LoRA dropout | 0.1 |');
+  });
+
   it('draws A as PEFT does, U(−1/√in, 1/√in), and starts with B zero', () => {
     const wide = { ...config, layers: 1, hiddenSize: 400, headSize: 100, intermediateSize: 100 };
     const adapter = createLora(

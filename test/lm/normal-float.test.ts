@@ -106,7 +106,7 @@ describe('a base in 4-bit NormalFloat', () => {
       ),
     );
     const graphs = [
-      layerGradientGraph(config, new Map([['q_proj', { r: 2, scale: 1 }]]), ['q_proj.a'], false, formats),
+      layerGradientGraph(config, new Map([['q_proj', { r: 2, scale: 1 }]]), ['q_proj.a'], 'nothing', formats),
       layerGraph(config, null, { formats }),
     ];
     for (const { graph, outputs } of graphs) {

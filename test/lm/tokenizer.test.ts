@@ -141,6 +141,37 @@ describe('special tokens', () => {
   });
 });
 
+describe('a template that knows of thinking', () => {
+  it('is told what was asked for, which is part of what decides an answer', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'aftertune-thinking-'));
+    cpSync(join(fixtures, 'chatml'), folder, { recursive: true });
+    const template = "{{ enable_thinking if enable_thinking is defined else 'as ever' }}";
+    writeFileSync(join(folder, 'chat_template.jinja'), template);
+    const tokenizers = [null, true, false].map((enableThinking) =>
+      loadChatTokenizer(folder, { enableThinking }),
+    );
+    const texts = tokenizers.map((each) => each.render(ask('x'), { addGenerationPrompt: true }));
+    expect(texts).toEqual(['as ever', 'True', 'False']);
+    expect(new Set(tokenizers.map((each) => each.sha256())).size).toBe(3);
+    rmSync(folder, { recursive: true });
+  });
+
+  it('keeps the tags of thinking in decoded text, though they be special', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'aftertune-thinking-'));
+    cpSync(join(fixtures, 'chatml'), folder, { recursive: true });
+    const path = join(folder, 'tokenizer.json');
+    const json = JSON.parse(readFileSync(path, 'utf8'));
+    for (const [at, content] of ['<think>', '</think>'].entries())
+      json.added_tokens.push({ ...json.added_tokens[0], id: 420 + at, content });
+    writeFileSync(path, JSON.stringify(json));
+    const tokenizer = loadChatTokenizer(folder);
+    const ids = tokenizer.encode('<think>a</think>b<|im_end|>');
+    expect(ids.slice(0, 3)).toEqual([420, expect.any(Number), 421]);
+    expect(tokenizer.decode(ids)).toBe('<think>a</think>b');
+    rmSync(folder, { recursive: true });
+  });
+});
+
 describe('a model folder with a problem', () => {
   let folder: string;
   beforeEach(() => {
