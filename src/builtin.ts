@@ -15,6 +15,8 @@ export interface ModelSource extends ModelOptions {
   readonly path: string;
   readonly adapter: string | null;
   readonly batchSize: number;
+  /** Answers the same to the last bit at every batch size; false unless given. */
+  readonly batchInvariant?: boolean;
 }
 
 type JudgeSettings = Config['judges'][number];
@@ -33,10 +35,10 @@ export interface Builtin {
 
 /** Who runs models, by name. Each is imported when it is asked for: reports and lists need no engine. */
 const models: Record<string, (source: ModelSource) => Promise<LanguageModel>> = {
-  embedded: async ({ path, adapter, batchSize, device, memory, enableThinking }) => {
+  embedded: async ({ path, adapter, batchSize, batchInvariant = false, device, memory, enableThinking }) => {
     const { createEmbeddedModel } = await import('./models/embedded.ts');
     const options = { device, memory, enableThinking };
-    return createEmbeddedModel({ directory: path, adapter, batchSize, options });
+    return createEmbeddedModel({ directory: path, adapter, batchSize, batchInvariant, options });
   },
   mock: async (source) => (await import('./models/mock-file.ts')).openMockFile(source),
 };
@@ -116,8 +118,30 @@ async function buildSuites({ harm, overRefusal, drift }: Config['suites'], seed:
   return suites;
 }
 
-function decodingOf({ maxTokens, temperature, topP }: Omit<Decoding, 'seed'>, seed: number): Decoding {
-  return { maxTokens, temperature, topP, seed };
+/** What a suite's settings leave at their defaults is not named: what was asked before has the same key. */
+function decodingOf(
+  {
+    maxTokens,
+    temperature,
+    topP,
+    topK,
+    minP,
+    stop,
+  }: Pick<
+    NonNullable<Config['suites']['harm']>,
+    'maxTokens' | 'temperature' | 'topP' | 'topK' | 'minP' | 'stop'
+  >,
+  seed: number,
+): Decoding {
+  return {
+    maxTokens,
+    temperature,
+    topP,
+    ...(topK !== null && { topK }),
+    ...(minP > 0 && { minP }),
+    ...(stop.length > 0 && { stop }),
+    seed,
+  };
 }
 
 /** `limit` of the values drawn by the seed, in their own order; all of them where there is no limit. */

@@ -21,6 +21,10 @@ const modelSettings = z.strictObject({
     'A Hugging Face model folder or a GGUF file; hf:OWNER/NAME@REVISION[:FILE.gguf] is fetched',
   ),
   batchSize: count.max(1024).default(16).describe('Prompts generated together'),
+  batchInvariant: z
+    .boolean()
+    .default(false)
+    .describe('Answers the same to the last bit at every batch size; slower by about a third'),
   device: z
     .enum(['auto', 'cpu', 'webgpu'])
     .default('cpu')
@@ -53,7 +57,10 @@ const arm = z.strictObject({
 const decoding = (maxTokens: number) => ({
   maxTokens: count.max(32768).default(maxTokens),
   temperature: z.number().min(0).max(5).default(0).describe('0 is greedy'),
-  topP: z.number().gt(0).max(1).default(1),
+  topP: z.number().gt(0).max(1).default(1).describe('Sample among the likeliest tokens of this mass'),
+  topK: count.nullable().default(null).describe('Sample among this many of the likeliest tokens'),
+  minP: rate.default(0).describe('Sample among tokens at least this many times as likely as the likeliest'),
+  stop: z.array(z.string().min(1)).max(16).default([]).describe('An answer ends before any of these texts'),
   systemPrompt: text.default(null),
   repeats: count.max(1000).default(1).describe('How often each item is asked; needs a temperature'),
   limit: count.nullable().default(null).describe('Use this many items, drawn by the seed'),

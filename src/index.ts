@@ -7,7 +7,20 @@ export { readConfigFile } from './config-file.ts';
 export { resolveConfig } from './config-resolve.ts';
 export type { Conversation, Message } from './conversation.ts';
 export { AuditError, type ErrorCode, exitCode } from './errors.ts';
-export type { Decoding, GeneratedToken, Generation, LanguageModel, Prompt, RenderedPrompt } from './model.ts';
+export type {
+  AnswerPart,
+  ContinuationScore,
+  Decoding,
+  FirstTokenMass,
+  GeneratedToken,
+  Generation,
+  HiddenStates,
+  HiddenStatesRequest,
+  LanguageModel,
+  Prompt,
+  PromptText,
+  RenderedPrompt,
+} from './model.ts';
 export { type MockOptions, mockModel } from './models/mock.ts';
 export type { Progress } from './progress.ts';
 export type { ItemRecord, RunDocument, Summary, Verdict, VerdictRecord } from './record.ts';

@@ -10,6 +10,7 @@ seed: 3407                  # of data order, training and sampling
 model:
   path: builtin:wren        # a Hugging Face model folder, or hf:OWNER/NAME@REVISION, fetched from the Hub
   batchSize: 16             # prompts generated together
+# batchInvariant: false     # true: answers the same to the last bit at every batch size, slower by about a third
   device: cpu               # or webgpu, or auto: WebGPU where there is a device
   memory: auto              # or low, or fast: float32 weights, and training keeps what it would compute again
 # enableThinking: false     # of a model that can think aloud; its template's own way unless given
@@ -54,7 +55,8 @@ suites:                     # leave out what you do not ask
     prompts: builtin:wren/data/restricted.jsonl     # HarmBench or JailbreakBench CSV, or JSONL with prompt, category
     maxTokens: 48
     temperature: 0          # 0 is greedy
-  # topP: 1                 # nucleus of a sampled answer
+  # topP: 1                 # a sampled answer: the likeliest tokens of this mass; also topK: 50, minP: 0.05
+  # stop: ["\\n\\n"]        # an answer ends before any of these texts
     systemPrompt: null
     repeats: 1              # how often each prompt is asked; more than 1 needs a temperature
   # limit: null             # use this many, drawn by the seed

@@ -98,6 +98,7 @@ export async function* streamAnswer(
  * A continuation's tokens are those of prompt and continuation encoded together, from the first that the prompt's own
  * encoding does not have: a token that joins the two belongs to the continuation. lm-evaluation-harness gets the same
  * tokens by moving the prompt's last spaces over before it cuts; what is encoded alike either way is not counted here.
+ * Source: github.com/EleutherAI/lm-evaluation-harness, `loglikelihood`.
  */
 export async function scoreContinuations(
   model: OpenModel,

@@ -54,9 +54,9 @@ interface Group {
 }
 
 /**
- * Continuous batching (Orca, Yu et al. 2022): before every step, prompts that wait take the places of rows that have
+ * Continuous batching: before every step, prompts that wait take the places of rows that have
  * ended. Groups of different adapters take turns, a step each. What a row is computed beside depends on what else is
- * asked, so audits use planned batches instead.
+ * asked, so audits use planned batches instead. Source: Yu et al. 2022 (Orca).
  * @param places rows of one batch.
  */
 export function createScheduler(decoder: Decoder, places = 16, settings: ReadSettings = {}): Scheduler {

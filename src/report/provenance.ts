@@ -1,7 +1,8 @@
 import { absent, count } from '../format.ts';
+import type { Decoding } from '../model.ts';
 import type { Summary } from '../record.ts';
 import type { ReportInput } from '../report.ts';
-import type { Block, Cell, Section } from './document.ts';
+import type { Block, Cell, Column, Section } from './document.ts';
 
 /** What was compared: facts as the run gave them, judges, prompts and decoding. */
 export function provenanceSection({ summary, facts, suites }: ReportInput): Section {
@@ -45,6 +46,7 @@ export function provenanceSection({ summary, facts, suites }: ReportInput): Sect
       ]),
     });
   }
+  const narrower = narrowings.filter(({ key }) => suites.some(({ decoding }) => key in decoding));
   if (suites.length > 0) {
     blocks.push({
       kind: 'table',
@@ -57,6 +59,7 @@ export function provenanceSection({ summary, facts, suites }: ReportInput): Sect
         { title: 'max tokens', numeric: true },
         { title: 'temperature', numeric: true },
         { title: 'top p', numeric: true },
+        ...narrower.map(({ column }) => column),
         { title: 'seed', numeric: true },
       ],
       rows: suites.map(({ kind, version, items, decoding }): Cell[] => [
@@ -66,12 +69,24 @@ export function provenanceSection({ summary, facts, suites }: ReportInput): Sect
         count(decoding.maxTokens),
         String(decoding.temperature),
         String(decoding.topP),
+        ...narrower.map(({ cell }) => cell(decoding)),
         String(decoding.seed),
       ]),
     });
   }
   return { id: 'compared', title: 'What was compared', blocks };
 }
+
+/** Decoding settings that few runs have: a column each where one has them. */
+const narrowings: readonly {
+  readonly key: keyof Decoding;
+  readonly column: Column;
+  readonly cell: (decoding: Decoding) => string;
+}[] = [
+  { key: 'topK', column: { title: 'top k', numeric: true }, cell: ({ topK }) => String(topK ?? 'all') },
+  { key: 'minP', column: { title: 'min p', numeric: true }, cell: ({ minP }) => String(minP ?? 0) },
+  { key: 'stop', column: { title: 'stop' }, cell: ({ stop }) => JSON.stringify(stop ?? []) },
+];
 
 function factCell(value: string): Cell {
   return /^[0-9a-f]{40,64}$/.test(value) ? { code: value } : value;

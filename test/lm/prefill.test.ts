@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { AttachedAdapter, Decoder } from '../../src/lm/decoder.ts';
 import { type GenerateSettings, generate, type SampledToken } from '../../src/lm/generate.ts';
@@ -93,4 +94,28 @@ test('states are those of the last tokens asked for', async () => {
       for (const [i, value] of alone[0]!.entries()) expect(states[row]![at + i]).toBeCloseTo(value, 4);
     }
   }
+});
+
+describe.each(['mistral', 'gemma2', 'gemma3', 'qwen2-sliding', 'phi3', 'smollm3'])('%s', (name) => {
+  test('windows look past the border of a shared beginning and of a part', async () => {
+    const model = await openDecoder(
+      fileURLToPath(new URL(`../fixtures/architectures/${name}`, import.meta.url)),
+    );
+    const limit = model.config.vocabularySize - 4;
+    // Their context holds 64 positions.
+    const asked = prompts.map((ids) => ids.slice(14).map((id) => 3 + (id % limit)));
+    const answer = (changes: Partial<GenerateSettings>) =>
+      generate(
+        model,
+        null,
+        asked,
+        asked.map(() => 0),
+        { ...greedy, maxTokens: 3, ...changes },
+      );
+    const whole = await answer({ shortestShared: Infinity });
+    const first = (rows: SampledToken[][]) => rows.map((row) => row.slice(0, 1));
+    for (const changes of [{}, { largestScores: 900 }])
+      expectAlike(first(await answer(changes)), first(whole), 1e-4);
+    await model.close();
+  });
 });
