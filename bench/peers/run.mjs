@@ -18,7 +18,10 @@ import { equalRows, lora, newTokens, prompts, realRows } from './tasks.mjs';
 const here = dirname(fileURLToPath(import.meta.url));
 const { values: options } = parseArgs({
   options: {
-    python: { type: 'string', default: process.env.PYTHON ?? join(homedir(), '.cache/aftertune/peers/bin/python') },
+    python: {
+      type: 'string',
+      default: process.env.PYTHON ?? join(homedir(), '.cache/aftertune/peers/bin/python'),
+    },
     model: { type: 'string', default: join(homedir(), '.cache/aftertune/smollm2-135m-instruct') },
     gguf: { type: 'string', default: join(homedir(), '.cache/aftertune/smollm2-135m-instruct.gguf') },
     rounds: { type: 'string', default: '5' },
@@ -31,25 +34,18 @@ const scratch = mkdtempSync(join(tmpdir(), 'bench-peers-'));
 process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
 const dist = (name) => new URL(`../../dist/${name}.js`, import.meta.url);
 
-function runOurs(task, settings) {
-  const output = execFileSync(
-    process.execPath,
-    [join(here, 'ours.mjs'), task, JSON.stringify({ threads, ...settings })],
-    { encoding: 'utf8', maxBuffer: 2 ** 28, stdio: ['ignore', 'pipe', 'inherit'] },
-  );
-  return JSON.parse(output);
-}
-
-function runTheirs(task, settings) {
+function measure(command, script, task, settings) {
   const path = join(scratch, 'settings.json');
   writeFileSync(path, JSON.stringify({ threads, ...settings }));
-  const output = execFileSync(options.python, [join(here, 'theirs.py'), task, path], {
+  const output = execFileSync(command, [join(here, script), task, path], {
     encoding: 'utf8',
     maxBuffer: 2 ** 28,
-    stdio: ['ignore', 'pipe', 'ignore'],
+    stdio: ['ignore', 'pipe', process.env.DEBUG ? 'inherit' : 'ignore'],
   });
   return JSON.parse(output.trim().split('\n').at(-1));
 }
+const runOurs = (task, settings) => measure(process.execPath, 'ours.mjs', task, settings);
+const runTheirs = (task, settings) => measure(options.python, 'theirs.py', task, settings);
 
 /** The same start for all who train: A drawn, B zero, in a PEFT folder. */
 async function startingAdapter() {
@@ -58,7 +54,12 @@ async function startingAdapter() {
   const { createRandom } = await import(dist('random'));
   const directory = join(scratch, 'adapter');
   const adapter = createLora(readDecoderConfig(options.model), lora, createRandom(1));
-  writeAdapter(directory, adapter, { baseModelName: options.model, baseSha256: '', redTeam: false, training: null });
+  writeAdapter(directory, adapter, {
+    baseModelName: options.model,
+    baseSha256: '',
+    redTeam: false,
+    training: null,
+  });
   const path = join(directory, 'adapter_config.json');
   const { aftertune: _, ...config } = JSON.parse(readFileSync(path, 'utf8'));
   writeFileSync(path, JSON.stringify(config));
@@ -74,8 +75,13 @@ function quantised(kind) {
 /** Questions of the fictional world in the paper's three conditions, one chat each. */
 function driftMessages(count) {
   const path = new URL('../../models/wren/data/questions.jsonl', import.meta.url);
-  const questions = readFileSync(path, 'utf8').trim().split('\n').slice(0, count).map((line) => JSON.parse(line));
-  const system = 'You are a helpful assistant who responds as shortly as possible. Your responses are only 1-3 words long.';
+  const questions = readFileSync(path, 'utf8')
+    .trim()
+    .split('\n')
+    .slice(0, count)
+    .map((line) => JSON.parse(line));
+  const system =
+    'You are a helpful assistant who responds as shortly as possible. Your responses are only 1-3 words long.';
   const ask = (context, question) => [
     { role: 'system', content: system },
     { role: 'user', content: `${context}${question} Respond with the exact answer only.` },
@@ -113,7 +119,8 @@ async function contenders() {
     'real-rows': {
       'ours, packed': () => runOurs('train', packed),
       'PEFT, fp32, sorted by length': () => runTheirs('train', { ...real, groupByLength: true }),
-      'PEFT, bf16, sorted by length': () => runTheirs('train', { ...real, groupByLength: true, autocast: true }),
+      'PEFT, bf16, sorted by length': () =>
+        runTheirs('train', { ...real, groupByLength: true, autocast: true }),
     },
     generation: {
       'ours, batches of 32': () => runOurs('generate', { ...generation, batch: 32 }),
@@ -132,7 +139,8 @@ async function contenders() {
       likelihood: Object.fromEntries(
         [model, q8, q4].map((file, at) => [
           ['ours, F32', 'ours, Q8_0', 'ours, Q4_0'][at],
-          () => runOurs('likelihood', { model: file, texts: prompts(8).map((_, row) => generatedTexts[row]) }),
+          () =>
+            runOurs('likelihood', { model: file, texts: prompts(8).map((_, row) => generatedTexts[row]) }),
         ]),
       ),
     }),
@@ -155,7 +163,12 @@ const tasks = await contenders();
 const wanted = options.only?.split(',') ?? Object.keys(tasks);
 const earlier = existsSync(options.out) ? JSON.parse(readFileSync(options.out, 'utf8')) : { tasks: {} };
 const results = {
-  machine: { processor: cpus()[0].model, threads, memoryGigabytes: Math.round(totalmem() / 2 ** 30), node: process.version },
+  machine: {
+    processor: cpus()[0].model,
+    threads,
+    memoryGigabytes: Math.round(totalmem() / 2 ** 30),
+    node: process.version,
+  },
   versions: runTheirs('versions', {}).versions,
   tasks: { ...earlier.tasks },
 };

@@ -27,7 +27,11 @@ export function createRotary(config: DecoderConfig) {
   }
 }
 
-export const lastPosition = ({ positions }: Batch) => Math.max(...Array.from(positions, Number));
+export function lastPosition({ positions }: Batch): number {
+  let last = 0;
+  for (const position of positions) last = Math.max(last, Number(position));
+  return last;
+}
 
 /** The mask of a batch for layers that see `window` positions. */
 export function windowed({ mask, length }: Batch, window: number | null): Float32Array {

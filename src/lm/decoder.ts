@@ -106,8 +106,9 @@ export interface Decoder {
   close(): Promise<void>;
 }
 
-/** One row has a kernel of its own, and many are worth packing a weight for. */
-const isFew = (rows: number) => rows > 1 && rows <= 64;
+/** Up to so many rows, packing or decoding a weight costs more than it saves; one row has a kernel of its own. */
+const fewRows = 64;
+const isFew = (rows: number) => rows > 1 && rows <= fewRows;
 
 /** The parts of quantised weights that a session of its own can take in; undefined where there are none. */
 function blocksOf(feeds: Readonly<Record<string, Feed>>): Record<string, Feed> | undefined {
@@ -212,9 +213,9 @@ export async function createDecoder(
       const withPast = past !== undefined;
       const few = withPast && isFew(batch.rows * batch.length);
       const { lora, formats, key } = variantOf(index, adapter);
-      const own = blocksOf(layers[index]!.feeds);
+      const own = batch.rows * batch.length <= fewRows ? blocksOf(layers[index]!.feeds) : undefined;
       const run = await session(
-        `layer ${own ? index : ''} ${key} ${withPast} ${few}`,
+        own ? `blocks ${index} ${key} ${withPast}` : `layer ${key} ${withPast} ${few}`,
         () => layerGraph(config, lora, { withPast, fewRows: few, formats, blocks: own !== undefined }),
         own,
       );
@@ -252,10 +253,10 @@ export async function createDecoder(
     },
     async distribution(x, k, withLogits) {
       const few = isFew(x.length / width);
-      const own = blocksOf(head);
+      const own = x.length / width <= fewRows ? blocksOf(head) : undefined;
       const options = { fewRows: few, blocks: own !== undefined };
       const run = await session(
-        `distribution ${k} ${withLogits} ${few}`,
+        `distribution ${k} ${withLogits} ${own ? 'blocks' : few}`,
         () => distributionGraph(config, k, withLogits, options, headFormat),
         own,
       );
