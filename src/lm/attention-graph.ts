@@ -1,4 +1,4 @@
-import { type Graph, input, scalar, type Value } from '../onnx/graph.ts';
+import { type Graph, input, type Shape, scalar, type Value } from '../onnx/graph.ts';
 import {
   add,
   blockMatMul,
@@ -16,6 +16,7 @@ import {
   tanh,
   transpose,
 } from '../onnx/ops.ts';
+import type { DataType } from '../onnx/proto.ts';
 import type { DecoderConfig } from './config.ts';
 import { dropoutInput, loraInput, type Matrix, matrixShapes } from './layer-tensors.ts';
 
@@ -39,6 +40,10 @@ export interface LayerInputs {
   readonly graph: Graph;
   readonly lora: LoraShape | null;
   readonly formats: Formats;
+  /** Before the names of the layer's own inputs, where several layers are one graph. */
+  readonly prefix?: string;
+  /** After the names of what layers of one kind share: mask and rotary tables. */
+  readonly kind?: string;
   /** What is computed by name, for whoever wants to keep it: every product, and attention's output as `attended`. */
   readonly products: Map<string, Value>;
   /** Quantised matrices stay in blocks, activations are rounded to 8 bits: for inference in sessions of their own. */
@@ -65,6 +70,10 @@ export function product(
     : gemm(graph, x, weight, null, { transposeB: true });
 }
 
+/** An input that layers of one graph have in common. */
+const shared = (graph: Graph, name: string, shape: Shape, dataType: DataType = 'float32'): Value =>
+  graph.inputs.get(name) ?? input(graph, name, shape, dataType);
+
 function named({ products }: LayerInputs, name: string, value: Value): Value {
   products.set(name, value);
   return value;
@@ -75,19 +84,19 @@ function named({ products }: LayerInputs, name: string, value: Value): Value {
  * dropped out. Source: Hu et al. 2021, eq. 3.
  */
 export function linear(inputs: LayerInputs, x: Value, matrix: Matrix): Value {
-  const { config, graph, lora, formats } = inputs;
+  const { config, graph, lora, formats, prefix = '' } = inputs;
   const shape = matrixShapes(config).get(matrix)!;
   const [rows, columns] = shape;
   const name = `${matrix}.weight`;
-  let base = product(inputs, x, name, shape, formats.get(name) ?? 'f32');
+  let base = product(inputs, x, prefix + name, shape, formats.get(name) ?? 'f32');
   if (config.architecture.biases.some((biased) => biased === matrix))
-    base = add(graph, base, input(graph, `${matrix}.bias`, [rows]));
+    base = add(graph, base, input(graph, `${prefix}${matrix}.bias`, [rows]));
   const adapted = lora?.get(matrix);
   if (!adapted) return named(inputs, matrix, base);
   const { r, scale, dropout } = adapted;
-  const a = input(graph, loraInput(matrix, 'a'), [r, columns]);
-  const b = input(graph, loraInput(matrix, 'b'), [rows, r]);
-  const seen = dropout ? mul(graph, x, input(graph, dropoutInput(matrix), ['T', columns])) : x;
+  const a = input(graph, prefix + loraInput(matrix, 'a'), [r, columns]);
+  const b = input(graph, prefix + loraInput(matrix, 'b'), [rows, r]);
+  const seen = dropout ? mul(graph, x, input(graph, prefix + dropoutInput(matrix), ['T', columns])) : x;
   const down = gemm(graph, seen, a, null, { transposeB: true });
   named(inputs, `${matrix}.down`, down);
   return named(inputs, matrix, gemm(graph, down, b, base, { transposeB: true, alpha: scale }));
@@ -107,8 +116,8 @@ export function linears(
   return widths.map((width) => slice(inputs.graph, whole, at, (at += width)));
 }
 
-export const norm = ({ graph, config }: LayerInputs, x: Value, module: string): Value =>
-  rmsNorm(graph, x, input(graph, `${module}.weight`, [x.shape.at(-1)!]), config.rmsNormEpsilon);
+export const norm = ({ graph, config, prefix = '' }: LayerInputs, x: Value, module: string): Value =>
+  rmsNorm(graph, x, input(graph, `${prefix}${module}.weight`, [x.shape.at(-1)!]), config.rmsNormEpsilon);
 
 /** s ← cap · tanh(s / cap); `scores` come divided by the cap already. */
 export const capped = (graph: Graph, scores: Value, cap: number | null): Value =>
@@ -122,11 +131,11 @@ export interface Attention {
 
 /** Queries, keys and values by head, [B, H, S, h]; queries and keys normed where the family does, and turned. */
 function heads(inputs: LayerInputs, x: Value): { query: Value; key: Value; value: Value } {
-  const { config, graph } = inputs;
+  const { config, graph, kind = '' } = inputs;
   const { headSize, architecture } = config;
-  const positions = input(graph, 'positions', ['B', 'S'], 'int64');
-  const cosines = input(graph, 'cosines', ['positions', headSize / 2]);
-  const sines = input(graph, 'sines', ['positions', headSize / 2]);
+  const positions = shared(graph, 'positions', ['B', 'S'], 'int64');
+  const cosines = shared(graph, `cosines${kind}`, ['positions', headSize / 2]);
+  const sines = shared(graph, `sines${kind}`, ['positions', headSize / 2]);
   const sizes = [config.heads, config.kvHeads, config.kvHeads].map((count) => count * headSize);
   const flat = linears(inputs, x, 'qkv_proj', ['q_proj', 'k_proj', 'v_proj'], sizes);
   const split4 = (values: Value, count: number) =>
@@ -150,7 +159,7 @@ function heads(inputs: LayerInputs, x: Value): { query: Value; key: Value; value
  * cache itself is never copied.
  */
 export function attention(inputs: LayerInputs, x: Value, withPast: boolean): Attention {
-  const { config, graph } = inputs;
+  const { config, graph, kind = '' } = inputs;
   const { kvHeads, headSize, architecture } = config;
   const { query: byHead, key, value } = heads(inputs, x);
   const query = reshape(graph, byHead, ['B', kvHeads, 'G·S', headSize]);
@@ -159,7 +168,7 @@ export function attention(inputs: LayerInputs, x: Value, withPast: boolean): Att
   const scale = (architecture.attentionScale ?? headSize ** -0.5) / (cap ?? 1);
   const masked = (keys: Value, length: string, maskName: string, maskRows: 'B' | 1) => {
     const scores = capped(graph, matMul(graph, query, keys, { transposeB: true, alpha: scale }), cap);
-    const mask = input(graph, maskName, [maskRows, 1, 1, 'S', length]);
+    const mask = shared(graph, maskName + kind, [maskRows, 1, 1, 'S', length]);
     return add(graph, reshape(graph, scores, ['B', kvHeads, groups, 'S', length]), mask);
   };
   const flat = (probabilities: Value, length: string) =>

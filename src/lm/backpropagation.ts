@@ -2,6 +2,7 @@ import { type Batch, createLabels, type Sequence, trainingBatch } from './batch.
 import { type AttachedAdapter, type Decoder, gradientOf, type Kept } from './decoder.ts';
 import type { Keeping } from './decoder-graph.ts';
 import { matrixShapes } from './layer-tensors.ts';
+import { wholeGraphBytes } from './whole-graph.ts';
 
 /** What is trained: names of layer inputs (adapter matrices or weights) and of head inputs. */
 export interface Trained {
@@ -30,6 +31,24 @@ function elementsPerToken({ config }: Decoder, keeping: 'wide' | 'products'): nu
   if (keeping === 'wide') return 2 * config.intermediateSize;
   const rows = [...matrixShapes(config).values()].reduce((sum, [out]) => sum + out, 0);
   return rows + config.heads * config.headSize;
+}
+
+/** Whether all activations of a fast training may be in memory at once: 4 GiB. */
+const wholeBytes = 4 * 2 ** 30;
+
+/** One graph of everything is for the layers' adapters alone. */
+function fitsWhole(
+  decoder: Decoder,
+  batch: Batch,
+  { layer, head, embedding }: Trained,
+  sequences: readonly Sequence[],
+) {
+  if (!decoder.fast || layer.length === 0 || head.length > 0 || embedding) return false;
+  const labelled = sequences.reduce(
+    (sum, { weights }) => sum + weights.filter((weight) => weight > 0).length,
+    0,
+  );
+  return wholeGraphBytes(decoder.config, batch.rows, batch.length, labelled) <= wholeBytes;
 }
 
 /** Labelled rows per call of the head: bounds its memory to rows × vocabulary, whatever the batch. */
@@ -108,6 +127,13 @@ export async function backpropagate(
   gradients: Gradients,
 ): Promise<number> {
   const batch = trainingBatch(sequences);
+  if (adapter && fitsWhole(decoder, batch, trained, sequences)) {
+    const labels = createLabels(sequences, batch.length, scale);
+    const done = await decoder.whole(decoder.embed(batch.ids), batch, labels, adapter, trained.layer);
+    for (const [name, slope] of Object.entries(done.gradients))
+      addTo(gradients, name.replace(gradientOf(''), ''), slope);
+    return done.loss;
+  }
   const { layers } = decoder.config;
   const inputs: Float32Array[] = [];
   const kept: Kept[] = [];

@@ -49,7 +49,7 @@ const normModules = {
 } as const;
 
 /** x + attention(x), then + mlp(·), each with its norms. */
-function layer(inputs: LayerInputs, x: Value, withPast: boolean): Attention {
+export function layer(inputs: LayerInputs, x: Value, withPast: boolean): Attention {
   const { config, graph } = inputs;
   const { intermediateSize: inner, architecture } = config;
   const modules = normModules[architecture.norms];
@@ -67,7 +67,7 @@ function layer(inputs: LayerInputs, x: Value, withPast: boolean): Attention {
   return { ...attended, output };
 }
 
-const flatTokens = (config: DecoderConfig): Shape => ['T', config.hiddenSize];
+export const flatTokens = (config: DecoderConfig): Shape => ['T', config.hiddenSize];
 
 interface LayerOptions {
   readonly withPast?: boolean;
@@ -143,27 +143,29 @@ export function layerGradientGraph(
   return { graph, outputs, given: keptOf(products, keeping) };
 }
 
-function finalNorm(config: DecoderConfig, graph: Graph): Value {
-  const rows = input(graph, 'x', ['R', config.hiddenSize]);
-  return rmsNorm(graph, rows, input(graph, 'norm.weight', [config.hiddenSize]), config.rmsNormEpsilon);
-}
+const finalNorm = (config: DecoderConfig, graph: Graph, rows: Value): Value =>
+  rmsNorm(graph, rows, input(graph, 'norm.weight', [config.hiddenSize]), config.rmsNormEpsilon);
 
-function logits(
+const headRows = (config: DecoderConfig, graph: Graph): Value => input(graph, 'x', ['R', config.hiddenSize]);
+
+/** rows [R, d] of the last layer's output → logits [R, V]. */
+export function logits(
   config: DecoderConfig,
   graph: Graph,
+  rows: Value,
   format: string,
   options: { blocks: boolean; fewRows: boolean },
 ): Value {
   const cap = config.architecture.logitSoftcap;
   const shape = [config.vocabularySize, config.hiddenSize] as const;
-  const scores = product({ graph, ...options }, finalNorm(config, graph), 'head.weight', shape, format);
+  const scores = product({ graph, ...options }, finalNorm(config, graph, rows), 'head.weight', shape, format);
   return cap === null ? scores : capped(graph, mul(graph, scores, scalar(graph, 1 / cap)), cap);
 }
 
 /** Rows x [R, d] → `y`, the rows after the final norm. */
 export function finalNormGraph(config: DecoderConfig): NamedGraph {
   const graph = createGraph();
-  return { graph, outputs: new Map([['y', finalNorm(config, graph)]]) };
+  return { graph, outputs: new Map([['y', finalNorm(config, graph, headRows(config, graph))]]) };
 }
 
 /** Rows that need a distribution, x [R, d] → the `k` largest log-probabilities and their tokens, and `logits` [R, V] where asked. */
@@ -175,7 +177,7 @@ export function distributionGraph(
   format = 'f32',
 ): NamedGraph {
   const graph = createGraph();
-  const scores = logits(config, graph, format, options);
+  const scores = logits(config, graph, headRows(config, graph), format, options);
   const best = topK(graph, logSoftmax(graph, scores), Math.min(k, config.vocabularySize));
   const outputs = new Map([
     ['logProbabilities', best.values],
@@ -188,7 +190,7 @@ export function distributionGraph(
 /** Labelled rows x [R, d], targets and weights [R, 1] → loss = Σ weight · nll, d.x, and d.norm.weight / d.head.weight where trained. */
 export function lossGraph(config: DecoderConfig, trained: readonly string[], format = 'f32'): NamedGraph {
   const graph = createGraph();
-  const scores = logits(config, graph, format, { blocks: false, fewRows: false });
+  const scores = logits(config, graph, headRows(config, graph), format, { blocks: false, fewRows: false });
   const loss = crossEntropy(
     graph,
     scores,

@@ -3,7 +3,7 @@ import { decode } from '../onnx/stored.ts';
 import type { LayerKind } from './architecture.ts';
 import { createRotary, lastPosition, windowed, windowedPast } from './attention-feeds.ts';
 import type { LoraShape } from './attention-graph.ts';
-import type { Batch } from './batch.ts';
+import type { Batch, Labels } from './batch.ts';
 import type { DecoderConfig } from './config.ts';
 import {
   distributionGraph,
@@ -19,6 +19,7 @@ import {
 import { type Weights, wrapWeights } from './decoder-weights.ts';
 import { loraInput, matrixShapes } from './layer-tensors.ts';
 import type { LoraAdapter } from './lora.ts';
+import { kindSuffix, wholeGraph, wholePrefix } from './whole-graph.ts';
 
 /** A LoRA adapter whose matrices are wrapped for feeding; the arrays stay those of the adapter. */
 export interface AttachedAdapter {
@@ -101,6 +102,14 @@ export interface Decoder {
     rows: Float32Array,
     targets: ArrayLike<number>,
     weights: Float32Array,
+    trained: readonly string[],
+  ): Promise<{ loss: number; gradients: Record<string, Float32Array> }>;
+  /** Loss and gradients of all layers at once, by `<layer>/<input>`; see `wholeGraph`. */
+  whole(
+    x: Float32Array,
+    batch: Batch,
+    labels: Labels,
+    adapter: AttachedAdapter,
     trained: readonly string[],
   ): Promise<{ loss: number; gradients: Record<string, Float32Array> }>;
   close(): Promise<void>;
@@ -279,6 +288,25 @@ export async function createDecoder(
         weights: await feed({ data: weightings, shape: [targets.length, 1] }),
         dloss: one,
       });
+      return { loss: Number(loss![0]), gradients: slopes as Record<string, Float32Array> };
+    },
+    async whole(x, batch, labels, adapter, trained) {
+      const variants = layers.map((_, index) => ({ ...variantOf(index, adapter), kind: kindOf(index) }));
+      const key = `whole ${variants.map((variant) => variant.key).join()} ${trained.join()}`;
+      const run = await session(key, () => wholeGraph(config, variants, trained, headFormat));
+      const feeds: Record<string, Feed> = { ...head, dloss: one };
+      for (const index of layers.keys()) {
+        for (const [name, value] of Object.entries(await layerFeeds(index, x, batch, adapter))) {
+          const shared = /^(x|positions|mask|cosines|sines)$/.test(name);
+          const own = name === 'x' || name === 'positions' ? name : name + kindSuffix(kindOf(index));
+          feeds[shared ? own : wholePrefix(index) + name] = value;
+        }
+      }
+      const count = labels.rows.length;
+      feeds.rows = await feed({ data: BigInt64Array.from(labels.rows, BigInt), shape: [count] });
+      feeds.targets = await feed({ data: BigInt64Array.from(labels.targets, BigInt), shape: [count, 1] });
+      feeds.weights = await feed({ data: labels.weights, shape: [count, 1] });
+      const { loss, ...slopes } = await run.run(feeds);
       return { loss: Number(loss![0]), gradients: slopes as Record<string, Float32Array> };
     },
     async close() {

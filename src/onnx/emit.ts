@@ -1,6 +1,6 @@
 import { emitDecode } from './emit-decode.ts';
 import { emitLogSoftmax, emitMatMul } from './emit-webgpu.ts';
-import { type Device, type Emitter, integers } from './emitter.ts';
+import { type Device, type Emitter, floats, integers } from './emitter.ts';
 import { dimensionSource, type Graph, reachable, type Shape, type Value } from './graph.ts';
 import { type ConstantProto, encodeModel, type NodeProto, type ValueProto } from './proto.ts';
 
@@ -130,6 +130,14 @@ function emitNode(emitter: Emitter, value: Value, used: ReadonlySet<Value>): voi
       return void push('SimplifiedLayerNormalization', inputs, { axis: -1, epsilon: { float: op.epsilon } });
     case 'RotaryEmbedding':
       return void push('RotaryEmbedding', inputs, {}, microsoft);
+    case 'GatherRows':
+      return void push('Gather', inputs, { axis: 0 });
+    case 'ScatterRows': {
+      const [like, rows, updates] = inputs as [string, string, string];
+      push('Mul', [like, floats(emitter, 'zero', [], [0])], {}, undefined, [`${output}.zeros`]);
+      push('Unsqueeze', [rows, integers(emitter, [1])], {}, undefined, [`${output}.rows`]);
+      return void push('ScatterND', [`${output}.zeros`, `${output}.rows`, updates]);
+    }
     case 'GatherElements':
       return void push('GatherElements', inputs, { axis: 1 });
     case 'ScatterElements':

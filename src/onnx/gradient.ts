@@ -17,6 +17,7 @@ import {
   reshape,
   rotaryEmbedding,
   scatterElements,
+  scatterRows,
   sigmoid,
   slice,
   sqrt,
@@ -194,6 +195,9 @@ export const gradientRules: Rules = {
     scatterElements(graph, mul(graph, x[0]!, scalar(graph, 0)), x[1]!, dy),
     null,
   ],
+  // dX = dY put back into its rows
+  GatherRows: ({ graph, x, dy }) => [scatterRows(graph, x[0]!, x[1]!, dy), null],
+  ScatterRows: 'not differentiable',
   // dX = dY with zeros at the written places, dUpdates = dY gathered there
   ScatterElements: ({ graph, x, dy }) => [
     scatterElements(graph, dy, x[1]!, mul(graph, x[2]!, scalar(graph, 0))),

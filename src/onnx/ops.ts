@@ -44,6 +44,7 @@ export type Op =
   | { readonly type: 'RmsNorm'; readonly epsilon: number }
   | { readonly type: 'RotaryEmbedding' }
   | { readonly type: 'GatherElements' | 'ScatterElements' }
+  | { readonly type: 'GatherRows' | 'ScatterRows' }
   | { readonly type: 'CrossEntropy' }
   | { readonly type: 'TopK'; readonly k: number };
 
@@ -270,6 +271,14 @@ export const gatherElements = (graph: Graph, x: Value, indices: Value): Value =>
 /** A copy of x with x[r, indices[r, j]] = updates[r, j]. */
 export const scatterElements = (graph: Graph, x: Value, indices: Value, updates: Value): Value =>
   node(graph, { type: 'ScatterElements' }, [x, indices, updates], x.shape);
+
+/** x[rows[r]] of a matrix; no row may be named twice. */
+export const gatherRows = (graph: Graph, x: Value, rows: Value): Value =>
+  node(graph, { type: 'GatherRows' }, [x, rows], [rows.shape[0]!, x.shape[1]!]);
+
+/** Zeros as `like`, with the updates in the named rows. */
+export const scatterRows = (graph: Graph, like: Value, rows: Value, updates: Value): Value =>
+  node(graph, { type: 'ScatterRows' }, [like, rows, updates], like.shape);
 
 /** Σ weights[r] · −ln softmax(logits)[r, targets[r]], shape [1, 1]; logits [R, V], targets and weights [R, 1]. */
 export function crossEntropy(graph: Graph, logits: Value, targets: Value, weights: Value): Value {

@@ -48,6 +48,7 @@ const products = (op: 'MatMul' | 'Gemm'): Case[] =>
 
 const cases: Case[] = [
   unaryCase('Tanh', ops.tanh),
+  unaryCase('GatherRows', (graph, x) => ops.gatherRows(graph, x, integersInput(graph, 'rows', [2]))),
   unaryCase('Gelu', ops.gelu),
   unaryCase('Slice', (graph, x) => ops.slice(graph, x, 1, 3)),
   unaryCase('Pad', (graph, x) => ops.pad(graph, x, 2, 1)),
@@ -159,6 +160,7 @@ const fixed: Record<string, { data: Float32Array | BigInt64Array; shape: number[
   cosines: { data: angles.map(Math.cos), shape: [8, 2] },
   sines: { data: angles.map(Math.sin), shape: [8, 2] },
   indices: { data: BigInt64Array.of(0n, 2n, 3n, 1n, 1n, 2n), shape: [3, 2] },
+  rows: { data: BigInt64Array.of(2n, 0n), shape: [2] },
   targets: { data: BigInt64Array.of(1n, 3n, 0n), shape: [3, 1] },
   weights: { data: Float32Array.of(0.5, 0.2, 0.3), shape: [3, 1] },
 };

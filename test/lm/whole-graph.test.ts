@@ -1,0 +1,69 @@
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { backpropagate, type Gradients } from '../../src/lm/backpropagation.ts';
+import { openCheckpoint } from '../../src/lm/checkpoint.ts';
+import { readDecoderConfig } from '../../src/lm/config.ts';
+import { createDecoder } from '../../src/lm/decoder.ts';
+import { withDropout } from '../../src/lm/dropout.ts';
+import { loraInput } from '../../src/lm/layer-tensors.ts';
+import { readAdapter } from '../../src/lm/lora.ts';
+import { wholeGraphBytes } from '../../src/lm/whole-graph.ts';
+
+const fixtures = fileURLToPath(new URL('../fixtures/architectures/', import.meta.url));
+const rows = [
+  [5, 17, 33, 8, 60, 71, 12, 44, 90, 21, 3],
+  [9, 50, 7, 61, 30, 11],
+];
+const sequences = rows.map((ids) => ({ ids, weights: ids.map((_, i) => Number(i > 3)) }));
+
+function relativeError(a: Float32Array, b: Float32Array): number {
+  let [error, size] = [0, 0];
+  for (let i = 0; i < a.length; i++) {
+    error += (a[i]! - b[i]!) ** 2;
+    size += b[i]! ** 2;
+  }
+  return Math.sqrt(error / size);
+}
+
+// One with everything per layer alike, one with fused matrices, one with windows and two rotary tables.
+describe.each(['llama3', 'phi3', 'gemma3'])('all layers of %s in one graph', (name) => {
+  test('have the loss and gradients that they have one by one, dropped-out inputs included', async () => {
+    const config = readDecoderConfig(fixtures + name);
+    const checkpoint = openCheckpoint(fixtures + name, config);
+    const weights = new Map(checkpoint.names.map((tensor) => [tensor, checkpoint.readStored(tensor)]));
+    checkpoint.close();
+    const results = [];
+    for (const fast of [false, true]) {
+      const decoder = await createDecoder(config, weights, 1, 'cpu', fast);
+      const attached = await decoder.attach(readAdapter(`${fixtures}${name}/adapter`, config));
+      const adapter = withDropout(attached, config, 0.1, 'whole');
+      const layer = [...attached.layers[0]!.shape.keys()].flatMap((matrix) => [
+        loraInput(matrix, 'a'),
+        loraInput(matrix, 'b'),
+      ]);
+      const gradients: Gradients = new Map();
+      const trained = { layer, head: [], embedding: false };
+      let calls = 0;
+      const watched = {
+        ...decoder,
+        whole: (...request: Parameters<typeof decoder.whole>) => (calls++, decoder.whole(...request)),
+      };
+      const loss = await backpropagate(watched, sequences, adapter, 0.1, trained, gradients);
+      expect(calls).toBe(Number(fast));
+      results.push({ loss, gradients });
+      await decoder.close();
+    }
+    const [layered, whole] = results as [(typeof results)[0], (typeof results)[0]];
+    expect(whole.loss).toBeCloseTo(layered.loss, 5);
+    expect([...whole.gradients.keys()].sort()).toEqual([...layered.gradients.keys()].sort());
+    for (const [key, gradient] of whole.gradients)
+      expect(relativeError(gradient, layered.gradients.get(key)!), key).toBeLessThan(1e-5);
+  });
+});
+
+test('the memory of a whole graph grows with tokens, and faster than that with their length', () => {
+  const config = readDecoderConfig(`${fixtures}llama3`);
+  const bytes = (batch: number, length: number) => wholeGraphBytes(config, batch, length, 0);
+  expect(bytes(4, 16)).toBe(2 * bytes(2, 16));
+  expect(bytes(2, 32)).toBeGreaterThan(2 * bytes(2, 16));
+});
