@@ -24,6 +24,7 @@ const { values } = parseArgs({
   },
 });
 const threads = Number(values.threads);
+const { llama } = await import(dist('lm/architecture'));
 
 const smolLm2 = {
   hiddenSize: 576,
@@ -37,6 +38,7 @@ const smolLm2 = {
   ropeTheta: 100000,
   contextLength: 8192,
   tiedEmbeddings: true,
+  architecture: llama,
   eosTokenIds: [2],
   bosTokenId: 1,
 };

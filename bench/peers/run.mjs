@@ -12,6 +12,7 @@ import { availableParallelism, cpus, homedir, tmpdir, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { writeRandomModel } from './random-model.mjs';
 import { writeResults } from './report.mjs';
 import { equalRows, lora, newTokens, prompts, realRows } from './tasks.mjs';
 
@@ -48,14 +49,13 @@ const runOurs = (task, settings) => measure(process.execPath, 'ours.mjs', task, 
 const runTheirs = (task, settings) => measure(options.python, 'theirs.py', task, settings);
 
 /** The same start for all who train: A drawn, B zero, in a PEFT folder. */
-async function startingAdapter() {
+async function startingAdapter(model = options.model, directory = join(scratch, 'adapter')) {
   const { createLora, writeAdapter } = await import(dist('lm/lora'));
   const { readDecoderConfig } = await import(dist('lm/config'));
   const { createRandom } = await import(dist('random'));
-  const directory = join(scratch, 'adapter');
-  const adapter = createLora(readDecoderConfig(options.model), lora, createRandom(1));
+  const adapter = createLora(readDecoderConfig(model), lora, createRandom(1));
   writeAdapter(directory, adapter, {
-    baseModelName: options.model,
+    baseModelName: model,
     baseSha256: '',
     redTeam: false,
     training: null,
@@ -102,8 +102,8 @@ const train = (steps, batchSize, gradientAccumulation) => ({
 async function contenders() {
   const { model } = options;
   const adapter = await startingAdapter();
-  const equal = { model, adapter, rows: equalRows(), warmup: 1, training: train(4, 4, 1) };
-  const real = { model, adapter, rows: realRows(), warmup: 1, training: train(13, 4, 4) };
+  const equal = { model, adapter, rows: equalRows(), warmup: 1, training: train(3, 4, 1) };
+  const real = { model, adapter, rows: realRows(), warmup: 1, training: train(3, 4, 4) };
   const generation = { model, prompts: prompts(), newTokens };
   const packed = { ...real, memory: 'fast', training: { ...real.training, packing: true } };
   const drift = { model, messages: driftMessages(100), newTokens: 64, batch: 32 };
@@ -124,7 +124,6 @@ async function contenders() {
     },
     generation: {
       'ours, batches of 32': () => runOurs('generate', { ...generation, batch: 32 }),
-      'transformers, batches of 32': () => runTheirs('generate', { ...generation, batch: 32 }),
       'transformers, one batch of 64': () => runTheirs('generate', { ...generation, batch: 64 }),
     },
     ...(q8 && {
@@ -153,7 +152,24 @@ async function contenders() {
       'ours, 120 layers': () => runOurs('start', { model, layers: 120 }),
     },
     gemm: { 'ONNX Runtime, 1024 × 576 × 1536': () => runOurs('gemm', {}) },
+    large: { 'ours, low memory': trainLarge },
   };
+}
+
+/** Two steps of 2 × 256 tokens on a model of 1.5 billion parameters. */
+async function trainLarge() {
+  const directory = join(scratch, 'large');
+  if (!existsSync(directory)) await writeRandomModel(directory, options.model);
+  const adapter = await startingAdapter(directory, join(scratch, 'large-adapter'));
+  const rows = equalRows().slice(0, 2);
+  return runOurs('train', {
+    model: directory,
+    adapter,
+    rows,
+    warmup: 1,
+    memory: 'low',
+    training: train(2, 2, 1),
+  });
 }
 
 /** Texts of the model itself, whose likelihood a quantised copy is asked for. */
@@ -177,17 +193,35 @@ if (wanted.includes('likelihood') && tasks.likelihood) {
   const { tokens } = runOurs('generate', settings);
   generatedTexts = tokens.map((answer, row) => [...settings.prompts[row], ...answer]);
 }
+/** Losses, tokens or texts of a run: what must agree before speeds are compared. */
+const outputOf = ({ losses, tokens, texts }) => losses ?? tokens ?? texts ?? null;
+
+/** Largest relative difference of losses; share of rows or texts that are equal. */
+function agreement(output, reference) {
+  if (!output || !reference) return null;
+  if (typeof output[0] === 'number')
+    return { largestLossDifference: Math.max(...output.map((loss, i) => Math.abs(loss - reference[i]))) };
+  const equal = output.filter((row, i) => JSON.stringify(row) === JSON.stringify(reference[i])).length;
+  const first = output.filter((row, i) => row[0] === reference[i][0]).length;
+  return { equalRows: equal, equalFirst: first, rows: output.length };
+}
+
 for (const task of wanted) {
-  const once = task === 'likelihood';
+  const rounds = ['likelihood', 'large', 'drift'].includes(task) ? 1 : Number(options.rounds);
   const runs = {};
-  for (let round = 0; round < (once ? 1 : Number(options.rounds)); round++) {
-    for (const [name, measure] of Object.entries(tasks[task])) {
-      process.stderr.write(`${task}, round ${round + 1}: ${name} …\n`);
-      (runs[name] ??= []).push(measure());
+  let reference = null;
+  for (let round = 0; round < rounds; round++) {
+    for (const [name, measured] of Object.entries(tasks[task])) {
+      process.stderr.write(`${task}, round ${round + 1} of ${rounds}: ${name} …\n`);
+      const run = await measured();
+      const output = outputOf(run);
+      reference ??= output;
+      const { losses: _l, tokens: _t, texts: _x, ...kept } = run;
+      (runs[name] ??= []).push({ ...kept, agreement: agreement(output, reference) });
     }
   }
   results.tasks[task] = runs;
   mkdirSync(dirname(options.out), { recursive: true });
-  writeFileSync(options.out, `${JSON.stringify(results)}\n`);
+  writeFileSync(options.out, `${JSON.stringify(results, null, 1)}\n`);
 }
 writeResults(results);

@@ -27,10 +27,11 @@ export function realRows(count = 200) {
   });
 }
 
-/** Prompts of 90 to 110 tokens. */
+/** Prompts of 90 to 110 tokens, sorted by length, as an audit's batches are. */
 export function prompts(count = 64) {
   const random = lcg(3);
-  return Array.from({ length: count }, () => ids(random, 90 + Math.floor(random() * 21)));
+  const drawn = Array.from({ length: count }, () => ids(random, 90 + Math.floor(random() * 21)));
+  return drawn.sort((a, b) => a.length - b.length);
 }
 
 export const lora = {

@@ -1,0 +1,173 @@
+#!/usr/bin/env node
+/** Writes bench/RESULTS.md from the raw runs in bench/results/peers.json: node bench/peers/report.mjs */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+const figure = (value, digits = 0) =>
+  value.toLocaleString('en-US', { maximumFractionDigits: digits, minimumFractionDigits: digits });
+const resultOf = (run) => run.tokensPerSecond ?? run.seconds ?? run.nll ?? run.gigaflopsPerSecond;
+
+const sections = [
+  [
+    'training',
+    'LoRA fine-tuning, equal rows',
+    '4 rows of 256 tokens, half of them labelled, r 16 on seven projections, AdamW; 2 steps after one that is not counted. Non-padding tokens per second.',
+    'PEFT, fp32',
+  ],
+  [
+    'real-rows',
+    'LoRA fine-tuning, rows of real lengths',
+    '2 steps of 16 rows of 24 to 768 tokens (log-normal, median 130) after one that is not counted; ours packs the rows of a step, PEFT pads micro-batches of 4 rows sorted by length. Non-padding tokens per second.',
+    'PEFT, fp32, sorted by length',
+  ],
+  [
+    'generation',
+    'Generation with the ten largest log-probabilities',
+    '64 prompts of 90 to 110 tokens, 64 new tokens each, greedy, nothing stops early. New tokens per second, reading the prompts included.',
+    'transformers, one batch of 64',
+  ],
+  [
+    'eight-bits',
+    'Generation, 8-bit weights',
+    'The same file for both; 32 prompts in parallel.',
+    'llama.cpp, Q8_0',
+  ],
+  [
+    'four-bits',
+    'Generation, 4-bit weights',
+    'The same file for both; 32 prompts in parallel.',
+    'llama.cpp, Q4_0',
+  ],
+  [
+    'likelihood',
+    'What quantisation costs',
+    'Mean negative log-likelihood, nats, of eight texts that the F32 model wrote (greedy, 200 tokens each, after random prompts).',
+    null,
+  ],
+  [
+    'drift',
+    "The paper's drift loop",
+    "100 questions of the fictional world in three conditions, at most 64 new tokens; transformers answers one call at a time, as the paper's notebook. Seconds.",
+    'transformers, one call each',
+  ],
+  ['start', 'Engine start', "From weights in memory to the first layer's output, seconds.", null],
+  [
+    'large',
+    'A model of 1.5 billion parameters',
+    'Two steps of 2 × 256 tokens on random bfloat16 weights of the Qwen2.5-1.5B shape (3.1 GB).',
+    null,
+  ],
+];
+
+/** Per token of a training step: the products of the matrices forward and to the inputs, what is recomputed, adapters, attention and head. */
+export function trainingFlops({ recomputed }) {
+  const [hidden, inner, queries, keys, layers, vocabulary, length, rank, labelled] = [
+    576, 1536, 576, 192, 30, 49152, 256, 16, 0.5,
+  ];
+  const attentionMatrices = 2 * hidden * (queries + 2 * keys + queries);
+  const matrices = attentionMatrices + 2 * 3 * hidden * inner;
+  const widths = [
+    hidden + queries,
+    hidden + keys,
+    hidden + keys,
+    queries + hidden,
+    hidden + inner,
+    hidden + inner,
+    inner + hidden,
+  ];
+  const adapter = 2 * rank * widths.reduce((a, b) => a + b, 0);
+  const attention = 4 * length * queries;
+  const layer =
+    2 * matrices + 3 * adapter + 3 * attention + (recomputed ? attentionMatrices + adapter + attention : 0);
+  return layers * layer + 4 * vocabulary * hidden * labelled;
+}
+
+function table(runs, baseline) {
+  const speed = (name) => median(runs[name].map(resultOf));
+  const seconds = runs[Object.keys(runs)[0]][0].seconds !== undefined;
+  const lines = [
+    '| | median | range | against the peer | peak memory, MB | output |',
+    '|---|---:|---:|---:|---:|---|',
+  ];
+  for (const [name, own] of Object.entries(runs)) {
+    const values = own.map(resultOf);
+    const digits =
+      own[0].nll !== undefined ? 4 : Math.max(...values) < 10 ? 2 : Math.max(...values) < 100 ? 1 : 0;
+    const ratio =
+      !baseline || !runs[baseline]
+        ? ''
+        : seconds
+          ? speed(baseline) / speed(name)
+          : speed(name) / speed(baseline);
+    const peak = median(own.map((run) => run.peakMegabytes));
+    lines.push(
+      `| ${name} | ${figure(median(values), digits)} | ${figure(Math.min(...values), digits)}–${figure(Math.max(...values), digits)} | ${ratio === '' ? '' : `${figure(ratio, 2)}×`} | ${figure(peak)} | ${outputText(own)} |`,
+    );
+  }
+  return lines;
+}
+
+/** How the outputs compare with those of the first contender's first run. */
+function outputText(runs) {
+  const found = runs.map((run) => run.agreement).filter(Boolean);
+  if (found.length === 0) return '';
+  if (found[0].largestLossDifference !== undefined) {
+    const worst = Math.max(...found.map((entry) => entry.largestLossDifference));
+    return worst === 0 ? 'losses equal' : `losses within ${worst.toExponential(1)}`;
+  }
+  const { equalRows, rows } = found[0];
+  return `${equalRows} of ${rows} answers equal`;
+}
+
+export function resultsDocument({ machine, versions, tasks }) {
+  const lines = [
+    '# Beside the peers',
+    '',
+    'Written by `node bench/peers/report.mjs` from `bench/results/peers.json`, which `npm run bench:peers` measures: every contender in a process of its own, rounds interleaved, warm-up left out, medians.',
+    '',
+    `Machine: ${machine.processor}, ${machine.threads} threads, ${machine.memoryGigabytes} GiB; Node ${machine.node}; ${Object.entries(
+      versions,
+    )
+      .map(([name, version]) => `${name} ${version}`)
+      .join(', ')}. Model: SmolLM2-135M-Instruct, float32 unless a row says otherwise.`,
+    '',
+  ];
+  for (const [task, title, what, baseline] of sections) {
+    if (!tasks[task]) continue;
+    const rounds = Math.max(...Object.values(tasks[task]).map((runs) => runs.length));
+    lines.push(
+      `## ${title}`,
+      '',
+      `${what} ${rounds === 1 ? 'One run.' : `${rounds} rounds.`}`,
+      '',
+      ...table(tasks[task], baseline),
+      '',
+    );
+    if (task === 'training' && tasks.gemm) lines.push(...boundLines(tasks), '');
+  }
+  return `${lines.join('\n').trimEnd()}\n`;
+}
+
+function boundLines(tasks) {
+  const reached = median(tasks.gemm[Object.keys(tasks.gemm)[0]].map(resultOf));
+  const line = (name, recomputed) => {
+    const flops = trainingFlops({ recomputed });
+    const bound = (reached * 1e9) / flops;
+    const share = median(tasks.training[name].map(resultOf)) / bound;
+    return `- ${name}: ${figure(flops / 1e6)} MFLOP per token, bound ${figure(bound)} tokens/s, reached ${figure(100 * share)} %`;
+  };
+  return [
+    `ONNX Runtime's matrix product alone reaches ${figure(reached)} GFLOP/s here (1024 × 576 × 1536). Against that bound, each mode with the arithmetic it does:`,
+    '',
+    line('ours, fast', false),
+    line('ours, low memory', true),
+  ];
+}
+
+export function writeResults(results) {
+  writeFileSync(fileURLToPath(new URL('../RESULTS.md', import.meta.url)), resultsDocument(results));
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url))
+  writeResults(JSON.parse(readFileSync(new URL('../results/peers.json', import.meta.url), 'utf8')));
