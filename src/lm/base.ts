@@ -56,7 +56,8 @@ async function openBase(folder: ModelFolder, options: ModelOptions, threads: num
   const checkpoint = openCheckpoint(folder, config);
   try {
     const fast = isFast(config, options);
-    const decoder = await createDecoder(config, readWeights(checkpoint, config, fast), threads, device, fast);
+    const weights = readWeights(checkpoint, config, fast);
+    const decoder = await createDecoder(config, weights, threads, device, fast && device === 'cpu');
     const scheduler = createScheduler(decoder);
     return { folder, config, decoder, device, scheduler, sha256: await checkpoint.sha256(), users: 0 };
   } finally {

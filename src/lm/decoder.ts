@@ -112,6 +112,8 @@ export interface Decoder {
     adapter: AttachedAdapter,
     trained: readonly string[],
   ): Promise<{ loss: number; gradients: Record<string, Float32Array> }>;
+  /** Lets go of what only training needs: its sessions keep the memory of their largest batch. */
+  endTraining(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -308,6 +310,13 @@ export async function createDecoder(
       feeds.weights = await feed({ data: labels.weights, shape: [count, 1] });
       const { loss, ...slopes } = await run.run(feeds);
       return { loss: Number(loss![0]), gradients: slopes as Record<string, Float32Array> };
+    },
+    async endTraining() {
+      for (const [key, made] of sessions) {
+        if (!/^(whole|training|gradient|loss) /.test(key)) continue;
+        sessions.delete(key);
+        await (await made).release();
+      }
     },
     async close() {
       for (const made of sessions.values()) await (await made).release();

@@ -183,6 +183,7 @@ export function createEngine(threads = availableParallelism()): Engine {
         return await runTraining(base, job, onStep, signal);
       } finally {
         base.users--;
+        await base.decoder.endTraining();
       }
     },
     async close(handle) {

@@ -36,6 +36,29 @@ describe('WebGPU', () => {
     }
   });
 
+  /** Opens a model on a device in a process of its own; prints what it runs on, or the error's exit code. */
+  function openOn(device: string, environment: Record<string, string>): string {
+    const source = `
+      import { createEngine } from './dist/lm/engine.js';
+      const options = { device: '${device}', memory: 'auto', enableThinking: null };
+      const opened = createEngine(1).open('models/wren', null, options);
+      const result = await opened.then((facts) => facts.device, (error) => 'exit ' + error.exitCode);
+      process.stdout.write(result, () => process.exit(0));`;
+    const cwd = fileURLToPath(new URL('../../', import.meta.url));
+    const env = { ...process.env, ...environment };
+    return spawnSync(process.execPath, ['--input-type=module', '-e', source], { cwd, env, encoding: 'utf8' })
+      .stdout;
+  }
+
+  it('is taken by auto where there is one; without, auto is the CPU and webgpu an error of usage', {
+    timeout: 120_000,
+  }, () => {
+    const none = { VK_ICD_FILENAMES: '/nowhere', VK_DRIVER_FILES: '/nowhere' };
+    expect(openOn('auto', { VK_ICD_FILENAMES: driver, LD_LIBRARY_PATH: libraries })).toBe('webgpu');
+    expect(openOn('auto', none)).toBe('cpu');
+    expect(openOn('webgpu', none)).toBe('exit 3');
+  });
+
   it('says so where there is no device', () => {
     const run = measure([`${fixtures}llama3`], { VK_ICD_FILENAMES: '/nowhere', VK_DRIVER_FILES: '/nowhere' });
     expect(run.status).not.toBe(0);
