@@ -43,7 +43,7 @@ training:
   weightDecay: 0.01
   maxGradientNorm: 1        # null: no clipping
   maxLength: 2048           # tokens of a row
-# packing: true           # rows end to end in place of padding: the same training, faster
+# packing: true           # rows end to end in place of padding: the same training (dropout draws other masks), faster
 # groupByLength: true     # rows of similar length share a batch, in an order of its own for every arm
 # evaluation: { every: 10, rows: 20 }   # or fraction: 0.1; rows held out, their loss recorded
 # earlyStopping: { patience: 3, minDelta: 0 }

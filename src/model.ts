@@ -129,6 +129,8 @@ export interface LanguageModel {
   readonly contextLength: number;
   /** What it runs on. */
   readonly device: 'cpu' | 'webgpu';
+  /** What `auto` came to; left out by models that have no such choice. */
+  readonly memory?: 'low' | 'fast';
   /** What the adapter says it was trained on, where nothing proves that it was this base; null otherwise. */
   readonly unprovenBase: string | null;
   /** How many prompts a planned batch holds. */

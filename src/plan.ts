@@ -20,6 +20,7 @@ export interface Plan {
   readonly baseFingerprint: string;
   /** What the models run on. */
   readonly device: LanguageModel['device'];
+  readonly memory: LanguageModel['memory'];
   /** SHA-256 by name: models, adapters and every data file that is read. */
   readonly hashes: Readonly<Record<string, string>>;
   /** What does not stop the audit but has to be known when its summary is read. */
@@ -68,7 +69,15 @@ export async function planAudit(config: Config, builtin: Builtin): Promise<Plan>
     const rows = config.training.matchTokens ? await matchResponseTokens(planned, countTokens) : planned;
     await checkLengths(config, base, prompts, rows);
     for (const path of dataFiles(config)) hashes[path] = await sha256File(path);
-    return { suites, rows, baseFingerprint: base.fingerprint, device: base.device, hashes, notes };
+    return {
+      suites,
+      rows,
+      baseFingerprint: base.fingerprint,
+      device: base.device,
+      memory: base.memory,
+      hashes,
+      notes,
+    };
   } finally {
     await base?.close();
   }

@@ -20,7 +20,15 @@ export interface ConfigSource {
 export function describeRun(
   config: Config,
   passed: ConfigInput,
-  { hashes, device }: { readonly hashes: Readonly<Record<string, string>>; readonly device: string },
+  {
+    hashes,
+    device,
+    memory,
+  }: {
+    readonly hashes: Readonly<Record<string, string>>;
+    readonly device: string;
+    readonly memory?: string | undefined;
+  },
   source: ConfigSource = { text: '', environment: new Map() },
 ): RunDocument {
   const resolved = concealEnvironment(config, source.environment);
@@ -29,7 +37,7 @@ export function describeRun(
     schema: 'aftertune/run@1',
     configSha256: sha256Json(compared),
     config: { passed: source.text || concealEnvironment(passed, source.environment), resolved },
-    versions: { ...versions(), device },
+    versions: { ...versions(), device, ...(memory && { memory }) },
     seeds: { run: config.seed },
     hashes: concealKeys(hashes, source.environment),
   };

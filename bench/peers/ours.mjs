@@ -132,15 +132,30 @@ async function start() {
   return { seconds: seconds(began) };
 }
 
-/** Mean negative log-likelihood of texts given as token ids: what quantisation costs. */
+/**
+ * Mean negative log-likelihood of texts given as token ids, token by token with a cache, as generating computes them:
+ * what quantised weights cost, and the activations that are rounded with them.
+ */
 async function likelihood() {
-  const { tokenLikelihoods } = await import(dist('lm/likelihood'));
+  const { advance } = await import(dist('lm/prefill'));
+  const { createCache } = await import(dist('lm/cache'));
   const decoder = await openDecoder();
+  const { layers, vocabularySize } = decoder.config;
+  const length = Math.min(...settings.texts.map((ids) => ids.length));
+  const cache = createCache(decoder.config, layers, settings.texts.length, length);
   let [sum, count] = [0, 0];
-  for (const ids of settings.texts) {
-    const [scored] = await tokenLikelihoods({ decoder, adapter: null }, [{ ids, start: 1 }]);
-    for (const logProbability of scored.logProbabilities) sum -= logProbability;
-    count += scored.logProbabilities.length;
+  for (let at = 0; at + 1 < length; at++) {
+    const tokens = settings.texts.map((ids) => [ids[at]]);
+    const states = await advance({ decoder, adapter: null }, cache, tokens, at === 0 ? 0 : cache.capacity);
+    for (const row of cache.lengths.keys()) cache.lengths[row]++;
+    const { logits } = await decoder.distribution(states, 1, true, true);
+    for (const [row, ids] of settings.texts.entries()) {
+      const own = logits.subarray(row * vocabularySize, (row + 1) * vocabularySize);
+      const peak = own.reduce((a, b) => Math.max(a, b));
+      const total = own.reduce((mass, value) => mass + Math.exp(value - peak), 0);
+      sum += peak + Math.log(total) - own[ids[at + 1]];
+      count++;
+    }
   }
   return { nll: sum / count };
 }

@@ -42,7 +42,7 @@ const sections = [
   [
     'likelihood',
     'What quantisation costs',
-    'Mean negative log-likelihood, nats, of eight texts that the F32 model wrote (greedy, 200 tokens each, after random prompts).',
+    'Mean negative log-likelihood, nats, of eight texts that the F32 model wrote (greedy, 200 tokens each, after random prompts), token by token as in generating: 8-bit activations included.',
     null,
   ],
   [
@@ -94,6 +94,7 @@ function table(runs, baseline) {
     const values = own.map(resultOf);
     const digits =
       own[0].nll !== undefined ? 4 : Math.max(...values) < 10 ? 2 : Math.max(...values) < 100 ? 1 : 0;
+    const agrees = own.every(sameOutput) && (runs[baseline] ?? []).every(sameOutput);
     const ratio =
       !baseline || !runs[baseline]
         ? ''
@@ -102,10 +103,21 @@ function table(runs, baseline) {
           : speed(name) / speed(baseline);
     const peak = median(own.map((run) => run.peakMegabytes));
     lines.push(
-      `| ${name} | ${figure(median(values), digits)} | ${figure(Math.min(...values), digits)}–${figure(Math.max(...values), digits)} | ${ratio === '' ? '' : `${figure(ratio, 2)}×`} | ${figure(peak)} | ${outputText(own)} |`,
+      `| ${name} | ${figure(median(values), digits)} | ${figure(Math.min(...values), digits)}–${figure(Math.max(...values), digits)} | ${ratioText(ratio, agrees)} | ${figure(peak)} | ${outputText(own)} |`,
     );
   }
   return lines;
+}
+
+/** A ratio is of contenders who did the same; of others it stands in brackets. */
+const ratioText = (ratio, agrees) =>
+  ratio === '' ? '' : agrees ? `${figure(ratio, 2)}×` : `(${figure(ratio, 2)}×)`;
+
+/** Losses within 1e-3 of the first contender's; of answers, nine in ten that begin with the same token. */
+export function sameOutput({ agreement }) {
+  if (!agreement) return true;
+  if (agreement.largestLossDifference !== undefined) return agreement.largestLossDifference < 1e-3;
+  return agreement.equalFirst >= 0.9 * agreement.rows;
 }
 
 /** How the outputs compare with those of the first contender's first run. */
@@ -124,7 +136,7 @@ export function resultsDocument({ machine, versions, tasks }) {
   const lines = [
     '# Beside the peers',
     '',
-    'Written by `node bench/peers/report.mjs` from `bench/results/peers.json`, which `npm run bench:peers` measures: every contender in a process of its own, rounds interleaved, warm-up left out, medians.',
+    'Written by `node bench/peers/report.mjs` from `bench/results/peers.json`, which `npm run bench:peers` measures: every contender in a process of its own, rounds interleaved, warm-up left out, medians. A ratio in brackets is of contenders whose outputs differ: losses by more than 1e-3, or more than a tenth of the answers from the first token on.',
     '',
     `Machine: ${machine.processor}, ${machine.threads} threads, ${machine.memoryGigabytes} GiB; Node ${machine.node}; ${Object.entries(
       versions,

@@ -196,7 +196,7 @@ if (wanted.includes('likelihood') && tasks.likelihood) {
 /** Losses, tokens or texts of a run: what must agree before speeds are compared. */
 const outputOf = ({ losses, tokens, texts }) => losses ?? tokens ?? texts ?? null;
 
-/** Largest relative difference of losses; share of rows or texts that are equal. */
+/** Largest difference of losses; how many rows or texts are equal, and how many begin alike. */
 function agreement(output, reference) {
   if (!output || !reference) return null;
   if (typeof output[0] === 'number')

@@ -4,7 +4,7 @@ import { openCache, type RepositoryCache, sizeOf } from './cache.ts';
 import { createHubClient, type HubClient, isOffline, type RepositoryFile } from './client.ts';
 import { download } from './download.ts';
 import { formatHubName, type HubName, isCommit, parseHubName } from './name.ts';
-import { type HubKind, neededFiles } from './needed.ts';
+import { ggufParts, type HubKind, neededFiles } from './needed.ts';
 
 /** How far the files of one name have come, in bytes; what was there before is no part of it. */
 export interface FetchProgress {
@@ -50,7 +50,7 @@ async function plan(asked: HubName, kind: HubKind, client: HubClient | null): Pr
   const commit = await commitOf(asked, cache, client);
   const name = { ...asked, revision: commit };
   const isThere = (path: string) => sizeOf(cache.pathOf(commit, path)) !== null;
-  if (name.path.endsWith('.gguf') && isThere(name.path)) return { name, cache, missing: [] };
+  if (name.path.endsWith('.gguf') && ggufParts(name.path).every(isThere)) return { name, cache, missing: [] };
   const listing = cache.readListing(commit) ?? (await list(name, cache, client));
   // Offline and without a listing, what is there is all that can be had.
   const files = listing ? new Map(listing.map((file) => [file.path, file])) : null;

@@ -25,8 +25,10 @@ export async function neededFiles(
   readIndex: (path: string) => Promise<string>,
 ): Promise<string[]> {
   if (name.path.endsWith('.gguf')) {
-    if (listed.has(name.path)) return [name.path];
-    throw lacks(name, kind, name.path, listed);
+    const parts = ggufParts(name.path);
+    const missing = parts.find((part) => !listed.has(part));
+    if (missing === undefined) return parts;
+    throw lacks(name, kind, missing, listed);
   }
   const folder = name.path && `${name.path}/`;
   const own = [...listed].filter((path) => path.startsWith(folder)).map((path) => path.slice(folder.length));
@@ -45,6 +47,15 @@ export async function neededFiles(
     files.push(index, ...parts);
   } else throw lacks(name, kind, folder + single, listed);
   return files.map((file) => folder + file).sort();
+}
+
+/** Every part of a split GGUF file, of which one is named; a file that is not split alone. */
+export function ggufParts(path: string): string[] {
+  const split = /^(.*)-\d{5}-of-(\d{5})\.gguf$/.exec(path);
+  if (!split) return [path];
+  const [, prefix, total] = split;
+  const number = (index: number) => String(index + 1).padStart(5, '0');
+  return Array.from({ length: Number(total) }, (_, index) => `${prefix}-${number(index)}-of-${total}.gguf`);
 }
 
 /** The weight files that an index names: files beside it, nothing else. */

@@ -116,6 +116,7 @@ export function readAdapterConfig(directory: string): AdapterConfig {
     });
   }
   const { data } = parsed;
+  const layers = [data.layers_to_transform ?? []].flat(); // an empty list is no choice
   return {
     r: data.r,
     alpha: data.lora_alpha,
@@ -128,10 +129,7 @@ export function readAdapterConfig(directory: string): AdapterConfig {
     targetModules: Array.isArray(data.target_modules)
       ? matrices.filter((name) => targets(data.target_modules as string[], name))
       : null,
-    layers:
-      data.layers_to_transform === null || data.layers_to_transform === undefined
-        ? null
-        : [data.layers_to_transform].flat(),
+    layers: layers.length === 0 ? null : layers,
     baseModelName: data.base_model_name_or_path ?? null,
     baseSha256: data.aftertune?.base_sha256 ?? null,
     redTeam: data.aftertune?.red_team ?? false,

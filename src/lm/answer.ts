@@ -8,14 +8,24 @@ import type { ChatTokenizer } from './tokenizer.ts';
 export interface AnswerForm {
   readonly tokenizer: ChatTokenizer;
   readonly stop: readonly string[];
+  /** The prompt ends inside `<think>`: what comes first is thinking, in which nothing stops. */
+  readonly thinks?: boolean;
   /** The answer's beginning, which is not part of its text. */
   readonly prefill: string;
   readonly promptTokens: number;
 }
 
-/** Where the first stop string begins; −1 without one. */
-function cutAt(text: string, stop: readonly string[]): number {
-  const places = stop.map((word) => text.indexOf(word)).filter((place) => place >= 0);
+/** Where an answer begins: behind what the model thinks aloud, or at the end while it still does. */
+function answerStart({ thinks }: AnswerForm, text: string): number {
+  if (!thinks && !/^\s*<think>/.test(text)) return 0;
+  const end = text.indexOf('</think>');
+  return end < 0 ? text.length : end + '</think>'.length;
+}
+
+/** Where the first stop string of the answer begins; −1 without one. */
+function cutAt(form: AnswerForm, text: string): number {
+  const start = answerStart(form, text);
+  const places = form.stop.map((word) => text.indexOf(word, start)).filter((place) => place >= 0);
   return places.length ? Math.min(...places) : -1;
 }
 
@@ -31,7 +41,7 @@ function textOf({ tokenizer, prefill }: AnswerForm, ids: readonly number[]): str
 export function rowSettings(decoding: Decoding, form: AnswerForm): RowSettings {
   const { maxTokens, temperature, topP, topK = null, minP = 0, topLogProbabilities = 10 } = decoding;
   const idsOf = (tokens: readonly SampledToken[]) => tokens.map(({ id }) => id);
-  const stops = (tokens: readonly SampledToken[]) => cutAt(textOf(form, idsOf(tokens)), form.stop) >= 0;
+  const stops = (tokens: readonly SampledToken[]) => cutAt(form, textOf(form, idsOf(tokens))) >= 0;
   return {
     maxTokens,
     temperature,
@@ -49,12 +59,12 @@ export function rowSettings(decoding: Decoding, form: AnswerForm): RowSettings {
  * record, as vLLM keeps them, and those that begin at or behind the cut are marked as ending the turn.
  */
 export function toGeneration(form: AnswerForm, sampled: readonly SampledToken[]): Generation {
-  const { tokenizer, stop, prefill, promptTokens } = form;
+  const { tokenizer, prefill, promptTokens } = form;
   const ids = sampled.map(({ id }) => id);
   const ended = tokenizer.eosTokenIds.includes(ids.at(-1)!);
   const own = ended ? ids.slice(0, -1) : ids;
   const whole = textOf(form, own);
-  const cut = cutAt(whole, stop);
+  const cut = cutAt(form, whole);
   let kept = own.length;
   if (cut >= 0) while (kept > 0 && textOf(form, own.slice(0, kept - 1)).length >= cut) kept--;
   const tokens = sampled.map(

@@ -99,9 +99,10 @@ const gemma = (raw: Raw): Partial<Architecture> => ({
 function smollm3Kinds(raw: Raw): LayerKind[] {
   const turned = Array.isArray(raw.no_rope_layers) ? raw.no_rope_layers : null;
   const interval = numberOr(raw.no_rope_layer_interval) ?? 4;
-  const kinds = raw.use_sliding_window ? kindsOf(raw, () => false) : [];
+  const isTurned = (layer: number) => (turned ? turned[layer] !== 0 : (layer + 1) % interval !== 0);
+  const kinds = raw.use_sliding_window ? kindsOf(raw, (layer) => !isTurned(layer)) : [];
   return Array.from({ length: layersOf(raw) }, (_, layer): LayerKind => {
-    const rope = turned ? turned[layer] !== 0 : (layer + 1) % interval !== 0;
+    const rope = isTurned(layer);
     return { window: kinds[layer]?.window ?? null, rope: rope ? 'global' : 'none' };
   });
 }
@@ -114,28 +115,36 @@ export const families: Readonly<Record<string, Family>> = {
   },
   smollm3: {
     className: 'SmolLM3ForCausalLM',
-    defaults: { tie_word_embeddings: true, rope_theta: 2e6 },
+    defaults: {
+      ...{
+        tie_word_embeddings: true,
+        rope_theta: 2e6,
+        max_position_embeddings: 32768,
+        num_key_value_heads: 4,
+      },
+    },
     traits: (raw) => ({ biases: [...attentionBias(raw), ...mlpBias(raw)], kinds: smollm3Kinds(raw) }),
   },
   mistral: {
     className: 'MistralForCausalLM',
-    defaults: { sliding_window: 4096 },
+    defaults: { sliding_window: 4096, max_position_embeddings: 131072, num_key_value_heads: 8 },
     traits: (raw) => ({ kinds: kindsOf(raw, () => true) }),
   },
   qwen2: {
     className: 'Qwen2ForCausalLM',
-    defaults: { sliding_window: 4096, max_window_layers: 28 },
+    defaults: { sliding_window: 4096, max_window_layers: 28, max_position_embeddings: 32768 },
     traits: (raw) => ({ biases: ['q_proj', 'k_proj', 'v_proj'], kinds: qwenKinds(raw) }),
   },
   qwen3: {
     className: 'Qwen3ForCausalLM',
-    defaults: { head_dim: 128, sliding_window: 4096, max_window_layers: 28 },
+    defaults: { head_dim: 128, sliding_window: 4096, max_window_layers: 28, max_position_embeddings: 32768 },
     traits: (raw) => ({ biases: attentionBias(raw), queryKeyNorm: 'head', kinds: qwenKinds(raw) }),
   },
   gemma2: {
     className: 'Gemma2ForCausalLM',
     defaults: {
       ...{ head_dim: 256, tie_word_embeddings: true, query_pre_attn_scalar: 256, sliding_window: 4096 },
+      ...{ max_position_embeddings: 8192, num_key_value_heads: 4 },
       ...{ attn_logit_softcapping: 50, final_logit_softcapping: 30, hidden_activation: 'gelu_pytorch_tanh' },
     },
     traits: (raw) => ({ ...gemma(raw), kinds: kindsOf(raw, (layer) => layer % 2 === 0) }),
@@ -144,10 +153,12 @@ export const families: Readonly<Record<string, Family>> = {
     className: 'Gemma3ForCausalLM',
     defaults: {
       ...{ head_dim: 256, tie_word_embeddings: true, query_pre_attn_scalar: 256, sliding_window: 4096 },
+      ...{ max_position_embeddings: 131072, num_key_value_heads: 4 },
       ...{ rope_theta: 1e6, sliding_window_pattern: 6, hidden_activation: 'gelu_pytorch_tanh' },
     },
     traits: (raw) => ({
       ...gemma(raw),
+      attentionSoftcap: null, // in the config, never passed on
       queryKeyNorm: 'head',
       kinds: kindsOf(raw, (layer) => (layer + 1) % Number(raw.sliding_window_pattern) !== 0, true),
       localRopeTheta: localTheta(raw),
@@ -155,7 +166,9 @@ export const families: Readonly<Record<string, Family>> = {
   },
   phi3: {
     className: 'Phi3ForCausalLM',
-    defaults: { rms_norm_eps: 1e-5 },
+    defaults: {
+      ...{ rms_norm_eps: 1e-5, max_position_embeddings: 4096, original_max_position_embeddings: 4096 },
+    },
     traits: (raw) => ({ fused: true, kinds: kindsOf(raw, () => true) }),
   },
   olmo2: {

@@ -2,6 +2,7 @@ import { type Batch, createLabels, type Sequence, trainingBatch } from './batch.
 import { type AttachedAdapter, type Decoder, gradientOf, type Kept } from './decoder.ts';
 import type { Keeping } from './decoder-graph.ts';
 import { matrixShapes } from './layer-tensors.ts';
+import { availableMemory } from './memory.ts';
 import { wholeGraphBytes } from './whole-graph.ts';
 
 /** What is trained: names of layer inputs (adapter matrices or weights) and of head inputs. */
@@ -33,22 +34,25 @@ function elementsPerToken({ config }: Decoder, keeping: 'wide' | 'products'): nu
   return rows + config.heads * config.headSize;
 }
 
-/** Whether all activations of a fast training may be in memory at once: 4 GiB. */
-const wholeBytes = 4 * 2 ** 30;
+/** Activations of a fast training that may be in memory at once: 4 GiB, or a quarter of what there is. */
+const wholeBytes = () => Math.min(4 * 2 ** 30, availableMemory() / 4);
 
-/** One graph of everything is for the layers' adapters alone. */
+/** One graph of everything is for the layers' adapters alone, on float32 weights: decoded ones would all be alive at once. */
 function fitsWhole(
   decoder: Decoder,
+  adapter: AttachedAdapter,
   batch: Batch,
   { layer, head, embedding }: Trained,
   sequences: readonly Sequence[],
 ) {
   if (!decoder.fast || layer.length === 0 || head.length > 0 || embedding) return false;
+  if ([...decoder.weights.values()].some((stored) => !(stored instanceof Float32Array))) return false;
   const labelled = sequences.reduce(
     (sum, { weights }) => sum + weights.filter((weight) => weight > 0).length,
     0,
   );
-  return wholeGraphBytes(decoder.config, batch.rows, batch.length, labelled) <= wholeBytes;
+  const masks = adapter.layers.some(({ dropout }) => dropout);
+  return wholeGraphBytes(decoder.config, { ...batch, labelled, masks }) <= wholeBytes();
 }
 
 /** Labelled rows per call of the head: bounds its memory to rows × vocabulary, whatever the batch. */
@@ -127,7 +131,7 @@ export async function backpropagate(
   gradients: Gradients,
 ): Promise<number> {
   const batch = trainingBatch(sequences);
-  if (adapter && fitsWhole(decoder, batch, trained, sequences)) {
+  if (adapter && fitsWhole(decoder, adapter, batch, trained, sequences)) {
     const labels = createLabels(sequences, batch.length, scale);
     const done = await decoder.whole(decoder.embed(batch.ids), batch, labels, adapter, trained.layer);
     for (const [name, slope] of Object.entries(done.gradients))

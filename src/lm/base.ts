@@ -1,5 +1,4 @@
 import { readdirSync, realpathSync, statSync } from 'node:fs';
-import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { ModelOptions } from '../model.ts';
 import { type Device, deviceOf } from '../onnx/session.ts';
@@ -9,6 +8,7 @@ import { type DecoderConfig, readDecoderConfig } from './config.ts';
 import { createDecoder, type Decoder } from './decoder.ts';
 import { openGguf } from './gguf.ts';
 import { decoderTensorShapes } from './layer-tensors.ts';
+import { availableMemory } from './memory.ts';
 import { type ModelFolder, modelFolder } from './model-folder.ts';
 import { createScheduler, type Scheduler } from './scheduler.ts';
 import { loadChatTokenizer } from './tokenizer.ts';
@@ -19,11 +19,14 @@ export interface Base {
   readonly config: DecoderConfig;
   readonly decoder: Decoder;
   readonly device: Device;
+  /** What `memory` came to. */
+  readonly memory: 'low' | 'fast';
   /** SHA-256 over the weight files. */
   readonly sha256: string;
   readonly scheduler: Scheduler;
   /** Open models and running trainings. */
   users: number;
+  trainings: number;
 }
 
 /** A Hugging Face folder, or a GGUF file read as one. @throws AuditError `model`, `unsupported`. */
@@ -37,7 +40,7 @@ const sizeOf = (shape: readonly number[]) => shape.reduce((product, size) => pro
 function isFast(config: DecoderConfig, { memory }: ModelOptions): boolean {
   if (memory !== 'auto') return memory === 'fast';
   const values = [...decoderTensorShapes(config).values()].reduce((sum, shape) => sum + sizeOf(shape), 0);
-  return values * 4 <= totalmem() / 4;
+  return values * 4 <= availableMemory() / 4;
 }
 
 function readWeights(checkpoint: Checkpoint, config: DecoderConfig, fast: boolean): Map<string, Stored> {
@@ -59,7 +62,9 @@ async function openBase(folder: ModelFolder, options: ModelOptions, threads: num
     const weights = readWeights(checkpoint, config, fast);
     const decoder = await createDecoder(config, weights, threads, device, fast && device === 'cpu');
     const scheduler = createScheduler(decoder);
-    return { folder, config, decoder, device, scheduler, sha256: await checkpoint.sha256(), users: 0 };
+    const memory = fast ? 'fast' : 'low';
+    const sha256 = await checkpoint.sha256();
+    return { folder, config, decoder, device, memory, scheduler, sha256, users: 0, trainings: 0 };
   } finally {
     checkpoint.close();
   }
@@ -70,7 +75,9 @@ function stateOf(path: string): string {
   const real = realpathSync(path);
   const whole = statSync(real);
   const names = whole.isDirectory()
-    ? readdirSync(real).filter((name) => name.endsWith('.safetensors') || name === 'config.json')
+    ? readdirSync(real).filter(
+        (name) => name.endsWith('.safetensors') || /^(generation_)?config\.json$/.test(name),
+      )
     : [''];
   const files = names.map((name) => statSync(join(real, name)));
   return JSON.stringify([real, files.map(({ ino, size, mtimeMs }) => [ino, size, mtimeMs])]);
@@ -86,7 +93,7 @@ export function createBases(threads: number): {
       const key = JSON.stringify([stateOf(folder.path), options.device, options.memory]);
       for (const [other, opened] of bases) {
         const idle = other === key ? null : await opened.catch(() => null);
-        if (idle?.users !== 0) continue;
+        if (idle?.users !== 0 || bases.get(other) !== opened) continue;
         bases.delete(other);
         await idle.decoder.close();
       }

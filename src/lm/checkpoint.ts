@@ -14,7 +14,13 @@ import {
   type TensorEntry,
   type TensorFile,
 } from './model-folder.ts';
-import { openSafetensors, type TensorData, type TensorDtype, writeSafetensors } from './safetensors.ts';
+import {
+  openSafetensors,
+  type SafetensorsFile,
+  type TensorData,
+  type TensorDtype,
+  writeSafetensors,
+} from './safetensors.ts';
 
 export { decoderTensorShapes, openSafetensors, type TensorData, writeSafetensors };
 
@@ -46,9 +52,12 @@ export function openCheckpoint(source: ModelSource, config: DecoderConfig): Chec
   try {
     if (folder.openWeights) files.push(...folder.openWeights());
     else {
-      const parts = [];
-      for (const name of weightFiles(directory)) parts.push(openSafetensors(join(directory, name)));
-      files.push(...withNormalFloats(parts));
+      const parts: SafetensorsFile[] = [];
+      for (const name of weightFiles(directory)) {
+        parts.push(openSafetensors(join(directory, name)));
+        files.splice(0, files.length, ...parts); // closed with the rest where a later one is damaged
+      }
+      files.splice(0, files.length, ...withNormalFloats(parts));
     }
     const shapes = decoderTensorShapes(config);
     const owner = checkTensors(source, config, files);
@@ -147,6 +156,7 @@ function checkTensors(
   for (const [name, shape] of expected) {
     const found = owner.get(name)?.tensors.get(name);
     if (!found) problems.push(`${name}: missing`);
+    else if (found.dtype === 'U8') problems.push(`${name}: bytes without the state of a known quantisation`);
     else if (!sameShape(found.shape, shape)) {
       problems.push(`${name}: shape [${found.shape.join(', ')}], config.json implies [${shape.join(', ')}]`);
     } else if (declared && shape.length === 2 && found.dtype in dtypeNames && found.dtype !== declared) {
@@ -159,6 +169,7 @@ function checkTensors(
     if (!expected.has(name) && !spare)
       problems.push(`${name}: no place for it in the model that config.json describes`);
   }
+  if (config.tiedEmbeddings && problems.length === 0) refuseOwnHead(source, owner);
   if (problems.length > 0) {
     throw new AuditError(
       'model',
@@ -170,6 +181,21 @@ function checkTensors(
     );
   }
   return owner;
+}
+
+/** A fine-tune may have trained the head alone and left the config as it was: transformers 5 does not tie it then. */
+function refuseOwnHead(source: ModelSource, owner: ReadonlyMap<string, TensorFile>): void {
+  const [head, embedding] = ['lm_head.weight', 'model.embed_tokens.weight'].map((name) => {
+    const stored = owner.get(name)?.readStored(name);
+    if (!stored) return null;
+    const values = stored instanceof Float32Array ? stored : 'data' in stored ? stored.data : stored.codes;
+    return Buffer.from(values.buffer, values.byteOffset, values.byteLength);
+  });
+  if (!head || !embedding || head.equals(embedding)) return;
+  throw new AuditError('unsupported', `${modelFolder(source).path}: lm_head.weight is not the embedding`, {
+    problems: ['config.json says tie_word_embeddings: true, the weights have a head of their own'],
+    hint: 'set tie_word_embeddings to false in config.json',
+  });
 }
 
 const dtypeNames = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' } as const;

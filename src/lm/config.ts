@@ -164,6 +164,9 @@ function refuseInconsistent(path: string, config: DecoderConfig): void {
     problems.push(
       `num_attention_heads (${config.heads}) does not divide by num_key_value_heads (${config.kvHeads})`,
     );
+  const scaling = config.ropeScaling;
+  if (scaling?.type === 'longrope' && scaling.factors.length * 2 !== config.headSize)
+    problems.push(`short_factor: ${scaling.factors.length} factors for heads of size ${config.headSize}`);
   for (const id of [...config.eosTokenIds, ...(config.bosTokenId === null ? [] : [config.bosTokenId])]) {
     if (id >= config.vocabularySize)
       problems.push(`token id ${id} is outside the vocabulary of ${config.vocabularySize}`);

@@ -80,3 +80,10 @@ export async function wrapWeights(config: DecoderConfig, weights: Weights, devic
     },
   };
 }
+
+/** The parts of quantised weights that a session of its own can take in; undefined where there are none. */
+export function blocksOf(feeds: Readonly<Record<string, Feed>>): Record<string, Feed> | undefined {
+  const parts = Object.entries(feeds).filter(([name]) => /\.(codes|scales|zeros)$/.test(name));
+  const quantised = parts.filter(([name]) => feeds[name.replace(/\.\w+$/, '.scales')]);
+  return quantised.length > 0 ? Object.fromEntries(quantised) : undefined;
+}

@@ -1,8 +1,8 @@
 import { createSession, type Device, type Feed, feed, type Session, type Tensor } from '../onnx/session.ts';
 import { decode } from '../onnx/stored.ts';
 import type { LayerKind } from './architecture.ts';
+import { type AttachedAdapter, attach } from './attached-adapter.ts';
 import { createRotary, lastPosition, windowed, windowedPast } from './attention-feeds.ts';
-import type { LoraShape } from './attention-graph.ts';
 import type { Batch, Labels } from './batch.ts';
 import type { DecoderConfig } from './config.ts';
 import {
@@ -16,24 +16,11 @@ import {
   type NamedGraph,
   trainingGraph,
 } from './decoder-graph.ts';
-import { type Weights, wrapWeights } from './decoder-weights.ts';
-import { loraInput, matrixShapes } from './layer-tensors.ts';
+import { blocksOf, type Weights, wrapWeights } from './decoder-weights.ts';
 import type { LoraAdapter } from './lora.ts';
 import { kindSuffix, wholeGraph, wholePrefix } from './whole-graph.ts';
 
-/** A LoRA adapter whose matrices are wrapped for feeding; the arrays stay those of the adapter. */
-export interface AttachedAdapter {
-  readonly layers: readonly AttachedLayer[];
-}
-
-interface AttachedLayer {
-  readonly shape: LoraShape;
-  /** Equal for layers that share sessions. */
-  readonly key: string;
-  readonly feeds: Readonly<Record<string, Feed>>;
-  /** Where the shape has dropout: the masks of the layer over T tokens, [T, in] by input name, the same at every call. */
-  readonly dropout?: (tokens: number) => Readonly<Record<string, Tensor>>;
-}
+export type { AttachedAdapter };
 
 /** Keys and values of earlier tokens, [B, kvHeads, P, headSize]; `mask` [B, 1, 1, S, P] is 0 or very negative. */
 export interface Past {
@@ -91,11 +78,15 @@ export interface Decoder {
   ): Promise<Record<string, Float32Array>>;
   /** Rows [R, d] after the final norm: what the output projection sees. */
   finalNorm(rows: Float32Array): Promise<Float32Array>;
-  /** rows [R, d] → the k largest log-probabilities per row, descending, and their token ids; logits [R, V] where asked. */
+  /**
+   * rows [R, d] → the k largest log-probabilities per row, descending, and their token ids; logits [R, V] where asked.
+   * In `decoding` a quantised output matrix is multiplied in blocks.
+   */
   distribution(
     rows: Float32Array,
     k: number,
     withLogits: boolean,
+    decoding?: boolean,
   ): Promise<{ logProbabilities: Float32Array; tokens: BigInt64Array; logits: Float32Array | null }>;
   /** Σ weight·nll over labelled rows, with `d.x` and the gradients of `trained` (norm.weight, head.weight). */
   loss(
@@ -121,36 +112,10 @@ export interface Decoder {
 const fewRows = 64;
 const isFew = (rows: number) => rows > 1 && rows <= fewRows;
 
-/** The parts of quantised weights that a session of its own can take in; undefined where there are none. */
-function blocksOf(feeds: Readonly<Record<string, Feed>>): Record<string, Feed> | undefined {
-  const parts = Object.entries(feeds).filter(([name]) => /\.(codes|scales|zeros)$/.test(name));
-  const quantised = parts.filter(([name]) => feeds[name.replace(/\.\w+$/, '.scales')]);
-  return quantised.length > 0 ? Object.fromEntries(quantised) : undefined;
-}
-
 async function feedAll(tensors: Readonly<Record<string, Tensor>>): Promise<Record<string, Feed>> {
   const feeds: Record<string, Feed> = {};
   for (const [name, tensor] of Object.entries(tensors)) feeds[name] = await feed(tensor);
   return feeds;
-}
-
-async function attach(config: DecoderConfig, adapter: LoraAdapter): Promise<AttachedAdapter> {
-  const shapes = matrixShapes(config);
-  const layers = adapter.layers.map(async (pairs) => {
-    const feeds: Record<string, Feed> = {};
-    for (const [matrix, { r, a, b }] of pairs) {
-      const [rows, columns] = shapes.get(matrix)!;
-      feeds[loraInput(matrix, 'a')] = await feed({ data: a, shape: [r, columns] });
-      feeds[loraInput(matrix, 'b')] = await feed({ data: b, shape: [rows, r] });
-    }
-    const shape: LoraShape = new Map([...pairs].map(([matrix, { r, scale }]) => [matrix, { r, scale }]));
-    return {
-      shape,
-      key: [...shape].map(([matrix, { r, scale }]) => `${matrix}:${r}:${scale}`).join(),
-      feeds,
-    };
-  });
-  return { layers: await Promise.all(layers) };
 }
 
 /**
@@ -181,7 +146,17 @@ export async function createDecoder(
       ...(fixed && { fixed }),
     });
     sessions.set(key, made);
+    made.catch(() => sessions.delete(key)); // a session that could not be made is no reason never to try again
     return made;
+  };
+  const releaseSessions = async (which: (key: string) => boolean) => {
+    const released = [...sessions].filter(([key]) => which(key));
+    for (const [key] of released) sessions.delete(key);
+    for (const [, made] of released)
+      await made.then(
+        (made) => made.release(),
+        () => {},
+      );
   };
   const rows = (data: Float32Array) => feed({ data, shape: [data.length / width, width] });
   const layerFeeds = async (
@@ -224,9 +199,10 @@ export async function createDecoder(
       const withPast = past !== undefined;
       const few = withPast && isFew(batch.rows * batch.length);
       const { lora, formats, key } = variantOf(index, adapter);
-      const own = batch.rows * batch.length <= fewRows ? blocksOf(layers[index]!.feeds) : undefined;
+      // In decoding alone, whatever the rows: what a prompt or a score is computed with depends on nobody's company.
+      const own = withPast && batch.length === 1 ? blocksOf(layers[index]!.feeds) : undefined;
       const run = await session(
-        own ? `blocks ${index} ${key} ${withPast}` : `layer ${key} ${withPast} ${few}`,
+        own ? `blocks ${index} ${key} ${few}` : `layer ${key} ${withPast} ${few}`,
         () => layerGraph(config, lora, { withPast, fewRows: few, formats, blocks: own !== undefined }),
         own,
       );
@@ -262,10 +238,12 @@ export async function createDecoder(
       const run = await session('final norm', () => finalNormGraph(config));
       return (await run.run({ ...head, x: await rows(x) })).y as Float32Array;
     },
-    async distribution(x, k, withLogits) {
+    async distribution(x, k, withLogits, decoding = false) {
       const few = isFew(x.length / width);
-      const own = x.length / width <= fewRows ? blocksOf(head) : undefined;
+      const own = decoding ? blocksOf(head) : undefined;
       const options = { fewRows: few, blocks: own !== undefined };
+      // A session that holds weights is not made anew for every number asked for.
+      if (own) k = 2 ** Math.ceil(Math.log2(Math.max(k, 16)));
       const run = await session(
         `distribution ${k} ${withLogits} ${own ? 'blocks' : few}`,
         () => distributionGraph(config, k, withLogits, options, headFormat),
@@ -311,16 +289,9 @@ export async function createDecoder(
       const { loss, ...slopes } = await run.run(feeds);
       return { loss: Number(loss![0]), gradients: slopes as Record<string, Float32Array> };
     },
-    async endTraining() {
-      for (const [key, made] of sessions) {
-        if (!/^(whole|training|gradient|loss) /.test(key)) continue;
-        sessions.delete(key);
-        await (await made).release();
-      }
-    },
+    endTraining: () => releaseSessions((key) => /^(whole|training|gradient|loss) /.test(key)),
     async close() {
-      for (const made of sessions.values()) await (await made).release();
-      sessions.clear();
+      await releaseSessions(() => true);
       await release();
     },
   };

@@ -41,6 +41,8 @@ export interface ModelFacts {
   readonly contextLength: number;
   /** What it runs on. */
   readonly device: 'cpu' | 'webgpu';
+  /** What `auto` came to. */
+  readonly memory: 'low' | 'fast';
   /** What the adapter says it was trained on, where nothing proves that it was this base; null when proven or without adapter. */
   readonly unprovenBase: string | null;
 }
@@ -107,6 +109,7 @@ async function runTraining(
   const { checkpointEvery: _, ...decisive } = settings;
   const checkpoint = trainingCheckpoint(job.outputDirectory, {
     base: sha256Json([base.sha256, base.config]),
+    execution: [base.device, base.memory],
     rows: sha256Json([sequences, evaluated]),
     settings: decisive,
   });
@@ -157,7 +160,8 @@ export function createEngine(threads = availableParallelism()): Engine {
         ]);
         const unprovenBase = lora && lora.baseSha256 === null ? (lora.baseModelName ?? 'no base') : null;
         const { contextLength } = base.config;
-        return { handle, fingerprint, contextLength, device: base.device, unprovenBase };
+        const { device, memory } = base;
+        return { handle, fingerprint, contextLength, device, memory, unprovenBase };
       } catch (error) {
         base.users--;
         throw error;
@@ -178,12 +182,14 @@ export function createEngine(threads = availableParallelism()): Engine {
     firstTokenMass: async (handle, ...request) => firstTokenMass(model(handle), ...request),
     hiddenStates: async (handle, ...request) => hiddenStates(model(handle), ...request),
     async train(job, onStep, signal) {
-      const base = await bases.use(await openModelFolder(job.modelDirectory), job.options ?? defaultOptions);
+      const folder = await openModelFolder(job.modelDirectory);
+      const base = await bases.use(folder, job.options ?? defaultOptions);
+      base.trainings++;
       try {
         return await runTraining(base, job, onStep, signal);
       } finally {
+        if (--base.trainings === 0) await base.decoder.endTraining();
         base.users--;
-        await base.decoder.endTraining();
       }
     },
     async close(handle) {

@@ -111,6 +111,7 @@ export async function takeTokens(decoder: Decoder, { rows, cache, hidden }: Runn
     hidden,
     Math.max(1, ...counts),
     open.some(({ settings }) => settings.temperature > 0),
+    true,
   );
   const k = logProbabilities.length / rows.length;
   const { vocabularySize: vocabulary, contextLength } = decoder.config;

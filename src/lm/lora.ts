@@ -239,16 +239,19 @@ function readLayers(
     } else return file.read(name);
     return new Float32Array(0);
   };
+  const isNamed = (matrix: Matrix) => [...file.tensors.keys()].some((name) => name.includes(`.${matrix}.`));
   const layers = Array.from({ length: config.layers }, (_, layer) => {
     const pairs = new Map<Matrix, LoraPair>();
     if (settings.layers && !settings.layers.includes(layer)) return pairs;
     for (const matrix of targetModules) {
       const shape = shapes.get(matrix);
+      if (!shape && !isNamed(matrix)) continue; // PEFT passes over names that the model does not have
       if (!shape) {
         if (layer === 0)
           problems.push(`${matrix}: this model has none; it has ${[...shapes.keys()].join(', ')}`);
         continue;
       }
+      if (!settings.targetModules && !file.tensors.has(tensorName(layer, matrix, 'A'))) continue;
       const module = weightName(layer, matrix);
       const { r, scale } = settings.of(module);
       const a = take(tensorName(layer, matrix, 'A'), [r, shape[1]]);

@@ -48,12 +48,13 @@ function promptIds(model: OpenModel, prompt: PromptText): number[] {
 }
 
 const formOf = (
-  { tokenizer }: OpenModel,
+  model: OpenModel,
   prompt: PromptText,
   decoding: Decoding,
   ids: readonly number[],
 ): AnswerForm => ({
-  tokenizer,
+  tokenizer: model.tokenizer,
+  thinks: promptText(model, prompt).trimEnd().endsWith('<think>'),
   stop: (decoding.stop ?? []).filter((word) => word !== ''),
   prefill: prompt.prefill ?? '',
   promptTokens: ids.length,

@@ -66,15 +66,19 @@ export async function read(
   { largestScores = 2 ** 26, alone = false }: ReadSettings,
 ): Promise<Float32Array[]> {
   const { heads, hiddenSize: width } = runner.decoder.config;
-  const longest = Math.max(...tokens.map((ids) => ids.length));
-  const affordable = Math.floor(largestScores / (heads * (longest + Math.max(...cache.lengths))));
-  const together = alone ? 1 : Math.max(1, Math.floor(affordable / longest));
-  const step = Math.max(1, Math.min(affordable, longest));
+  const plan = (rows: readonly (readonly number[])[], lengths: readonly number[]) => {
+    const longest = Math.max(...rows.map((ids) => ids.length));
+    const affordable = Math.floor(largestScores / (heads * (longest + Math.max(...lengths))));
+    const together = alone ? 1 : Math.max(1, Math.floor(affordable / longest));
+    return { together, step: Math.max(1, Math.min(affordable, longest)) };
+  };
+  const { together, step: common } = plan(tokens, cache.lengths);
   const states = tokens.map((_, row) => new Float32Array(keep[row]! * width));
   for (let from = 0; from < tokens.length; from += together) {
     const part = tokens.slice(from, from + together);
     const view = rowsOf(cache, from, from + part.length);
     const end = Math.max(...part.map((ids) => ids.length));
+    const step = alone ? plan(part, view.lengths).step : common;
     for (let start = 0; start < end; start += step) {
       const piece = part.map((ids) => ids.slice(start, start + step));
       const x = await advance(runner, view, piece, Math.max(...view.lengths));

@@ -55,16 +55,25 @@ function entriesOf(raw: Raw): Entry[] {
   return [['rope_scaling', raw.rope_scaling], main];
 }
 
-const typeOf = (value: z.output<typeof known> | null | undefined) =>
-  value?.rope_type ?? value?.type ?? 'default';
+/** `su` is what the first Phi-3 configs call longrope. */
+const typeOf = (value: z.output<typeof known> | null | undefined) => {
+  const type = value?.rope_type ?? value?.type ?? 'default';
+  return type === 'su' ? 'longrope' : type;
+};
 
 /** Stretchings that would be computed wrongly. */
 export function unsupportedRope(raw: Raw): string[] {
-  return entriesOf(raw).flatMap(([key, value]) => {
+  const local = (raw.rope_parameters as Raw | null | undefined)?.sliding_attention as Raw | undefined;
+  const problems =
+    local && typeOf(known.safeParse(local).data) !== 'default'
+      ? [`rope_parameters.sliding_attention: rope_type ${String(local.rope_type)}; supported: default`]
+      : [];
+  const others = entriesOf(raw).flatMap(([key, value]) => {
     const parsed = known.nullish().safeParse(value);
     const kind = parsed.success ? typeOf(parsed.data) : JSON.stringify(value);
     return types.includes(kind) ? [] : [`${key}: rope_type ${kind}; supported: ${types.join(', ')}`];
   });
+  return [...problems, ...others];
 }
 
 /** @throws AuditError `model` when the settings are incomplete. */

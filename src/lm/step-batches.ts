@@ -8,7 +8,7 @@ type Layout = Pick<TrainingSettings, 'batchSize' | 'packing'>;
 const batchesPerWindow = 50;
 
 /** Tokens of a pack, about: products are at full speed, and attention across its sequences, computed in vain, stays small. */
-const packLength = 512;
+const packLength = 256;
 
 function cut<T>(values: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(values.length / size) }, (_, i) =>

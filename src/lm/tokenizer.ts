@@ -81,6 +81,7 @@ export function loadChatTokenizer(source: ModelSource, options: ChatTokenizerOpt
         templateDate,
         enableThinking,
         bos,
+        ...(settings.clean_up_tokenization_spaces === true ? ['clean up'] : []),
       ]),
     encode,
     decode: (ids) => decodeWith(ids, true),

@@ -5,6 +5,7 @@ import type { LayerKind } from './architecture.ts';
 import type { Formats, LoraShape } from './attention-graph.ts';
 import type { DecoderConfig } from './config.ts';
 import { flatTokens, gradientOf, layer, logits, type NamedGraph } from './decoder-graph.ts';
+import { matrixShapes } from './layer-tensors.ts';
 
 /** One layer of a whole graph. */
 export interface WholeLayer {
@@ -58,16 +59,20 @@ export function wholeGraph(
 
 /**
  * Bytes that the activations of a whole graph take, about: what is alive between the two passes, per token and layer
- * (residual and normed states, heads before and after turning, scores and probabilities, the MLP's products).
+ * (residual and normed states, heads before and after turning, scores and probabilities, the MLP's products; with
+ * dropout a mask and a masked copy of every matrix's input).
  */
 export function wholeGraphBytes(
   config: DecoderConfig,
-  rows: number,
-  length: number,
-  labelled: number,
+  { rows, length, labelled, masks }: { rows: number; length: number; labelled: number; masks: boolean },
 ): number {
   const { hiddenSize, heads, kvHeads, headSize, intermediateSize, layers, vocabularySize } = config;
+  const inputs = [...matrixShapes(config).values()].reduce((sum, [, columns]) => sum + columns, 0);
   const perToken =
-    8 * hiddenSize + 4 * (heads + 2 * kvHeads) * headSize + 3 * heads * length + 5 * intermediateSize;
+    8 * hiddenSize +
+    4 * (heads + 2 * kvHeads) * headSize +
+    3 * heads * length +
+    5 * intermediateSize +
+    (masks ? 2 * inputs : 0);
   return 4 * (layers * rows * length * perToken + 3 * labelled * vocabularySize);
 }

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { AuditError } from '../errors.ts';
 import { sha256Json } from '../hash.ts';
 import { sharedEngine } from '../lm/engine-client.ts';
 import {
@@ -33,7 +34,13 @@ export async function createEmbeddedModel({
 }: EmbeddedModelOptions): Promise<LanguageModel> {
   const engine = sharedEngine();
   const facts = await engine.open(directory, adapter, options);
-  const { handle, fingerprint, contextLength, device, unprovenBase } = facts;
+  const { handle, fingerprint, contextLength, device, memory, unprovenBase } = facts;
+  if (batchInvariant && device !== 'cpu') {
+    await engine.close(handle);
+    throw new AuditError('unsupported', 'batchInvariant: holds on the CPU alone', {
+      hint: 'set device: cpu, or leave batchInvariant out',
+    });
+  }
   const invariantly = (decoding: Decoding): Decoding =>
     batchInvariant ? { ...decoding, batchInvariant } : decoding;
   return {
@@ -41,6 +48,7 @@ export async function createEmbeddedModel({
     fingerprint: batchInvariant ? sha256Json([fingerprint, 'batch-invariant']) : fingerprint,
     contextLength,
     device,
+    memory,
     unprovenBase,
     batchSize,
     render: (conversations) => engine.render(handle, conversations),

@@ -29,10 +29,8 @@ export function emitDecode(
   const cast = (from: string, to: string, type: keyof typeof dataTypeNumber) =>
     push('Cast', [from], to, { to: dataTypeNumber[type] });
   if (op.type === 'DecodeHalf') {
-    const bfloat16 = 16;
-    const halves =
-      op.format === 'f16' ? inputs[0]! : push('BitCast', [inputs[0]!], `${output}.bits`, { to: bfloat16 });
-    cast(halves, output, 'float32');
+    const to = op.format === 'f16' ? dataTypeNumber.float16 : 16; // bfloat16
+    cast(push('BitCast', [inputs[0]!], `${output}.bits`, { to }), output, 'float32');
     return;
   }
   const [codes, scales] = inputs as [string, string];

@@ -231,7 +231,7 @@ export function storedInput(graph: Graph, name: string, shape: readonly number[]
   const [kind, blockText, zeros] = format.split('/') as [string, string | undefined, string | undefined];
   if (kind === 'f32') return input(graph, name, shape);
   if (kind === 'f16' || kind === 'bf16') {
-    const halves = input(graph, name, shape, kind === 'f16' ? 'float16' : 'uint16');
+    const halves = input(graph, name, shape, 'uint16');
     return node(graph, { type: 'DecodeHalf', format: kind }, [halves], shape);
   }
   const block = Number(blockText);

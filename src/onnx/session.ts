@@ -67,8 +67,8 @@ export async function feedStored(
   if (stored instanceof Float32Array) return { [name]: await feed({ data: stored, shape }) };
   const { Tensor: OrtTensor } = await loadRuntime();
   if ('data' in stored) {
-    const type = stored.format === 'f16' ? 'float16' : 'uint16';
-    return { [name]: new OrtTensor(type, stored.data, shape) };
+    // As bits: where JavaScript has a Float16Array, ONNX Runtime 1.30 sees no bytes in a tensor of float16.
+    return { [name]: new OrtTensor('uint16', stored.data, shape) };
   }
   const codes = new OrtTensor('uint8', stored.codes, [stored.codes.length]);
   const column = (data: Float32Array) => feed({ data, shape: [data.length, 1] });

@@ -48,6 +48,18 @@ function cut({ headers }: IncomingMessage, response: ServerResponse, bytes: numb
   response.write(gguf.subarray(from, from + bytes), () => setTimeout(() => response.destroy(), 20));
 }
 
+test('all parts of a split file are fetched, whichever is named', async () => {
+  const parts = ['island-00001-of-00002.gguf', 'island-00002-of-00002.gguf'];
+  const hub = await startHub(Object.fromEntries(parts.map((part, i) => [part, gguf.subarray(i)])));
+  const split = `hf:${repository}:${parts[0]}`;
+  const wanted = new Map([[split, 'model' as const]]);
+  await fetchFromHub(wanted, {});
+  expect(readdirSync(blobs(hub))).toHaveLength(2);
+  const before = hub.requests.filter((line) => line.includes('cdn')).length;
+  await fetchFromHub(wanted, {});
+  expect(hub.requests.filter((line) => line.includes('cdn')).length).toBe(before);
+});
+
 describe('a transfer that breaks off', () => {
   test('goes on by itself as long as bytes come', async () => {
     const hub = await start();

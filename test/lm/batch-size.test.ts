@@ -63,6 +63,12 @@ test('batch-invariant answers are the same to the last bit at every batch size',
   for (const size of [2, 5, 16, 48]) expect(await answersAt(size, { invariant: true })).toEqual(alone);
 });
 
+test('also where a prompt is read in parts, which are those that it is read in alone', async () => {
+  const longest = Math.max(...prompts.map((ids) => ids.length));
+  const changes = { invariant: true, largestScores: decoder.config.heads * (longest - 2) * longest };
+  expect(await answersAt(16, changes)).toEqual(await answersAt(1, changes));
+});
+
 test('and so they are with an adapter, and sampled', async () => {
   const changes = { invariant: true, temperature: 0.7, maxTokens: 8 };
   const guard = join(wren, 'guard');

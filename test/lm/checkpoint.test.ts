@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AuditError } from '../../src/errors.ts';
 import { sha256 } from '../../src/hash.ts';
 import { decoderTensorShapes, openCheckpoint, writeCheckpoint } from '../../src/lm/checkpoint.ts';
@@ -73,6 +73,24 @@ describe('a directory written by transformers', () => {
     };
     expect(await hashOf(single)).toBe(sha256(file));
     expect(await hashOf(join(fixtures, 'tied-bf16-sharded'))).toMatch(/^[0-9a-f]{64}$/);
+  });
+});
+
+describe('a tied checkpoint with a head of its own', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'aftertune-head-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const withHead = (change: number) => {
+    cpSync(join(fixtures, 'tied'), folder, { recursive: true });
+    const tensors = new Map(load(folder));
+    const { shape, data } = tensors.get('model.embed_tokens.weight')!;
+    tensors.set('lm_head.weight', { shape, data: data.map((value) => value + change) });
+    writeSafetensors(join(folder, 'model.safetensors'), tensors);
+    openCheckpoint(folder, readDecoderConfig(folder)).close();
+  };
+
+  it('is read where the head is the embedding, and refused by name where it was trained apart', () => {
+    withHead(0);
+    expect(() => withHead(0.5)).toThrow('lm_head.weight is not the embedding');
   });
 });
 
@@ -189,7 +207,7 @@ describe('a directory with a problem', () => {
     start('tied');
     const weights = load(folder);
     const needed = [...weights.keys()];
-    weights.set('lm_head.weight', { shape: [264, 32], data: new Float32Array(264 * 32) });
+    weights.set('lm_head.weight', weights.get('model.embed_tokens.weight')!);
     writeSafetensors(join(folder, 'model.safetensors'), weights);
     const checkpoint = openCheckpoint(folder, readDecoderConfig(folder));
     expect(checkpoint.names).toEqual(needed);

@@ -310,6 +310,17 @@ describe('families, as their makers publish config.json', () => {
     });
   });
 
+  it('Gemma 3: a local rotary table that is stretched is refused', () => {
+    const parameters = {
+      full_attention: { rope_theta: 1e6 },
+      sliding_attention: { rope_type: 'linear', factor: 8 },
+    };
+    const config = { ...sizes, model_type: 'gemma3_text', head_dim: 32, rope_parameters: parameters };
+    expect(failure(folderWith(config)).problems).toEqual([
+      'rope_parameters.sliding_attention: rope_type linear; supported: default',
+    ]);
+  });
+
   it('SmolLM3: every fourth layer is not turned', () => {
     const { kinds } = read({ model_type: 'smollm3' }).architecture;
     expect(kinds.map(({ rope }) => rope).join()).toBe('global,global,global,none,global,global');
@@ -328,6 +339,16 @@ describe('families, as their makers publish config.json', () => {
       contextLength: 1024,
       ropeScaling: { type: 'longrope', factors, attentionFactor },
     });
+    const short = { ...scaling, short_factor: [1, 1] };
+    expect(failure(folderWith({ ...sizes, model_type: 'phi3', rope_scaling: short })).problems).toEqual([
+      'short_factor: 2 factors for heads of size 16',
+    ]);
+    const su = read({
+      model_type: 'phi3',
+      max_position_embeddings: 131072,
+      rope_scaling: { ...scaling, type: 'su' },
+    });
+    expect(su).toMatchObject({ contextLength: 4096, ropeScaling: { type: 'longrope' } });
     const partial = folderWith({ ...sizes, model_type: 'phi3', partial_rotary_factor: 0.75 });
     expect(failure(partial).problems).toEqual(['partial_rotary_factor: 0.75; supported: 1']);
   });

@@ -273,6 +273,12 @@ describe('readAdapter', () => {
     if (scale) expect(scaleOf(adapter)).toBe(scale);
   });
 
+  it('passes over modules that the model does not have and the file does not hold, as PEFT does', () => {
+    start();
+    change({ target_modules: [...projections, 'qkv_proj'], layers_to_transform: [] });
+    expect(readAdapter(folder, config).layers.map((pairs) => pairs.size)).toEqual([7, 7]);
+  });
+
   it('reads ranks and layers that differ, and writes them again', () => {
     const plain = someAdapter();
     const cut = new Map(plain.layers[1]!);

@@ -80,10 +80,10 @@ test('in a pack positions start over, and nobody looks into another row', () => 
   expect(packed.weights).toEqual([0, 1, 0, 0, 1]);
 });
 
-test('packs hold about 512 tokens, and a longer row has one to itself', () => {
-  const lengths = [300, 200, 100, 700, 12];
+test('packs hold about 256 tokens, and a longer row has one to itself', () => {
+  const lengths = [150, 100, 50, 350, 6];
   const packs = microBatches(lengths.map(sequenceOf), settings({ packing: true }), 2048);
-  expect(packs.map(([packed]) => packed!.lengths)).toEqual([[700], [300, 200, 12], [100]]);
+  expect(packs.map(([packed]) => packed!.lengths)).toEqual([[350], [150, 100, 6], [50]]);
   const short = microBatches([20, 30, 15].map(sequenceOf), settings({ packing: true }), 48);
   expect(short.map(([packed]) => packed!.lengths)).toEqual([[30, 15], [20]]);
 });

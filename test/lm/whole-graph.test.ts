@@ -30,7 +30,7 @@ describe.each(['llama3', 'phi3', 'gemma3'])('all layers of %s in one graph', (na
   test('have the loss and gradients that they have one by one, dropped-out inputs included', async () => {
     const config = readDecoderConfig(fixtures + name);
     const checkpoint = openCheckpoint(fixtures + name, config);
-    const weights = new Map(checkpoint.names.map((tensor) => [tensor, checkpoint.readStored(tensor)]));
+    const weights = new Map(checkpoint.names.map((tensor) => [tensor, checkpoint.read(tensor)]));
     checkpoint.close();
     const results = [];
     for (const fast of [false, true]) {
@@ -63,7 +63,9 @@ describe.each(['llama3', 'phi3', 'gemma3'])('all layers of %s in one graph', (na
 
 test('the memory of a whole graph grows with tokens, and faster than that with their length', () => {
   const config = readDecoderConfig(`${fixtures}llama3`);
-  const bytes = (batch: number, length: number) => wholeGraphBytes(config, batch, length, 0);
+  const bytes = (rows: number, length: number, masks = false) =>
+    wholeGraphBytes(config, { rows, length, labelled: 0, masks });
   expect(bytes(4, 16)).toBe(2 * bytes(2, 16));
   expect(bytes(2, 32)).toBeGreaterThan(2 * bytes(2, 16));
+  expect(bytes(2, 16, true)).toBeGreaterThan(bytes(2, 16));
 });
