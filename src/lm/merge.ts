@@ -1,4 +1,4 @@
-import { cpSync, existsSync, readdirSync, realpathSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, realpathSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
 import { AuditError, throwIfAborted } from '../errors.ts';
@@ -62,7 +62,7 @@ function copyCompanions(base: string, adapter: string, target: string): void {
   for (const name of companions) {
     const own = join(adapter, name);
     const source = name === 'chat_template.jinja' && existsSync(own) ? own : join(base, name);
-    if (existsSync(source)) cpSync(source, join(target, name), { dereference: true });
+    if (existsSync(source)) copyFileSync(source, join(target, name)); // what a link leads to: the Hub's cache is made of links
   }
   const { quantization_config: quantised, ...config } = readModelJson(base, 'config.json') ?? {};
   if (quantised) writeFileAtomic(join(target, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
