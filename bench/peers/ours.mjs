@@ -84,6 +84,44 @@ async function generateTokens() {
   return { tokensPerSecond: tokens.flat().length / seconds(start), tokens };
 }
 
+/** Where one batch's generation spends its time: reading prompts, decoding layers, the head. */
+async function profile() {
+  const { generate } = await import(dist('lm/generate'));
+  const decoder = await openDecoder();
+  const spent = { reading: 0, decoding: 0, head: 0 };
+  const timed = async (part, work) => {
+    const start = performance.now();
+    const result = await work();
+    spent[part] += seconds(start);
+    return result;
+  };
+  const watched = {
+    ...decoder,
+    layer: (...request) => timed(request[4] ? 'decoding' : 'reading', () => decoder.layer(...request)),
+    distribution: (...request) => timed('head', () => decoder.distribution(...request)),
+  };
+  const batch = settings.prompts.slice(0, settings.batch);
+  const decoding = { maxTokens: settings.newTokens, temperature: 0, topP: 1, stopIds: new Set() };
+  const run = (maxTokens) =>
+    generate(
+      watched,
+      null,
+      batch,
+      batch.map(() => 0),
+      { ...decoding, maxTokens },
+    );
+  await run(4);
+  for (const part of Object.keys(spent)) spent[part] = 0;
+  const start = performance.now();
+  await run(settings.newTokens);
+  const read = batch.length * Math.max(...batch.map((ids) => ids.length));
+  return {
+    seconds: seconds(start),
+    spent,
+    tokens: { read, decoded: batch.length * (settings.newTokens - 1) },
+  };
+}
+
 /** Chat prompts through the engine, as an audit asks them. */
 async function answer() {
   const { createEngine } = await import(dist('lm/engine'));
@@ -183,7 +221,7 @@ async function gemm() {
   return { gigaflopsPerSecond: (2 * rows * columns * tokens * repeats) / seconds(began) / 1e9 };
 }
 
-const tasks = { train, generate: generateTokens, answer, start, likelihood, gemm };
+const tasks = { train, generate: generateTokens, profile, answer, start, likelihood, gemm };
 const result = await tasks[task]();
 process.stdout.write(`${JSON.stringify({ ...result, peakMegabytes: peakMegabytes() })}\n`, () =>
   process.exit(0),

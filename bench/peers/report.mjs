@@ -157,12 +157,39 @@ export function resultsDocument({ machine, versions, tasks }) {
       '',
     );
     if (task === 'training' && tasks.gemm) lines.push(...boundLines(tasks), '');
+    if (task === 'generation' && tasks.profile && tasks.gemm) lines.push(profileText(tasks, baseline), '');
   }
   return `${lines.join('\n').trimEnd()}\n`;
 }
 
+const productSpeed = (tasks) => median(tasks.gemm[Object.keys(tasks.gemm)[0]].map(resultOf));
+
+/** What bounds generation: how fast each part runs, and what products alone would allow. */
+function profileText(tasks, baseline) {
+  const runs = tasks.profile.ours;
+  const { spent, tokens, seconds } = runs.find((run) => run.seconds === median(runs.map(resultOf)));
+  const [layers, head] = [30 * (4 * 576 * 576 + 4 * 576 * 192 + 6 * 576 * 1536), 2 * 49152 * 576].map(
+    (flops) => flops / 1e9,
+  );
+  const reached = productSpeed(tasks);
+  const work = {
+    reading: tokens.read * layers,
+    decoding: tokens.decoded * layers,
+    head: tokens.decoded * head,
+  };
+  const names = { reading: 'reading the prompts', decoding: 'layers in decoding', head: 'the head' };
+  const parts = Object.keys(work).map(
+    (part) =>
+      `${names[part]} ${figure(spent[part], 1)} s (${figure(work[part] / spent[part])} GFLOP/s of products, ${figure((100 * work[part]) / spent[part] / reached)} %)`,
+  );
+  const bound = Object.values(work).reduce((a, b) => a + b) / reached;
+  const peer = median(tasks.generation[baseline].map(resultOf));
+  const limit = tokens.decoded / bound / peer;
+  return `What bounds it: of ${figure(seconds, 1)} s for one batch of 32, ${parts.join(', ')}; a product alone reaches ${figure(reached)} GFLOP/s. Were all of it products at that speed, it would take ${figure(bound, 1)} s, ${figure(limit, 2)}× the peer. The rest of decoding goes to attention over the cache and to small operators between the products; LOG.md has the profile.`;
+}
+
 function boundLines(tasks) {
-  const reached = median(tasks.gemm[Object.keys(tasks.gemm)[0]].map(resultOf));
+  const reached = productSpeed(tasks);
   const line = (name, recomputed) => {
     const flops = trainingFlops({ recomputed });
     const bound = (reached * 1e9) / flops;

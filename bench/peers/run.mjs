@@ -106,7 +106,7 @@ async function contenders() {
   const real = { model, adapter, rows: realRows(), warmup: 1, training: train(3, 4, 4) };
   const generation = { model, prompts: prompts(), newTokens };
   const packed = { ...real, memory: 'fast', training: { ...real.training, packing: true } };
-  const drift = { model, messages: driftMessages(100), newTokens: 64, batch: 32 };
+  const drift = { model, messages: driftMessages(100), newTokens: 64, batch: 64 };
   const [q8, q4] = existsSync(options.gguf) ? ['Q8_0', 'Q4_0'].map(quantised) : [null, null];
   const llama = (file) => ({ ...generation, model: file, batch: 32, prompts: prompts(32) });
   return {
@@ -144,9 +144,10 @@ async function contenders() {
       ),
     }),
     drift: {
-      'ours, batches of 32': () => runOurs('answer', drift),
+      'ours, batches of 64': () => runOurs('answer', drift),
       'transformers, one call each': () => runTheirs('answer', drift),
     },
+    profile: { ours: () => runOurs('profile', { ...generation, batch: 32 }) },
     start: {
       'ours, 30 layers': () => runOurs('start', { model, layers: 30 }),
       'ours, 120 layers': () => runOurs('start', { model, layers: 120 }),
@@ -194,7 +195,7 @@ if (wanted.includes('likelihood') && tasks.likelihood) {
   generatedTexts = tokens.map((answer, row) => [...settings.prompts[row], ...answer]);
 }
 /** Losses, tokens or texts of a run: what must agree before speeds are compared. */
-const outputOf = ({ losses, tokens, texts }) => losses ?? tokens ?? texts ?? null;
+const outputOf = ({ losses, tokens, texts }) => losses ?? (Array.isArray(tokens) ? tokens : texts) ?? null;
 
 /** Largest difference of losses; how many rows or texts are equal, and how many begin alike. */
 function agreement(output, reference) {
@@ -216,7 +217,8 @@ for (const task of wanted) {
       const run = await measured();
       const output = outputOf(run);
       reference ??= output;
-      const { losses: _l, tokens: _t, texts: _x, ...kept } = run;
+      const { losses: _l, texts: _x, ...kept } = run;
+      if (Array.isArray(kept.tokens)) delete kept.tokens;
       (runs[name] ??= []).push({ ...kept, agreement: agreement(output, reference) });
     }
   }
