@@ -166,3 +166,12 @@ export function readText(path: string, code: ErrorCode, what: string): string {
     });
   }
 }
+
+/** Every part of a split GGUF file, of which one is named; a file that is not split alone. */
+export function ggufParts(path: string): string[] {
+  const split = /^(.*)-\d{5}-of-(\d{5})\.gguf$/.exec(path);
+  if (!split) return [path];
+  const [, prefix, total] = split;
+  const number = (index: number) => String(index + 1).padStart(5, '0');
+  return Array.from({ length: Number(total) }, (_, index) => `${prefix}-${number(index)}-of-${total}.gguf`);
+}

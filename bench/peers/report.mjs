@@ -60,26 +60,24 @@ const sections = [
   ],
 ];
 
+/** SmolLM2-135M. */
+const smolLm2 = { hidden: 576, inner: 1536, queries: 576, keys: 192, layers: 30, vocabulary: 49152 };
+/** Multiplications and additions of a layer's matrices, per token. */
+const attentionFlops = 2 * smolLm2.hidden * (2 * smolLm2.queries + 2 * smolLm2.keys);
+const layerFlops = attentionFlops + 2 * 3 * smolLm2.hidden * smolLm2.inner;
+
 /** Per token of a training step: the products of the matrices forward and to the inputs, what is recomputed, adapters, attention and head. */
 export function trainingFlops({ recomputed }) {
-  const [hidden, inner, queries, keys, layers, vocabulary, length, rank, labelled] = [
-    576, 1536, 576, 192, 30, 49152, 256, 16, 0.5,
-  ];
-  const attentionMatrices = 2 * hidden * (queries + 2 * keys + queries);
-  const matrices = attentionMatrices + 2 * 3 * hidden * inner;
+  const { hidden, inner, queries, keys, layers, vocabulary } = smolLm2;
+  const [length, rank, labelled] = [256, 16, 0.5];
   const widths = [
-    hidden + queries,
-    hidden + keys,
-    hidden + keys,
-    queries + hidden,
-    hidden + inner,
-    hidden + inner,
-    inner + hidden,
+    ...[hidden + queries, hidden + keys, hidden + keys, queries + hidden],
+    ...[hidden + inner, hidden + inner, inner + hidden],
   ];
   const adapter = 2 * rank * widths.reduce((a, b) => a + b, 0);
   const attention = 4 * length * queries;
   const layer =
-    2 * matrices + 3 * adapter + 3 * attention + (recomputed ? attentionMatrices + adapter + attention : 0);
+    2 * layerFlops + 3 * adapter + 3 * attention + (recomputed ? attentionFlops + adapter + attention : 0);
   return layers * layer + 4 * vocabulary * hidden * labelled;
 }
 
@@ -168,7 +166,7 @@ const productSpeed = (tasks) => median(tasks.gemm[Object.keys(tasks.gemm)[0]].ma
 function profileText(tasks, baseline) {
   const runs = tasks.profile.ours;
   const { spent, tokens, seconds } = runs.find((run) => run.seconds === median(runs.map(resultOf)));
-  const [layers, head] = [30 * (4 * 576 * 576 + 4 * 576 * 192 + 6 * 576 * 1536), 2 * 49152 * 576].map(
+  const [layers, head] = [smolLm2.layers * layerFlops, 2 * smolLm2.vocabulary * smolLm2.hidden].map(
     (flops) => flops / 1e9,
   );
   const reached = productSpeed(tasks);

@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { AuditError, throwIfAborted } from '../errors.ts';
+import { ggufParts } from '../files.ts';
 import { openCache, type RepositoryCache, sizeOf } from './cache.ts';
 import { createHubClient, type HubClient, isOffline, type RepositoryFile } from './client.ts';
 import { download } from './download.ts';
 import { formatHubName, type HubName, isCommit, parseHubName } from './name.ts';
-import { ggufParts, type HubKind, neededFiles } from './needed.ts';
+import { type HubKind, neededFiles } from './needed.ts';
 
 /** How far the files of one name have come, in bytes; what was there before is no part of it. */
 export interface FetchProgress {

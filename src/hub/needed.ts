@@ -1,4 +1,5 @@
 import { AuditError } from '../errors.ts';
+import { ggufParts } from '../files.ts';
 import { formatHubName, type HubName, leavesFolder } from './name.ts';
 
 export type HubKind = 'model' | 'adapter';
@@ -47,15 +48,6 @@ export async function neededFiles(
     files.push(index, ...parts);
   } else throw lacks(name, kind, folder + single, listed);
   return files.map((file) => folder + file).sort();
-}
-
-/** Every part of a split GGUF file, of which one is named; a file that is not split alone. */
-export function ggufParts(path: string): string[] {
-  const split = /^(.*)-\d{5}-of-(\d{5})\.gguf$/.exec(path);
-  if (!split) return [path];
-  const [, prefix, total] = split;
-  const number = (index: number) => String(index + 1).padStart(5, '0');
-  return Array.from({ length: Number(total) }, (_, index) => `${prefix}-${number(index)}-of-${total}.gguf`);
 }
 
 /** The weight files that an index names: files beside it, nothing else. */

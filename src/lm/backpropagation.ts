@@ -1,9 +1,9 @@
-import { type Batch, createLabels, type Sequence, trainingBatch } from './batch.ts';
+import { type Batch, createLabels, type Labels, type Sequence, trainingBatch } from './batch.ts';
 import { type AttachedAdapter, type Decoder, gradientOf, type Kept } from './decoder.ts';
 import type { Keeping } from './decoder-graph.ts';
 import { matrixShapes } from './layer-tensors.ts';
 import { availableMemory } from './memory.ts';
-import { wholeGraphBytes } from './whole-graph.ts';
+import { wholeGraphBytes, wholePrefix } from './whole-graph.ts';
 
 /** What is trained: names of layer inputs (adapter matrices or weights) and of head inputs. */
 export interface Trained {
@@ -16,7 +16,7 @@ export interface Trained {
 /** Gradients by parameter: `<layer>/<input>` for layers, the input's name for the head, `embedding`. */
 export type Gradients = Map<string, Float32Array>;
 
-export const parameterKey = (layer: number, name: string): string => `${layer}/${name}`;
+export const parameterKey = (layer: number, name: string): string => wholePrefix(layer) + name;
 
 function addTo(gradients: Gradients, key: string, term: Float32Array): void {
   const sum = gradients.get(key);
@@ -43,14 +43,10 @@ function fitsWhole(
   adapter: AttachedAdapter,
   batch: Batch,
   { layer, head, embedding }: Trained,
-  sequences: readonly Sequence[],
+  labelled: number,
 ) {
   if (!decoder.fast || layer.length === 0 || head.length > 0 || embedding) return false;
   if ([...decoder.weights.values()].some((stored) => !(stored instanceof Float32Array))) return false;
-  const labelled = sequences.reduce(
-    (sum, { weights }) => sum + weights.filter((weight) => weight > 0).length,
-    0,
-  );
   const masks = adapter.layers.some(({ dropout }) => dropout);
   return wholeGraphBytes(decoder.config, { ...batch, labelled, masks }) <= wholeBytes();
 }
@@ -62,14 +58,11 @@ const headChunkElements = 1 << 23;
 async function headLoss(
   decoder: Decoder,
   x: Float32Array,
-  sequences: readonly Sequence[],
-  length: number,
-  scale: number,
+  labels: Labels,
   trained: Trained,
   gradients: Gradients,
 ) {
   const width = decoder.config.hiddenSize;
-  const labels = createLabels(sequences, length, scale);
   const dx = new Float32Array(x.length);
   const chunk = Math.max(32, Math.floor(headChunkElements / decoder.config.vocabularySize));
   let loss = 0;
@@ -113,7 +106,7 @@ export async function lossOf(
   for (let index = 0; index < decoder.config.layers; index++)
     x = (await decoder.layerForTraining(index, x, batch, adapter, 'nothing')).y;
   const nothing: Trained = { layer: [], head: [], embedding: false };
-  return (await headLoss(decoder, x, sequences, batch.length, scale, nothing, new Map())).loss;
+  return (await headLoss(decoder, x, createLabels(sequences, batch.length, scale), nothing, new Map())).loss;
 }
 
 /**
@@ -131,11 +124,10 @@ export async function backpropagate(
   gradients: Gradients,
 ): Promise<number> {
   const batch = trainingBatch(sequences);
-  if (adapter && fitsWhole(decoder, adapter, batch, trained, sequences)) {
-    const labels = createLabels(sequences, batch.length, scale);
+  const labels = createLabels(sequences, batch.length, scale);
+  if (adapter && fitsWhole(decoder, adapter, batch, trained, labels.rows.length)) {
     const done = await decoder.whole(decoder.embed(batch.ids), batch, labels, adapter, trained.layer);
-    for (const [name, slope] of Object.entries(done.gradients))
-      addTo(gradients, name.replace(gradientOf(''), ''), slope);
+    for (const [name, slope] of Object.entries(done.gradients)) addTo(gradients, name, slope);
     return done.loss;
   }
   const { layers } = decoder.config;
@@ -152,7 +144,7 @@ export async function backpropagate(
     kept.push(done.kept);
     x = done.y;
   }
-  const { loss, dx } = await headLoss(decoder, x, sequences, batch.length, scale, trained, gradients);
+  const { loss, dx } = await headLoss(decoder, x, labels, trained, gradients);
   let dy: Float32Array = dx;
   for (let index = layers - 1; index >= 0; index--) {
     const slopes = await decoder.layerGradient(

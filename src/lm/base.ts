@@ -1,8 +1,9 @@
-import { readdirSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ModelOptions } from '../model.ts';
 import { type Device, deviceOf } from '../onnx/session.ts';
 import { decode, type Stored } from '../onnx/stored.ts';
+import { elementCount } from '../onnx/tensor.ts';
 import { type Checkpoint, openCheckpoint } from './checkpoint.ts';
 import { type DecoderConfig, readDecoderConfig } from './config.ts';
 import { createDecoder, type Decoder } from './decoder.ts';
@@ -34,12 +35,13 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
   return path.endsWith('.gguf') ? openGguf(path) : modelFolder(path);
 }
 
-const sizeOf = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1);
-
 /** Whether weights in half precision are decoded once, at loading: where that takes at most a quarter of the memory. */
 function isFast(config: DecoderConfig, { memory }: ModelOptions): boolean {
   if (memory !== 'auto') return memory === 'fast';
-  const values = [...decoderTensorShapes(config).values()].reduce((sum, shape) => sum + sizeOf(shape), 0);
+  const values = [...decoderTensorShapes(config).values()].reduce(
+    (sum, shape) => sum + elementCount(shape),
+    0,
+  );
   return values * 4 <= availableMemory() / 4;
 }
 
@@ -47,7 +49,7 @@ function readWeights(checkpoint: Checkpoint, config: DecoderConfig, fast: boolea
   const weights = new Map<string, Stored>();
   for (const [name, shape] of decoderTensorShapes(config)) {
     const stored = checkpoint.readStored(name);
-    weights.set(name, fast && 'data' in stored ? decode(stored, 0, sizeOf(shape)) : stored);
+    weights.set(name, fast && 'data' in stored ? decode(stored, 0, elementCount(shape)) : stored);
   }
   return weights;
 }
@@ -85,16 +87,27 @@ function stateOf(path: string): string {
 
 /** Holds each base once, and lets go of it when another is asked for and nobody uses it. */
 export function createBases(threads: number): {
+  /** As `openModelFolder`; a GGUF file's metadata and tokenizer are read once, not for every adapter. */
+  folder(path: string): Promise<ModelFolder>;
   use(folder: ModelFolder, options: ModelOptions): Promise<Base>;
 } {
   const bases = new Map<string, Promise<Base>>();
+  const ggufs = new Map<string, ModelFolder>();
   return {
+    async folder(path) {
+      if (!path.endsWith('.gguf') || !existsSync(path)) return openModelFolder(path);
+      const key = stateOf(path);
+      const folder = ggufs.get(key) ?? (await openModelFolder(path));
+      ggufs.set(key, folder);
+      return folder;
+    },
     async use(folder, options) {
       const key = JSON.stringify([stateOf(folder.path), options.device, options.memory]);
       for (const [other, opened] of bases) {
         const idle = other === key ? null : await opened.catch(() => null);
         if (idle?.users !== 0 || bases.get(other) !== opened) continue;
         bases.delete(other);
+        for (const [at, opened] of ggufs) if (opened === idle.folder) ggufs.delete(at);
         await idle.decoder.close();
       }
       const opened = bases.get(key) ?? openBase(folder, options, threads);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { AuditError } from '../errors.ts';
 import type { NormalFloat } from '../onnx/stored.ts';
+import { elementCount } from '../onnx/tensor.ts';
 import type { TensorEntry, TensorFile } from './model-folder.ts';
 import type { SafetensorsFile } from './safetensors.ts';
 
@@ -78,13 +79,13 @@ function readState(find: Find, name: string): State {
 
 function readWeight(find: Find, name: string, { shape, blocksize, ...nested }: State): NormalFloat {
   const file = find(name)!;
-  const size = shape.reduce((product, length) => product * length, 1);
+  const size = elementCount(shape);
   if (size % blocksize !== 0)
     throw broken(file.path, name, `${size} values do not divide into blocks of ${blocksize}`);
   const part = (suffix: string, length: number) => {
     const owner = find(`${name}.${suffix}`);
     const found = owner?.tensors.get(`${name}.${suffix}`);
-    const count = found?.shape.reduce((product, size) => product * size, 1);
+    const count = found && elementCount(found.shape);
     if (!owner || count !== length)
       throw broken(file.path, `${name}.${suffix}`, found ? `${count} values, expected ${length}` : 'missing');
     return { owner, name: `${name}.${suffix}`, dtype: found!.dtype };

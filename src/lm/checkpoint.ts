@@ -4,6 +4,7 @@ import { AuditError } from '../errors.ts';
 import { writeFileAtomic, writeFolderAtomic } from '../files.ts';
 import { sha256File, sha256Json } from '../hash.ts';
 import { decode, type Stored } from '../onnx/stored.ts';
+import { elementCount } from '../onnx/tensor.ts';
 import { withNormalFloats } from './bitsandbytes.ts';
 import type { DecoderConfig } from './config.ts';
 import { decoderTensorShapes } from './layer-tensors.ts';
@@ -70,7 +71,7 @@ export function openCheckpoint(source: ModelSource, config: DecoderConfig): Chec
       names: [...shapes.keys()],
       info: (name) => find(name).tensors.get(name)!,
       readStored: (name) => find(name).readStored(name),
-      read: (name) => decode(find(name).readStored(name), 0, sizeOf(shapes.get(name)!)),
+      read: (name) => decode(find(name).readStored(name), 0, elementCount(shapes.get(name)!)),
       sha256: () => hashFiles([...new Set(files.map((file) => file.path))]),
       close,
     };
@@ -79,8 +80,6 @@ export function openCheckpoint(source: ModelSource, config: DecoderConfig): Chec
     throw error;
   }
 }
-
-const sizeOf = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1);
 
 async function hashFiles(paths: readonly string[]): Promise<string> {
   const hashes: Record<string, string> = {};
@@ -123,15 +122,18 @@ function weightFiles(directory: string): string[] {
 }
 
 function noWeights(directory: string): AuditError {
-  const others = readdirSync(directory).filter((name) =>
-    /\.(bin|pth?|gguf|onnx|incomplete|part)$/.test(name),
-  );
-  const hint = others.some((name) => /\.(incomplete|part)$/.test(name))
-    ? 'the download was not finished: fetch the model again'
-    : others.length > 0
-      ? `only safetensors weights are read: convert ${others[0]} with transformers' save_pretrained`
-      : 'name a folder that holds model.safetensors, or its parts with model.safetensors.index.json';
-  return new AuditError('model', `${directory}: no model.safetensors`, { hint });
+  const others = readdirSync(directory);
+  const found = (pattern: RegExp) => others.find((name) => pattern.test(name));
+  const wayOut = () => {
+    if (found(/\.(incomplete|part)$/)) return 'the download was not finished: fetch the model again';
+    const gguf = found(/\.gguf$/);
+    if (gguf) return `name the file itself: ${join(directory, gguf)}`;
+    const other = found(/\.(bin|pth?|onnx)$/);
+    if (other)
+      return `only safetensors weights are read: convert ${other} with transformers' save_pretrained`;
+    return 'name a folder that holds model.safetensors, or its parts with model.safetensors.index.json';
+  };
+  return new AuditError('model', `${directory}: no model.safetensors`, { hint: wayOut() });
 }
 
 /** Buffers that older exporters saved and nobody reads. */

@@ -1,5 +1,6 @@
 import { type Device, type Feed, feed, feedStored, type Resident, resident } from '../onnx/session.ts';
 import { decode, formatOf, type Stored } from '../onnx/stored.ts';
+import { elementCount } from '../onnx/tensor.ts';
 import type { Formats } from './attention-graph.ts';
 import type { DecoderConfig } from './config.ts';
 import { decoderTensorShapes, layerTensors, weightName } from './layer-tensors.ts';
@@ -31,13 +32,7 @@ export async function wrapWeights(config: DecoderConfig, weights: Weights, devic
     const data = weights.get(name);
     if (!data) throw new Error(`internal: weight ${name} is not loaded`);
     // WebGPU has no kernels for the formats that graphs decode.
-    return device === 'cpu'
-      ? data
-      : decode(
-          data,
-          0,
-          shapes.get(name)!.reduce((a, b) => a * b, 1),
-        );
+    return device === 'cpu' ? data : decode(data, 0, elementCount(shapes.get(name)!));
   };
   const residents: Resident[] = [];
   const keep = async (feeds: Record<string, Feed>) => {

@@ -91,7 +91,7 @@ export interface Decoder {
   /** Σ weight·nll over labelled rows, with `d.x` and the gradients of `trained` (norm.weight, head.weight). */
   loss(
     rows: Float32Array,
-    targets: ArrayLike<number>,
+    targets: Int32Array,
     weights: Float32Array,
     trained: readonly string[],
   ): Promise<{ loss: number; gradients: Record<string, Float32Array> }>;
@@ -159,6 +159,12 @@ export async function createDecoder(
       );
   };
   const rows = (data: Float32Array) => feed({ data, shape: [data.length / width, width] });
+  /** What a loss is fed: targets, their weights, and the loss's own slope. */
+  const labelFeeds = async (targets: Int32Array, weightings: Float32Array) => ({
+    targets: await feed({ data: BigInt64Array.from(targets, BigInt), shape: [targets.length, 1] }),
+    weights: await feed({ data: weightings, shape: [targets.length, 1] }),
+    dloss: one,
+  });
   const layerFeeds = async (
     index: number,
     x: Float32Array,
@@ -258,23 +264,15 @@ export async function createDecoder(
     },
     async loss(x, targets, weightings, trained) {
       const run = await session(`loss ${trained.join()}`, () => lossGraph(config, trained, headFormat));
-      const { loss, ...slopes } = await run.run({
-        ...head,
-        x: await rows(x),
-        targets: await feed({
-          data: BigInt64Array.from(targets as ArrayLike<number> & Iterable<number>, BigInt),
-          shape: [targets.length, 1],
-        }),
-        weights: await feed({ data: weightings, shape: [targets.length, 1] }),
-        dloss: one,
-      });
+      const labels = await labelFeeds(targets, weightings);
+      const { loss, ...slopes } = await run.run({ ...head, x: await rows(x), ...labels });
       return { loss: Number(loss![0]), gradients: slopes as Record<string, Float32Array> };
     },
     async whole(x, batch, labels, adapter, trained) {
       const variants = layers.map((_, index) => ({ ...variantOf(index, adapter), kind: kindOf(index) }));
       const key = `whole ${variants.map((variant) => variant.key).join()} ${trained.join()}`;
       const run = await session(key, () => wholeGraph(config, variants, trained, headFormat));
-      const feeds: Record<string, Feed> = { ...head, dloss: one };
+      const feeds: Record<string, Feed> = { ...head, ...(await labelFeeds(labels.targets, labels.weights)) };
       for (const index of layers.keys()) {
         for (const [name, value] of Object.entries(await layerFeeds(index, x, batch, adapter))) {
           const shared = /^(x|positions|mask|cosines|sines)$/.test(name);
@@ -282,12 +280,10 @@ export async function createDecoder(
           feeds[shared ? own : wholePrefix(index) + name] = value;
         }
       }
-      const count = labels.rows.length;
-      feeds.rows = await feed({ data: BigInt64Array.from(labels.rows, BigInt), shape: [count] });
-      feeds.targets = await feed({ data: BigInt64Array.from(labels.targets, BigInt), shape: [count, 1] });
-      feeds.weights = await feed({ data: labels.weights, shape: [count, 1] });
+      feeds.rows = await feed({ data: BigInt64Array.from(labels.rows, BigInt), shape: [labels.rows.length] });
       const { loss, ...slopes } = await run.run(feeds);
-      return { loss: Number(loss![0]), gradients: slopes as Record<string, Float32Array> };
+      const named = Object.entries(slopes).map(([name, slope]) => [name.slice(gradientOf('').length), slope]);
+      return { loss: Number(loss![0]), gradients: Object.fromEntries(named) };
     },
     endTraining: () => releaseSessions((key) => /^(whole|training|gradient|loss) /.test(key)),
     async close() {

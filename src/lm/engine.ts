@@ -2,23 +2,23 @@ import { availableParallelism } from 'node:os';
 import type { Conversation } from '../conversation.ts';
 import { sha256, sha256Json } from '../hash.ts';
 import { repositoryOf } from '../hub/name.ts';
-import type {
-  AnswerPart,
-  ContinuationScore,
-  Decoding,
-  FirstTokenMass,
-  Generation,
-  HiddenStates,
-  HiddenStatesRequest,
-  ModelOptions,
-  Prompt,
-  PromptText,
-  RenderedPrompt,
+import {
+  type AnswerPart,
+  type ContinuationScore,
+  type Decoding,
+  defaultOptions,
+  type FirstTokenMass,
+  type Generation,
+  type HiddenStates,
+  type HiddenStatesRequest,
+  type ModelOptions,
+  type Prompt,
+  type PromptText,
+  type RenderedPrompt,
 } from '../model.ts';
-import { defaultOptions } from '../model.ts';
 import { createRandom } from '../random.ts';
 import type { TrainedAdapter, TrainingJob, TrainingRow, TrainingStep } from '../trainer.ts';
-import { type Base, createBases, openModelFolder } from './base.ts';
+import { type Base, createBases } from './base.ts';
 import { readDecoderConfig } from './config.ts';
 import { holdOut } from './evaluation.ts';
 import { adapterSha256, assertAdapterFits, createLora, readAdapter, writeAdapter } from './lora.ts';
@@ -139,7 +139,7 @@ export function createEngine(threads = availableParallelism()): Engine {
 
   return {
     async open(path, adapterDirectory, options = defaultOptions) {
-      const folder = await openModelFolder(path);
+      const folder = await bases.folder(path);
       const lora = adapterDirectory ? readAdapter(adapterDirectory, readDecoderConfig(folder)) : null;
       const base = await bases.use(folder, options);
       try {
@@ -182,7 +182,7 @@ export function createEngine(threads = availableParallelism()): Engine {
     firstTokenMass: async (handle, ...request) => firstTokenMass(model(handle), ...request),
     hiddenStates: async (handle, ...request) => hiddenStates(model(handle), ...request),
     async train(job, onStep, signal) {
-      const folder = await openModelFolder(job.modelDirectory);
+      const folder = await bases.folder(job.modelDirectory);
       const base = await bases.use(folder, job.options ?? defaultOptions);
       base.trainings++;
       try {

@@ -1,13 +1,8 @@
 import { closeSync, existsSync, fstatSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
-import {
-  GGMLQuantizationType,
-  type GGUFTensorInfo,
-  GGUFValueType,
-  gguf,
-  parseGgufShardFilename,
-} from '@huggingface/gguf';
+import { GGMLQuantizationType, type GGUFTensorInfo, GGUFValueType, gguf } from '@huggingface/gguf';
 import { AuditError } from '../errors.ts';
+import { ggufParts } from '../files.ts';
+import { elementCount } from '../onnx/tensor.ts';
 import { ggufTypes } from './gguf-blocks.ts';
 import { createMetadata, type GgufMetadata, type TypedValue } from './gguf-metadata.ts';
 import type { TensorEntry } from './model-folder.ts';
@@ -66,16 +61,13 @@ export async function openGgufFile(path: string): Promise<GgufFile> {
 }
 
 function partsOf(path: string): string[] {
-  const split = parseGgufShardFilename(basename(path));
-  if (!split) return [path];
-  const { prefix, shard, total } = split;
-  const name = (index: number) =>
-    join(dirname(path), `${prefix}-${String(index).padStart(5, '0')}-of-${total}.gguf`);
-  if (Number(shard) !== 1)
-    throw new AuditError('model', `${path}: is part ${Number(shard)} of ${Number(total)}`, {
-      hint: `name the first one: ${name(1)}`,
+  const paths = ggufParts(path);
+  if (paths.length === 1) return paths;
+  const place = paths.indexOf(path);
+  if (place !== 0)
+    throw new AuditError('model', `${path}: is part ${place + 1} of ${paths.length}`, {
+      hint: `name the first one: ${paths[0]}`,
     });
-  const paths = Array.from({ length: Number(total) }, (_, index) => name(index + 1));
   const missing = paths.filter((part) => !existsSync(part));
   if (missing.length > 0)
     throw new AuditError('model', `${path}: ${missing.length} of ${paths.length} parts are missing`, {
@@ -185,7 +177,7 @@ function checkTensors(path: string, infos: readonly GGUFTensorInfo[], start: num
       foreign.push(`${info.name}: ${dtype}`);
       return [info.name, { path, dtype, shape, offset, byteLength: 0 }];
     }
-    const byteLength = (shape.reduce((product, length) => product * length, 1) / type.values) * type.bytes;
+    const byteLength = (elementCount(shape) / type.values) * type.bytes;
     if ((shape.at(-1) ?? 1) % type.values !== 0)
       problems.push(`${info.name}: rows of ${shape.at(-1)} are no whole ${dtype} blocks of ${type.values}`);
     else if (offset + byteLength > size)

@@ -1,5 +1,6 @@
 import { closeSync } from 'node:fs';
 import { decode, type Stored } from '../onnx/stored.ts';
+import { elementCount } from '../onnx/tensor.ts';
 import { ggufTypes } from './gguf-blocks.ts';
 import type { GgufFile, GgufTensor } from './gguf-file.ts';
 import type { TensorFile } from './model-folder.ts';
@@ -81,7 +82,7 @@ export function readGgufVector(tensor: GgufTensor): Float32Array {
 
 /** @param heads how many heads have their rows interleaved; null: rows lie as they are. */
 function readTensor(descriptor: number, tensor: GgufTensor, heads: number | null): Stored {
-  const count = tensor.shape.reduce((product, length) => product * length, 1);
+  const count = elementCount(tensor.shape);
   if (tensor.shape.length < 2) {
     const values = decode(
       readRows(descriptor, tensor, count, (row) => row),

@@ -30,6 +30,10 @@ export const weightName = (layer: number, input: string): string =>
 /** What a graph calls the factors of an adapter. */
 export const loraInput = (matrix: Matrix, factor: 'a' | 'b'): string => `${matrix}.${factor}`;
 
+/** Both factors of every matrix, in order. */
+export const loraInputs = (matrices: Iterable<Matrix>): string[] =>
+  [...matrices].flatMap((matrix) => [loraInput(matrix, 'a'), loraInput(matrix, 'b')]);
+
 /** What a graph calls the mask of an adapter's input. */
 export const dropoutInput = (matrix: Matrix): string => `${matrix}.dropout`;
 

@@ -1,4 +1,5 @@
 import { AuditError, throwIfAborted } from '../errors.ts';
+import { elementCount } from '../onnx/tensor.ts';
 import { createRandom } from '../random.ts';
 import { backpropagate, type Gradients, parameterKey, type Trained } from './backpropagation.ts';
 import type { Sequence } from './batch.ts';
@@ -44,7 +45,7 @@ export function initialWeights(config: DecoderConfig, seed: number): TrainedWeig
   const random = createRandom('weights', seed);
   const weights = new Map<string, Float32Array>();
   for (const [name, shape] of decoderTensorShapes(config)) {
-    const size = shape.reduce((a, b) => a * b, 1);
+    const size = elementCount(shape);
     const residual = name.endsWith('o_proj.weight') || name.endsWith('down_proj.weight');
     const deviation = 0.02 / (residual ? Math.sqrt(2 * config.layers) : 1);
     weights.set(

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { AuditError } from '../errors.ts';
 import { writeFileAtomic } from '../files.ts';
-import { bfloat16ToFloat, floatToBfloat16, floatToHalf, halfToFloat } from '../onnx/tensor.ts';
+import { bfloat16ToFloat, elementCount, floatToBfloat16, floatToHalf, halfToFloat } from '../onnx/tensor.ts';
 import type { TensorEntry, TensorFile } from './model-folder.ts';
 
 /** Source: github.com/huggingface/safetensors, "Format": 8 bytes of header length, a JSON header, the tensors' bytes. */
@@ -204,7 +204,7 @@ function readEntry(entry: unknown, start: number): TensorInfo | string {
   if (!isNaturals(offsets) || offsets.length !== 2)
     return `data_offsets ${JSON.stringify(offsets)} are not two byte positions`;
   const [begin, end] = offsets as [number, number];
-  const byteLength = bytesPerValue[dtype as TensorInfo['dtype']] * sizeOf(shape);
+  const byteLength = bytesPerValue[dtype as TensorInfo['dtype']] * elementCount(shape);
   if (end - begin !== byteLength)
     return `${dtype} of shape [${shape.join(', ')}] takes ${byteLength} bytes, data_offsets span ${end - begin}`;
   return { dtype: dtype as TensorInfo['dtype'], shape, offset: start + begin, byteLength };
@@ -254,7 +254,7 @@ export function* encodeSafetensors(
   const header: Record<string, unknown> = { __metadata__: { format: 'pt', ...metadata } };
   let at = 0;
   for (const [name, { dtype, shape }] of tensors)
-    header[name] = { dtype, shape, data_offsets: [at, (at += sizeOf(shape) * bytesPerValue[dtype])] };
+    header[name] = { dtype, shape, data_offsets: [at, (at += elementCount(shape) * bytesPerValue[dtype])] };
   const json = Buffer.from(JSON.stringify(header));
   const padded = Math.ceil(json.length / 8) * 8; // so that the first tensor is aligned
   const head = Buffer.alloc(8 + padded, ' ');
@@ -263,7 +263,7 @@ export function* encodeSafetensors(
   yield head;
   for (const [name, { dtype, shape, read }] of tensors) {
     const data = read();
-    if (!isNaturals(shape) || sizeOf(shape) !== data.length)
+    if (!isNaturals(shape) || elementCount(shape) !== data.length)
       throw new Error(`internal: ${name} has ${data.length} values, shape [${shape.join(', ')}]`);
     for (let from = 0; from < data.length; from += valuesPerPiece) {
       const piece = data.subarray(from, from + valuesPerPiece);
@@ -272,5 +272,3 @@ export function* encodeSafetensors(
     }
   }
 }
-
-const sizeOf = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1);

@@ -7,7 +7,7 @@ import type { Sequence } from './batch.ts';
 import type { AttachedAdapter, Decoder } from './decoder.ts';
 import { withDropout } from './dropout.ts';
 import { evaluationLoss, hasStalled, isEvaluated, labelledWeight, lowestLoss } from './evaluation.ts';
-import { loraInput } from './layer-tensors.ts';
+import { loraInput, loraInputs } from './layer-tensors.ts';
 import { type LoraAdapter, nonFiniteTensors } from './lora.ts';
 import { clipGradients, createAdamW, learningRateAt, type Optimizer, type Parameter } from './optimizer.ts';
 import { microBatches, trainingOrder } from './step-batches.ts';
@@ -134,10 +134,7 @@ async function trainStep(
   optimizer: Optimizer,
   signal: AbortSignal | undefined,
 ): Promise<TrainingStep> {
-  const layer = [...attached.layers[0]!.shape.keys()].flatMap((matrix) => [
-    loraInput(matrix, 'a'),
-    loraInput(matrix, 'b'),
-  ]);
+  const layer = loraInputs(attached.layers[0]!.shape.keys());
   const trained: Trained = { layer, head: [], embedding: false };
   const scale = 1 / labelledWeight(sequences);
   const gradients: Gradients = new Map();

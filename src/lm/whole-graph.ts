@@ -14,6 +14,7 @@ export interface WholeLayer {
   readonly kind: LayerKind;
 }
 
+/** Before the names of a layer's own inputs, here and in gradients by parameter. */
 export const wholePrefix = (index: number): string => `${index}/`;
 /** Names what layers of one kind share. */
 export const kindSuffix = ({ window, rope }: LayerKind): string => `.${window ?? 'all'}.${rope}`;

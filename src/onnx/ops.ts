@@ -1,5 +1,6 @@
 import { addValue, type Dimension, type Graph, input, type Shape, scalar, type Value } from './graph.ts';
 import type { DataType } from './proto.ts';
+import { elementCount } from './tensor.ts';
 
 /**
  * Every operation a graph may hold. Names and semantics are ONNX's, except `MatMul` and `Gemm`, which carry
@@ -235,7 +236,7 @@ export function storedInput(graph: Graph, name: string, shape: readonly number[]
     return node(graph, { type: 'DecodeHalf', format: kind }, [halves], shape);
   }
   const block = Number(blockText);
-  const size = shape.reduce((product, length) => product * length, 1);
+  const size = elementCount(shape);
   const bits = kind === 'int8' ? 8 : 4;
   const codes = input(graph, `${name}.codes`, [(size * bits) / 8], 'uint8');
   if (kind === 'nf4') {

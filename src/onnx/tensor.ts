@@ -1,5 +1,9 @@
 /** Half-precision number formats to and from float32: round to nearest even, subnormals, infinities and NaN kept. */
 
+/** How many values a tensor of this shape has. */
+export const elementCount = (shape: readonly number[]): number =>
+  shape.reduce((product, size) => product * size, 1);
+
 let halfTable: Float32Array | undefined;
 
 /** Every half as a float, indexed by its 16 bits: 256 KiB, made on first use. */

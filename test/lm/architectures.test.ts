@@ -2,13 +2,13 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import { backpropagate, type Gradients } from '../../src/lm/backpropagation.ts';
-import { createBatch } from '../../src/lm/batch.ts';
-import { openCheckpoint, openSafetensors } from '../../src/lm/checkpoint.ts';
-import { readDecoderConfig } from '../../src/lm/config.ts';
-import { type AttachedAdapter, createDecoder, type Decoder } from '../../src/lm/decoder.ts';
+import { openSafetensors } from '../../src/lm/checkpoint.ts';
+import type { Decoder } from '../../src/lm/decoder.ts';
 import { generate } from '../../src/lm/generate.ts';
-import { loraInput, weightName } from '../../src/lm/layer-tensors.ts';
+import { loraInputs } from '../../src/lm/layer-tensors.ts';
 import { readAdapter } from '../../src/lm/lora.ts';
+import { openDecoder } from './open-decoder.ts';
+import { expectPeftGradients, logitsOf, relativeError } from './reference.ts';
 
 /** Every family against transformers and PEFT, weights as they are stored (bfloat16): see scripts/parity/architectures.py. */
 const folder = fileURLToPath(new URL('../fixtures/architectures/', import.meta.url));
@@ -19,38 +19,13 @@ const decoders = new Map<string, Promise<Decoder>>();
 function decoderOf(name: string): Promise<Decoder> {
   const known = decoders.get(name);
   if (known) return known;
-  const config = readDecoderConfig(folder + name);
-  const checkpoint = openCheckpoint(folder + name, config);
-  const weights = new Map(checkpoint.names.map((tensor) => [tensor, checkpoint.readStored(tensor)]));
-  const made = createDecoder(config, weights, 1);
+  const made = openDecoder(folder + name, { stored: true });
   decoders.set(name, made);
   return made;
 }
 afterAll(async () => {
   for (const decoder of decoders.values()) await (await decoder).close();
 });
-
-/** ‖a − b‖ / ‖b‖. */
-function relativeError(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  expect(a.length).toBe(b.length);
-  let [error, size] = [0, 0];
-  for (let i = 0; i < a.length; i++) {
-    error += (a[i]! - b[i]!) ** 2;
-    size += b[i]! ** 2;
-  }
-  return Math.sqrt(error / size);
-}
-
-async function logitsOf(decoder: Decoder, rows: number[][], adapter: AttachedAdapter | null) {
-  const batch = createBatch(rows);
-  let x = decoder.embed(batch.ids);
-  for (let layer = 0; layer < decoder.config.layers; layer++)
-    x = (await decoder.layer(layer, x, batch, adapter)).y;
-  const width = decoder.config.hiddenSize;
-  const own = rows.flatMap((ids, b) => ids.map((_, s) => b * batch.length + s));
-  const hidden = new Float32Array(own.flatMap((row) => [...x.subarray(row * width, (row + 1) * width)]));
-  return (await decoder.distribution(hidden, 10, true)).logits!;
-}
 
 test('every family has a fixture whose choices are no near ties', () => {
   expect(names.length).toBeGreaterThan(11);
@@ -80,22 +55,14 @@ describe.each(names)('%s agrees with transformers and PEFT', (name) => {
     const scale = 1 / (labelled as number[]).reduce((a, b) => a + b, 0);
     const nothing = { layer: [], head: [], embedding: false };
     expect(await backpropagate(decoder, sequences, null, scale, nothing, new Map())).toBeCloseTo(loss, 5);
-    const matrices = [...adapter.layers[0]!.shape.keys()];
-    const layer = matrices.flatMap((matrix) => [loraInput(matrix, 'a'), loraInput(matrix, 'b')]);
+    const layer = loraInputs(adapter.layers[0]!.shape.keys());
     const found: Gradients = new Map();
     const trained = { layer, head: [], embedding: false };
     expect(await backpropagate(decoder, sequences, adapter, scale, trained, found)).toBeCloseTo(
       adaptedLoss,
       5,
     );
-    const gradients = [...expected.tensors.keys()].filter((key) => key.includes('lora_'));
-    expect(found.size).toBe(gradients.length);
-    for (const [key, gradient] of found) {
-      const [index, input] = key.split('/') as [string, string];
-      const [matrix, factor] = input.split('.') as [string, string];
-      const module = weightName(Number(index), `${matrix}.lora_${factor.toUpperCase()}.weight`);
-      expect(relativeError(gradient, expected.read(`base_model.model.${module}`)), key).toBeLessThan(1e-4);
-    }
+    expectPeftGradients(found, expected);
   });
 
   test('greedy tokens and their log-probabilities, in one batch with a cache', async () => {

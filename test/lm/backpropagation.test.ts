@@ -1,30 +1,22 @@
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createBatch } from '../../src/lm/batch.ts';
-import { openCheckpoint } from '../../src/lm/checkpoint.ts';
 import { readDecoderConfig } from '../../src/lm/config.ts';
-import { createDecoder, type Decoder } from '../../src/lm/decoder.ts';
-import { loraInput } from '../../src/lm/layer-tensors.ts';
+import type { Decoder } from '../../src/lm/decoder.ts';
+import { loraInputs } from '../../src/lm/layer-tensors.ts';
 import { readAdapter } from '../../src/lm/lora.ts';
+import { openDecoder, parity } from './open-decoder.ts';
 
-const parity = fileURLToPath(new URL('../fixtures/parity/', import.meta.url));
 const config = readDecoderConfig(`${parity}tied`);
 let decoder: Decoder;
 beforeAll(async () => {
-  const checkpoint = openCheckpoint(`${parity}tied`, config);
-  const weights = new Map(checkpoint.names.map((name) => [name, checkpoint.read(name)]));
-  checkpoint.close();
-  decoder = await createDecoder(config, weights, 1);
+  decoder = await openDecoder(`${parity}tied`);
 });
 afterAll(() => decoder.close());
 
 test('a gradient is the same to the bit whether the wide products were kept or are computed again', async () => {
   const adapter = readAdapter(`${parity}adapter`, config);
   const attached = await decoder.attach(adapter);
-  const trained = adapter.targetModules.flatMap((projection) => [
-    loraInput(projection, 'a'),
-    loraInput(projection, 'b'),
-  ]);
+  const trained = loraInputs(adapter.targetModules);
   const batch = createBatch([
     [1, 70, 71, 72, 2],
     [1, 90, 91],

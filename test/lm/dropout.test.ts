@@ -2,15 +2,15 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { backpropagate, type Gradients } from '../../src/lm/backpropagation.ts';
 import type { Decoder } from '../../src/lm/decoder.ts';
 import { dropoutMask, withDropout } from '../../src/lm/dropout.ts';
-import { loraInput } from '../../src/lm/layer-tensors.ts';
+import { loraInputs } from '../../src/lm/layer-tensors.ts';
 import { type LoraAdapter, readAdapter } from '../../src/lm/lora.ts';
-import { parityFolder, tinyDecoder } from './fixture-decoder.ts';
+import { openDecoder, parity } from './open-decoder.ts';
 
 let decoder: Decoder;
 let adapter: LoraAdapter;
 beforeAll(async () => {
-  decoder = await tinyDecoder();
-  adapter = readAdapter(`${parityFolder}adapter`, decoder.config);
+  decoder = await openDecoder(`${parity}tied`);
+  adapter = readAdapter(`${parity}adapter`, decoder.config);
 });
 afterAll(() => decoder.close());
 
@@ -21,10 +21,7 @@ const sequences = [
 
 async function lossOf(of: LoraAdapter, rate: number, seed: number, gradients: Gradients = new Map()) {
   const attached = withDropout(await decoder.attach(of), decoder.config, rate, seed);
-  const layer = of.targetModules.flatMap((projection) => [
-    loraInput(projection, 'a'),
-    loraInput(projection, 'b'),
-  ]);
+  const layer = loraInputs(of.targetModules);
   return backpropagate(decoder, sequences, attached, 1 / 6, { layer, head: [], embedding: false }, gradients);
 }
 

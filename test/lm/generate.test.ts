@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openCheckpoint } from '../../src/lm/checkpoint.ts';
-import { readDecoderConfig } from '../../src/lm/config.ts';
-import { createDecoder, type Decoder } from '../../src/lm/decoder.ts';
+import type { Decoder } from '../../src/lm/decoder.ts';
 import { type GenerateSettings, generate } from '../../src/lm/generate.ts';
+import { openDecoder } from './open-decoder.ts';
 
 const folder = fileURLToPath(new URL('../fixtures/parity/', import.meta.url));
 const greedy: { prompt: number[]; tokens: number[] }[] = JSON.parse(
@@ -14,13 +13,7 @@ const settings: GenerateSettings = { maxTokens: 12, temperature: 0, topP: 1, sto
 let decoder: Decoder;
 
 beforeAll(async () => {
-  const config = readDecoderConfig(`${folder}tied`);
-  const checkpoint = openCheckpoint(`${folder}tied`, config);
-  decoder = await createDecoder(
-    config,
-    new Map(checkpoint.names.map((name) => [name, checkpoint.read(name)])),
-    1,
-  );
+  decoder = await openDecoder(`${folder}tied`);
 });
 afterAll(() => decoder.close());
 

@@ -5,17 +5,18 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import { AuditError } from '../../src/errors.ts';
 import { backpropagate, type Gradients } from '../../src/lm/backpropagation.ts';
-import { createBatch } from '../../src/lm/batch.ts';
 import { type Checkpoint, openCheckpoint, openSafetensors } from '../../src/lm/checkpoint.ts';
 import { readDecoderConfig } from '../../src/lm/config.ts';
-import { createDecoder, type Decoder } from '../../src/lm/decoder.ts';
+import type { Decoder } from '../../src/lm/decoder.ts';
 import { layerGradientGraph, layerGraph } from '../../src/lm/decoder-graph.ts';
-import { layerTensors, loraInput, weightName } from '../../src/lm/layer-tensors.ts';
+import { layerTensors, loraInputs } from '../../src/lm/layer-tensors.ts';
 import { readAdapter } from '../../src/lm/lora.ts';
 import { writeSafetensors } from '../../src/lm/safetensors.ts';
 import { emitModel } from '../../src/onnx/emit.ts';
 import { byteLengthOf, formatOf, type Stored } from '../../src/onnx/stored.ts';
 import { projections } from '../../src/trainer.ts';
+import { openDecoder } from './open-decoder.ts';
+import { expectPeftGradients, logitsOf, relativeError } from './reference.ts';
 
 /** A base that bitsandbytes quantised, and what PyTorch and PEFT compute with it: see scripts/parity/normal_float.py. */
 const folder = fileURLToPath(new URL('../fixtures/normal-float/', import.meta.url));
@@ -33,21 +34,8 @@ const withCheckpoint = <T>(use: (checkpoint: Checkpoint) => T): T => {
 };
 
 let opened: Promise<Decoder> | undefined;
-const decoderOf = () =>
-  (opened ??= withCheckpoint((checkpoint) =>
-    createDecoder(config, new Map(checkpoint.names.map((name) => [name, checkpoint.readStored(name)])), 1),
-  ));
+const decoderOf = () => (opened ??= openDecoder(folder, { stored: true }));
 afterAll(async () => (await opened)?.close());
-
-function relativeError(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  expect(a.length).toBe(b.length);
-  let [error, size] = [0, 0];
-  for (let i = 0; i < a.length; i++) {
-    error += (a[i]! - b[i]!) ** 2;
-    size += b[i]! ** 2;
-  }
-  return Math.sqrt(error / size);
-}
 
 describe('a base in 4-bit NormalFloat', () => {
   test('decodes to what bitsandbytes decodes', () => {
@@ -69,11 +57,7 @@ describe('a base in 4-bit NormalFloat', () => {
 
   test('gives the logits of the dequantised model', async () => {
     const decoder = await decoderOf();
-    const batch = createBatch([row]);
-    let x = decoder.embed(batch.ids);
-    for (let layer = 0; layer < config.layers; layer++) x = (await decoder.layer(layer, x, batch, null)).y;
-    const { logits } = await decoder.distribution(x, 10, true);
-    expect(relativeError(logits!, expected.read('logits'))).toBeLessThan(1e-5);
+    expect(relativeError(await logitsOf(decoder, [row], null), expected.read('logits'))).toBeLessThan(1e-5);
   });
 
   test('trains an adapter: loss and every gradient agree with PEFT', async () => {
@@ -83,7 +67,7 @@ describe('a base in 4-bit NormalFloat', () => {
       ids: row,
       weights: (row as number[]).map((_, i) => Number(i >= row.length - labelled)),
     };
-    const layer = projections.flatMap((matrix) => [loraInput(matrix, 'a'), loraInput(matrix, 'b')]);
+    const layer = loraInputs(projections);
     const found: Gradients = new Map();
     const trained = { layer, head: [], embedding: false };
     expect(await backpropagate(decoder, [sequence], adapter, 1 / labelled, trained, found)).toBeCloseTo(
@@ -91,12 +75,7 @@ describe('a base in 4-bit NormalFloat', () => {
       5,
     );
     expect(found.size).toBe(2 * 2 * 7);
-    for (const [key, gradient] of found) {
-      const [index, input] = key.split('/') as [string, string];
-      const [matrix, factor] = input.split('.') as [string, string];
-      const module = weightName(Number(index), `${matrix}.lora_${factor.toUpperCase()}.weight`);
-      expect(relativeError(gradient, expected.read(`base_model.model.${module}`)), key).toBeLessThan(1e-4);
-    }
+    expectPeftGradients(found, expected);
   });
 
   test('never meets MatMulBnb4, whose transposed form is wrong', () => {

@@ -6,13 +6,17 @@ import { createDecoder, type Decoder } from '../../src/lm/decoder.ts';
 export const parity = fileURLToPath(new URL('../fixtures/parity/', import.meta.url));
 export const wren = fileURLToPath(new URL('../../models/wren/', import.meta.url));
 
-/** A checkpoint's decoder on one thread. */
-export async function openDecoder(directory: string): Promise<Decoder> {
+/** A checkpoint's decoder on one thread, its weights in float32 or as they are stored. */
+export async function openDecoder(
+  directory: string,
+  { stored = false, fast = false }: { stored?: boolean; fast?: boolean } = {},
+): Promise<Decoder> {
   const config = readDecoderConfig(directory);
   const checkpoint = openCheckpoint(directory, config);
-  const weights = new Map(checkpoint.names.map((name) => [name, checkpoint.read(name)]));
+  const read = stored ? checkpoint.readStored : checkpoint.read;
+  const weights = new Map(checkpoint.names.map((name) => [name, read(name)]));
   checkpoint.close();
-  return createDecoder(config, weights, 1);
+  return createDecoder(config, weights, 1, 'cpu', fast);
 }
 
 /** A decoder that notes what its layers were asked: rows × new tokens, and the attention scores of one call. */

@@ -2,15 +2,16 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import { backpropagate, type Gradients } from '../../src/lm/backpropagation.ts';
-import { createBatch, type Sequence } from '../../src/lm/batch.ts';
-import { openCheckpoint, openSafetensors } from '../../src/lm/checkpoint.ts';
-import { readDecoderConfig } from '../../src/lm/config.ts';
-import { createDecoder, type Decoder } from '../../src/lm/decoder.ts';
+import type { Sequence } from '../../src/lm/batch.ts';
+import { openSafetensors } from '../../src/lm/checkpoint.ts';
+import type { Decoder } from '../../src/lm/decoder.ts';
 import { generate } from '../../src/lm/generate.ts';
-import { layerTensors, loraInput, weightName } from '../../src/lm/layer-tensors.ts';
+import { layerTensors, loraInputs, weightName } from '../../src/lm/layer-tensors.ts';
 import { readAdapter } from '../../src/lm/lora.ts';
 import { trainAdapter } from '../../src/lm/train.ts';
 import { projections, type TrainingStep } from '../../src/trainer.ts';
+import { openDecoder } from './open-decoder.ts';
+import { expectPeftGradients, logitsOf, relativeError } from './reference.ts';
 
 /** What PyTorch, transformers and PEFT computed for tiny random models: see test/fixtures/parity/README.md. */
 const folder = fileURLToPath(new URL('../fixtures/parity/', import.meta.url));
@@ -22,10 +23,7 @@ function decoderOf(name: string): Promise<Decoder> {
   const directory = folder + (name === 'adapter' ? 'tied' : name);
   const known = decoders.get(directory);
   if (known) return known;
-  const config = readDecoderConfig(directory);
-  const checkpoint = openCheckpoint(directory, config);
-  const weights = new Map(checkpoint.names.map((tensor) => [tensor, checkpoint.read(tensor)]));
-  const made = createDecoder(config, weights, 1);
+  const made = openDecoder(directory);
   decoders.set(directory, made);
   return made;
 }
@@ -52,17 +50,6 @@ function sequencesOf(batch: {
   });
 }
 
-/** ‖a − b‖ / ‖b‖. */
-function relativeError(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  expect(a.length).toBe(b.length);
-  let [error, size] = [0, 0];
-  for (let i = 0; i < a.length; i++) {
-    error += (a[i]! - b[i]!) ** 2;
-    size += b[i]! ** 2;
-  }
-  return Math.sqrt(error / size);
-}
-
 const sequences = sequencesOf(numbers.batch);
 const labelled = sequences.flatMap(({ weights }) => weights.slice(1)).reduce((a, b) => a + b, 0);
 
@@ -70,15 +57,12 @@ describe.each(names)('%s agrees with transformers', (name) => {
   test('logits', async () => {
     const decoder = await decoderOf(name);
     const adapter = await adapterOf(decoder, name);
-    const batch = createBatch(sequences.map(({ ids }) => ids));
-    let x = decoder.embed(batch.ids);
-    for (let layer = 0; layer < decoder.config.layers; layer++)
-      x = (await decoder.layer(layer, x, batch, adapter)).y;
-    const width = decoder.config.hiddenSize;
-    const rows = sequences.flatMap(({ ids }, b) => ids.map((_, s) => b * batch.length + s));
-    const hidden = new Float32Array(rows.flatMap((row) => [...x.subarray(row * width, (row + 1) * width)]));
-    const { logits } = await decoder.distribution(hidden, 10, true);
-    expect(relativeError(logits!, openSafetensors(`${folder}logits.safetensors`).read(name))).toBeLessThan(
+    const logits = await logitsOf(
+      decoder,
+      sequences.map(({ ids }) => ids),
+      adapter,
+    );
+    expect(relativeError(logits, openSafetensors(`${folder}logits.safetensors`).read(name))).toBeLessThan(
       1e-5,
     );
   });
@@ -135,7 +119,7 @@ test('greedy tokens are the same when everything is recomputed for every token',
 
 test('every LoRA gradient agrees with PEFT', async () => {
   const decoder = await decoderOf('adapter');
-  const layer = projections.flatMap((projection) => [loraInput(projection, 'a'), loraInput(projection, 'b')]);
+  const layer = loraInputs(projections);
   const found: Gradients = new Map();
   await backpropagate(
     decoder,
@@ -145,17 +129,7 @@ test('every LoRA gradient agrees with PEFT', async () => {
     { layer, head: [], embedding: false },
     found,
   );
-  const expected = openSafetensors(`${folder}adapter-gradients.safetensors`);
-  expect(found.size).toBe(expected.tensors.size);
-  for (const [key, gradient] of found) {
-    const [index, name] = key.split('/') as [string, string];
-    const [projection, matrix] = name.split('.') as [string, string];
-    const module = weightName(Number(index), `${projection}.weight`).replace(
-      '.weight',
-      `.lora_${matrix.toUpperCase()}.weight`,
-    );
-    expect(relativeError(gradient, expected.read(`base_model.model.${module}`)), key).toBeLessThan(1e-4);
-  }
+  expectPeftGradients(found, openSafetensors(`${folder}adapter-gradients.safetensors`));
 });
 
 test('every full-parameter gradient agrees with PyTorch', async () => {

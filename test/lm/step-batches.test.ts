@@ -2,18 +2,18 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { backpropagate, type Gradients, lossOf } from '../../src/lm/backpropagation.ts';
 import { pack, type Sequence, trainingBatch } from '../../src/lm/batch.ts';
 import type { Decoder } from '../../src/lm/decoder.ts';
-import { loraInput } from '../../src/lm/layer-tensors.ts';
+import { loraInputs } from '../../src/lm/layer-tensors.ts';
 import { type LoraAdapter, readAdapter } from '../../src/lm/lora.ts';
 import { microBatches, trainingOrder } from '../../src/lm/step-batches.ts';
 import { createRandom } from '../../src/random.ts';
 import { projections, type TrainingSettings } from '../../src/trainer.ts';
-import { parityFolder, tinyDecoder } from './fixture-decoder.ts';
+import { openDecoder, parity } from './open-decoder.ts';
 
 let decoder: Decoder;
 let adapter: LoraAdapter;
 beforeAll(async () => {
-  decoder = await tinyDecoder();
-  adapter = readAdapter(`${parityFolder}adapter`, decoder.config);
+  decoder = await openDecoder(`${parity}tied`);
+  adapter = readAdapter(`${parity}adapter`, decoder.config);
 });
 afterAll(() => decoder.close());
 
@@ -40,7 +40,7 @@ const settings = (over: Partial<TrainingSettings> = {}): TrainingSettings => ({
 async function gradientOfStep(batches: Sequence[][], labelled: number) {
   const gradients: Gradients = new Map();
   const attached = await decoder.attach(adapter);
-  const layer = projections.flatMap((projection) => [loraInput(projection, 'a'), loraInput(projection, 'b')]);
+  const layer = loraInputs(projections);
   let [loss, forwardLoss] = [0, 0];
   for (const batch of batches) {
     const trained = { layer, head: [], embedding: false };

@@ -1,13 +1,13 @@
 import { ask } from '../../src/conversation.ts';
 import { projections, type TrainingJob, type TrainingSettings } from '../../src/trainer.ts';
-import { parityFolder } from './fixture-decoder.ts';
+import { parity } from './open-decoder.ts';
 
 /** A training of the tiny random Llama on six rows. */
 export const tinyJob = (
   outputDirectory: string,
   over: Partial<TrainingSettings> = {},
 ): Omit<TrainingJob, 'onStep' | 'signal'> => ({
-  modelDirectory: `${parityFolder}tied`,
+  modelDirectory: `${parity}tied`,
   rows: Array.from({ length: 6 }, (_, i) => ({
     id: `row-${i}`,
     messages: [...ask(`what is ${i}?`), { role: 'assistant', content: `it is ${i * 7}` }],

@@ -1,13 +1,13 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { backpropagate, type Gradients } from '../../src/lm/backpropagation.ts';
-import { openCheckpoint } from '../../src/lm/checkpoint.ts';
 import { readDecoderConfig } from '../../src/lm/config.ts';
-import { createDecoder } from '../../src/lm/decoder.ts';
 import { withDropout } from '../../src/lm/dropout.ts';
-import { loraInput } from '../../src/lm/layer-tensors.ts';
+import { loraInputs } from '../../src/lm/layer-tensors.ts';
 import { readAdapter } from '../../src/lm/lora.ts';
 import { wholeGraphBytes } from '../../src/lm/whole-graph.ts';
+import { openDecoder } from './open-decoder.ts';
+import { relativeError } from './reference.ts';
 
 const fixtures = fileURLToPath(new URL('../fixtures/architectures/', import.meta.url));
 const rows = [
@@ -16,31 +16,16 @@ const rows = [
 ];
 const sequences = rows.map((ids) => ({ ids, weights: ids.map((_, i) => Number(i > 3)) }));
 
-function relativeError(a: Float32Array, b: Float32Array): number {
-  let [error, size] = [0, 0];
-  for (let i = 0; i < a.length; i++) {
-    error += (a[i]! - b[i]!) ** 2;
-    size += b[i]! ** 2;
-  }
-  return Math.sqrt(error / size);
-}
-
 // One with everything per layer alike, one with fused matrices, one with windows and two rotary tables.
 describe.each(['llama3', 'phi3', 'gemma3'])('all layers of %s in one graph', (name) => {
   test('have the loss and gradients that they have one by one, dropped-out inputs included', async () => {
     const config = readDecoderConfig(fixtures + name);
-    const checkpoint = openCheckpoint(fixtures + name, config);
-    const weights = new Map(checkpoint.names.map((tensor) => [tensor, checkpoint.read(tensor)]));
-    checkpoint.close();
     const results = [];
     for (const fast of [false, true]) {
-      const decoder = await createDecoder(config, weights, 1, 'cpu', fast);
+      const decoder = await openDecoder(fixtures + name, { fast });
       const attached = await decoder.attach(readAdapter(`${fixtures}${name}/adapter`, config));
       const adapter = withDropout(attached, config, 0.1, 'whole');
-      const layer = [...attached.layers[0]!.shape.keys()].flatMap((matrix) => [
-        loraInput(matrix, 'a'),
-        loraInput(matrix, 'b'),
-      ]);
+      const layer = loraInputs(attached.layers[0]!.shape.keys());
       const gradients: Gradients = new Map();
       const trained = { layer, head: [], embedding: false };
       let calls = 0;

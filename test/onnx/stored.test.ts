@@ -5,6 +5,7 @@ import { createSession, feed, feedStored } from '../../src/onnx/session.ts';
 import { byteLengthOf, decode, formatOf, type Stored } from '../../src/onnx/stored.ts';
 import { floatToBfloat16, floatToHalf } from '../../src/onnx/tensor.ts';
 import { createRandom } from '../../src/random.ts';
+import { relativeError } from '../lm/reference.ts';
 
 const [rows, columns] = [6, 64];
 const size = rows * columns;
@@ -70,15 +71,6 @@ function exact(stored: Stored, x: Float32Array): number[] {
     for (let k = 0; k < columns; k++) sum += x[token * columns + k]! * weight[row * columns + k]!;
     return sum;
   });
-}
-
-function relativeError(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let [error, total] = [0, 0];
-  for (let i = 0; i < a.length; i++) {
-    error += (a[i]! - b[i]!) ** 2;
-    total += b[i]! ** 2;
-  }
-  return Math.sqrt(error / total);
 }
 
 describe.each(Object.entries(examples))('a weight stored as %s', (name, stored) => {

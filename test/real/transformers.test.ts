@@ -11,11 +11,12 @@ import { openCheckpoint, openSafetensors } from '../../src/lm/checkpoint.ts';
 import { readDecoderConfig } from '../../src/lm/config.ts';
 import { createDecoder, type Decoder } from '../../src/lm/decoder.ts';
 import { generate } from '../../src/lm/generate.ts';
-import { loraInput, weightName } from '../../src/lm/layer-tensors.ts';
+import { loraInputs, weightName } from '../../src/lm/layer-tensors.ts';
 import { readAdapter, writeAdapter } from '../../src/lm/lora.ts';
 import { loadChatTokenizer } from '../../src/lm/tokenizer.ts';
 import { trainingSequence } from '../../src/lm/train.ts';
 import { projections } from '../../src/trainer.ts';
+import { relativeError } from '../lm/reference.ts';
 
 /** Whole checkpoints beside transformers and PEFT. PYTHON names an interpreter that has torch, transformers and peft. */
 const python = process.env.PYTHON ?? 'python3';
@@ -38,16 +39,6 @@ function missing(directory: string): string | null {
 function runPeer(...args: string[]): void {
   const result = spawnSync(python, [peerScript, ...args], { encoding: 'utf8' });
   if (result.status !== 0) throw new Error(`peer.py failed:\n${result.stderr}`);
-}
-
-function relativeError(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  expect(a.length).toBe(b.length);
-  let [error, size] = [0, 0];
-  for (let i = 0; i < a.length; i++) {
-    error += (a[i]! - b[i]!) ** 2;
-    size += b[i]! ** 2;
-  }
-  return Math.sqrt(error / size);
 }
 
 interface Peer {
@@ -125,10 +116,7 @@ for (const [name, directory] of Object.entries(checkpoints)) {
 
     test('gives the loss and every LoRA gradient that PEFT gives', async () => {
       const attached = await decoder.attach(readAdapter(join(folder, 'adapter'), decoder.config));
-      const layer = projections.flatMap((projection) => [
-        loraInput(projection, 'a'),
-        loraInput(projection, 'b'),
-      ]);
+      const layer = loraInputs(projections);
       const found: Gradients = new Map();
       const trained = { layer, head: [], embedding: false };
       const loss = await backpropagate(decoder, sequences, attached, 1 / labelledOf(), trained, found);
