@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
-import type { Context, Outcome } from './commands.ts';
+import type { Context, Outcome } from './commands/verb.ts';
 import { AuditError, exitCode } from './errors.ts';
 import { packageRoot } from './files.ts';
 

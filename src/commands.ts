@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { parse } from 'yaml';
 import type { AuditOptions } from './audit.ts';
+import type { Context, Outcome } from './commands/verb.ts';
 import type { ConfigInput } from './config.ts';
 import { type ConfigFile, type Override, readConfigFile } from './config-file.ts';
 import { AuditError, exitCode } from './errors.ts';
@@ -10,22 +11,8 @@ import { packageRoot, writeFileAtomic } from './files.ts';
 import { localPath } from './hub/cache.ts';
 import { isHubName, repositoryOf } from './hub/name.ts';
 import { configTemplate } from './init.ts';
-import type { Progress } from './progress.ts';
 import type { Summary } from './record.ts';
 import { resultTable, textTable } from './result-table.ts';
-
-/** What a verb found out: a document for --json, the same as text, and the exit code. */
-export interface Outcome {
-  readonly document: object;
-  readonly text: string;
-  readonly exitCode: number;
-}
-
-/** What a verb may do beside returning its outcome. */
-export interface Context {
-  readonly onProgress: (progress: Progress) => void;
-  readonly signal: AbortSignal;
-}
 
 /** Flags that a run's verbs share. */
 export interface RunFlags {

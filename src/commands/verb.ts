@@ -1,0 +1,14 @@
+import type { Progress } from '../progress.ts';
+
+/** What a verb found out: a document for --json, the same as text, and the exit code. */
+export interface Outcome {
+  readonly document: object;
+  readonly text: string;
+  readonly exitCode: number;
+}
+
+/** What a verb may do beside returning its outcome. */
+export interface Context {
+  readonly onProgress: (progress: Progress) => void;
+  readonly signal: AbortSignal;
+}
