@@ -25,10 +25,10 @@ const toSequences = (rows) =>
   rows.map(({ ids, labelled }) => ({ ids, weights: ids.map((_, i) => Number(i >= ids.length - labelled)) }));
 
 /** Steps of SFT on an adapter that PEFT reads too; the first step builds the sessions and is left out. */
-async function train() {
+async function train(watch = (decoder) => decoder) {
   const { readAdapter } = await import(dist('lm/lora'));
   const { trainAdapter } = await import(dist('lm/train'));
-  const decoder = await openDecoder();
+  const decoder = watch(await openDecoder());
   const adapter = readAdapter(settings.adapter, decoder.config);
   const steps = [];
   let start = performance.now();
@@ -52,6 +52,33 @@ async function train() {
   const counted = steps.slice(settings.warmup);
   const sum = (key) => counted.reduce((total, step) => total + step[key], 0);
   return { tokensPerSecond: sum('tokens') / sum('seconds'), losses: steps.map(({ loss }) => loss) };
+}
+
+/** Where the steps of a layered training spend their time: forward, gradients, the head; seconds of all counted steps. */
+async function trainingProfile() {
+  const stepsOf = { forward: [], gradients: [], head: [] };
+  const timed = async (part, work) => {
+    const began = performance.now();
+    const result = await work();
+    stepsOf[part].push(seconds(began));
+    return result;
+  };
+  const result = await train((decoder) => ({
+    ...decoder,
+    layerForTraining: (...request) => timed('forward', () => decoder.layerForTraining(...request)),
+    layerGradient: (...request) => timed('gradients', () => decoder.layerGradient(...request)),
+    loss: (...request) => timed('head', () => decoder.loss(...request)),
+  }));
+  const { steps, batchSize, gradientAccumulation } = settings.training;
+  const counted = (steps - settings.warmup) / steps;
+  const spent = Object.fromEntries(
+    Object.entries(stepsOf).map(([part, times]) => [
+      part,
+      times.slice(Math.round(times.length * (1 - counted))).reduce((a, b) => a + b, 0),
+    ]),
+  );
+  const tokens = (steps - settings.warmup) * batchSize * gradientAccumulation * settings.rows[0].ids.length;
+  return { seconds: tokens / result.tokensPerSecond, spent, tokens };
 }
 
 async function generateTokens() {
@@ -221,7 +248,16 @@ async function gemm() {
   return { gigaflopsPerSecond: (2 * rows * columns * tokens * repeats) / seconds(began) / 1e9 };
 }
 
-const tasks = { train, generate: generateTokens, profile, answer, start, likelihood, gemm };
+const tasks = {
+  train: () => train(),
+  'training-profile': trainingProfile,
+  generate: generateTokens,
+  profile,
+  answer,
+  start,
+  likelihood,
+  gemm,
+};
 const result = await tasks[task]();
 process.stdout.write(`${JSON.stringify({ ...result, peakMegabytes: peakMegabytes() })}\n`, () =>
   process.exit(0),

@@ -66,20 +66,34 @@ const smolLm2 = { hidden: 576, inner: 1536, queries: 576, keys: 192, layers: 30,
 const attentionFlops = 2 * smolLm2.hidden * (2 * smolLm2.queries + 2 * smolLm2.keys);
 const layerFlops = attentionFlops + 2 * 3 * smolLm2.hidden * smolLm2.inner;
 
-/** Per token of a training step: the products of the matrices forward and to the inputs, what is recomputed, adapters, attention and head. */
-export function trainingFlops({ recomputed }) {
-  const { hidden, inner, queries, keys, layers, vocabulary } = smolLm2;
-  const [length, rank, labelled] = [256, 16, 0.5];
+/** One layer's adapters and attention scores, multiplications and additions per token, at rank 16 and 256 tokens. */
+const adapterFlops = (() => {
+  const { hidden, inner, queries, keys } = smolLm2;
   const widths = [
     ...[hidden + queries, hidden + keys, hidden + keys, queries + hidden],
     ...[hidden + inner, hidden + inner, inner + hidden],
   ];
-  const adapter = 2 * rank * widths.reduce((a, b) => a + b, 0);
-  const attention = 4 * length * queries;
-  const layer =
-    2 * layerFlops + 3 * adapter + 3 * attention + (recomputed ? attentionFlops + adapter + attention : 0);
-  return layers * layer + 4 * vocabulary * hidden * labelled;
+  return 2 * 16 * widths.reduce((a, b) => a + b, 0);
+})();
+const scoreFlops = 4 * 256 * smolLm2.queries;
+
+/** Per token of a training step, by part: what the products of matrices take; half of the tokens are labelled. */
+export function trainingParts({ recomputed }) {
+  const { hidden, layers, vocabulary } = smolLm2;
+  return {
+    forward: layers * (layerFlops + adapterFlops + scoreFlops),
+    gradients:
+      layers *
+      (layerFlops +
+        2 * adapterFlops +
+        2 * scoreFlops +
+        (recomputed ? attentionFlops + adapterFlops + scoreFlops : 0)),
+    head: 4 * vocabulary * hidden * 0.5,
+  };
 }
+
+/** The sum of the parts. */
+export const trainingFlops = (mode) => Object.values(trainingParts(mode)).reduce((a, b) => a + b, 0);
 
 function table(runs, baseline) {
   const speed = (name) => median(runs[name].map(resultOf));
@@ -199,7 +213,22 @@ function boundLines(tasks) {
     '',
     line('ours, fast', false),
     line('ours, low memory', true),
+    ...(tasks['training-profile'] ? ['', lowMemoryProfile(tasks)] : []),
   ];
+}
+
+/** Where a layered training's time goes, against what its products alone would take. */
+function lowMemoryProfile(tasks) {
+  const runs = tasks['training-profile']['ours, low memory'];
+  const { spent, tokens, seconds } = runs.find((run) => run.seconds === median(runs.map(resultOf)));
+  const reached = productSpeed(tasks);
+  const names = { forward: 'forward', gradients: 'gradients, attention computed again', head: 'the head' };
+  const parts = Object.entries(trainingParts({ recomputed: true })).map(([part, flops]) => {
+    const speed = (tokens * flops) / 1e9 / spent[part];
+    return `${names[part]} ${figure(spent[part], 1)} s (${figure(speed)} GFLOP/s of products, ${figure((100 * speed) / reached)} %)`;
+  });
+  const rest = seconds - Object.values(spent).reduce((a, b) => a + b);
+  return `What bounds low memory: of ${figure(seconds, 1)} s for two steps, ${parts.join(', ')}, the rest (optimiser, embedding, batches) ${figure(rest, 1)} s. What is missing goes to what is no product: norms, SiLU, rotary embeddings, softmax, and copying each layer's outputs from session to session.`;
 }
 
 export function writeResults(results) {

@@ -149,6 +149,9 @@ async function contenders() {
       'transformers, one call each': () => runTheirs('answer', drift),
     },
     profile: { ours: () => runOurs('profile', { ...generation, batch: 32 }) },
+    'training-profile': {
+      'ours, low memory': () => runOurs('training-profile', { ...equal, memory: 'low' }),
+    },
     start: {
       'ours, 30 layers': () => runOurs('start', { model, layers: 30 }),
       'ours, 120 layers': () => runOurs('start', { model, layers: 120 }),
