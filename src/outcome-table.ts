@@ -92,7 +92,7 @@ class Sheet {
     let values = numbers[column];
     if (!values || at >= values.length) {
       if (Number.isNaN(value)) return;
-      const longer = new Float64Array(this.items.length).fill(Number.NaN);
+      const longer = new Float64Array(roomFor(this.items.length, values)).fill(Number.NaN);
       if (values) longer.set(values);
       numbers[column] = values = longer;
     }
@@ -204,8 +204,12 @@ const blockKey = (arm: string, repeat: number) => `${arm}\u0000${repeat}`;
 const judgeKey = ({ name, fingerprint }: { readonly name: string; readonly fingerprint: string }) =>
   `${name}\u0000${fingerprint}`;
 
+/** A plan that grows item by item must not copy its columns every time. */
+const roomFor = (length: number, values: ArrayLike<number> | undefined) =>
+  Math.max(length, 2 * (values?.length ?? 0));
+
 function grown<T extends Uint8Array | Uint32Array>(values: T, length: number): T {
-  const longer = new (values.constructor as new (length: number) => T)(length);
+  const longer = new (values.constructor as new (length: number) => T)(roomFor(length, values));
   longer.set(values);
   return longer;
 }
