@@ -45,7 +45,7 @@ export async function replay(
   const files = [...recorded.files, ...(figures === null ? [] : [figures])];
   if (printed === null) {
     // A run's own summary is what its records give, to the byte: nothing is added to it.
-    const claims = existsSync(join(directory, 'run.json')) ? {} : { claims: judgeClaims(summary) };
+    const claims = isRun ? {} : { claims: judgeClaims(summary) };
     return { name: recorded.name, summary: { ...summary, ...claims }, files };
   }
   const comparison = comparePublished(printed, summary);
