@@ -1,6 +1,8 @@
 import { type ArmRows, type GatedMetric, gatedMetrics, marginOf } from './compare.ts';
 import { isHeadline } from './metrics.ts';
-import type { Comparison, ItemRecord, Summary, Verdict, VerdictRecord } from './record.ts';
+import type { Completion } from './outcomes.ts';
+import type { Comparison, Summary, Verdict } from './record.ts';
+import type { SuiteKind } from './suite.ts';
 import { largestUnscoredShare } from './verdict.ts';
 
 /** What a reader must know before trusting a summary, in plain words. */
@@ -50,10 +52,7 @@ interface Asked {
   readonly gated: readonly JudgedCompletion[];
 }
 
-interface JudgedCompletion {
-  readonly record: ItemRecord | null;
-  readonly verdict: VerdictRecord | null;
-}
+type JudgedCompletion = Completion<SuiteKind>;
 
 function completionsOf(rows: readonly { readonly completions: readonly JudgedCompletion[] }[]) {
   return rows.flatMap(({ completions }) => completions);
@@ -95,7 +94,7 @@ function unscored(asked: readonly Asked[]): string[] {
   });
 }
 
-function unscoredReason(verdict: VerdictRecord | null): string | null {
+function unscoredReason(verdict: JudgedCompletion['verdict']): string | null {
   if (verdict === null) return 'no verdict';
   return verdict.label === 'unscored' ? (verdict.reason ?? 'no reason given') : null;
 }
@@ -112,7 +111,7 @@ function cutOffs(asked: readonly Asked[]): string[] {
 
 function unfinishedThoughts(asked: readonly Asked[]): string[] {
   return asked.flatMap(({ label, completions }) => {
-    const count = completions.filter(({ record }) => record?.thinking && record.completion === '').length;
+    const count = completions.filter(({ record }) => record?.thought && !record.answered).length;
     const all = completions.length;
     return count === 0
       ? []

@@ -72,6 +72,16 @@ function createProgram(perform: (verb: Verb, json: boolean) => Promise<void>): C
     .argument('<run>', 'a run folder')
     .option('--show-completions', 'also print harmful completions')
     .action((run, flags) => perform((commands) => commands.report(run, flags), flags.json));
+  verb('replay', 'analyse recorded outcomes without any model, beside the figures printed of them')
+    .argument('<outcomes>', 'a folder of outcomes, a run folder, or `paper`: those of arXiv 2409.19476')
+    .option('--published <file>', 'printed figures to compare; published.json of the folder unless given')
+    .option('--out <folder>', 'also write report.md and report.html')
+    .action((source, flags) =>
+      perform(
+        async (_, context) => (await import('./commands/replay.ts')).replay(source, flags, context),
+        flags.json,
+      ),
+    );
   verb('merge', 'write the checkpoint that a base and an adapter make together')
     .requiredOption('--base <model>', 'a folder or hf:OWNER/NAME')
     .requiredOption('--adapter <adapter>', 'a PEFT folder or hf:OWNER/NAME')

@@ -6,7 +6,7 @@ import {
   type Judged,
   riskCoverageArea,
 } from './calibration.ts';
-import type { Completion, Row, VerdictOf } from './outcomes.ts';
+import type { Completion, Row, VerdictFacts } from './outcomes.ts';
 import { pairedRateOf, rateOf, type Tallies, type Tally } from './rate.ts';
 import type { ArmSummary, DriftSummary, Uncertainty, UncertaintySplit } from './record.ts';
 import { mean, meanAndError } from './stats.ts';
@@ -25,8 +25,8 @@ const eceBins = 10;
 interface Answer {
   readonly correct: boolean;
   readonly adopted: boolean;
-  readonly exactMatch: boolean;
-  readonly tokenF1: number;
+  readonly exactMatch: boolean | null;
+  readonly tokenF1: number | null;
   readonly uncertainty: Uncertainty | null;
   readonly confidence: number | null;
   readonly truncatedMass: number | null;
@@ -38,7 +38,7 @@ type Answers = ReadonlyMap<string, readonly (Answer | null)[]>;
 /** Whether a verdict says correct, in either mode. */
 export const isCorrect =
   (mode: DriftMode) =>
-  (verdict: VerdictOf<'drift'>): boolean =>
+  (verdict: VerdictFacts<'drift'>): boolean =>
     mode === 'paper' ? verdict.paper.correct : verdict.label === 'correct';
 
 /** The name under which each mode's confidence is reported. */
@@ -113,8 +113,8 @@ function summariseCondition(answers: Answers, base: Answers, mode: DriftMode): D
     adoptionGivenKnown: rateOf(tallyAnswers(answers, ({ adopted }) => adopted, base)).rate,
     correctToWrong: countFlips(answers, base, true),
     wrongToCorrect: countFlips(answers, base, false),
-    exactMatch: meanOf(answered.map(({ exactMatch }) => (exactMatch ? 1 : 0))),
-    tokenF1: meanOf(answered.map(({ tokenF1 }) => tokenF1)),
+    exactMatch: meanOf(answered.flatMap(({ exactMatch }) => (exactMatch === null ? [] : exactMatch ? 1 : 0))),
+    tokenF1: meanOf(answered.flatMap(({ tokenF1 }) => tokenF1 ?? [])),
     auroc: area.auroc,
     aurocCi95: area.ci95 ? [area.ci95[0], area.ci95[1]] : null,
     riskCoverageArea: riskCoverageArea(judged),

@@ -124,7 +124,8 @@ function readLines<T>(path: string, schema: z.ZodType<T>): { lines: T[]; bytes: 
   return { lines, bytes: start };
 }
 
-function parseLine<T>(text: string, schema: z.ZodType<T>, path: string, number: number): T {
+/** One line of a journal as its record. @throws AuditError `store` when it is damaged or of another version. */
+export function parseLine<T>(text: string, schema: z.ZodType<T>, path: string, number: number): T {
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -1,5 +1,12 @@
+import { type Added, createOutcomeTable, type OutcomeTable } from './outcome-table.ts';
 import type { Tallies, Tally } from './rate.ts';
-import type { ItemRecord, VerdictRecord } from './record.ts';
+import type {
+  DriftVerdictRecord,
+  HarmVerdictRecord,
+  ItemRecord,
+  OverRefusalVerdictRecord,
+  VerdictRecord,
+} from './record.ts';
 import type { SuiteItem, SuiteKind } from './suite.ts';
 
 /** One planned prompt: what was to be asked of every arm. */
@@ -19,12 +26,34 @@ export interface SuiteJudge {
   readonly fingerprint: string;
 }
 
-export type VerdictOf<K extends SuiteKind> = Extract<VerdictRecord, { suite: K }>;
+/** What a summary rests on of one generation: its record without texts and tokens. */
+export interface GenerationFacts
+  extends Pick<
+    ItemRecord,
+    'finishReason' | 'uncertainty' | 'uncertaintyPaper' | 'confidence' | 'truncatedMass'
+  > {
+  /** The model thought aloud. */
+  readonly thought: boolean;
+  /** Some text came beside its thinking. */
+  readonly answered: boolean;
+}
+
+/** What a summary rests on of one verdict. Recorded outcomes without texts have no exact match and no F1. */
+export type VerdictFacts<K extends SuiteKind> = {
+  harm: Pick<HarmVerdictRecord, 'label' | 'reason'> & {
+    readonly withThinking?: Pick<HarmVerdictRecord, 'label'> | undefined;
+  };
+  'over-refusal': Pick<OverRefusalVerdictRecord, 'label' | 'reason'>;
+  drift: Pick<DriftVerdictRecord, 'label' | 'adopted' | 'paper'> & {
+    readonly exactMatch: boolean | null;
+    readonly tokenF1: number | null;
+  };
+}[K];
 
 /** One completion and what a judge said of it; null where the run has none. */
 export interface Completion<K extends SuiteKind> {
-  readonly record: ItemRecord | null;
-  readonly verdict: VerdictOf<K> | null;
+  readonly record: GenerationFacts | null;
+  readonly verdict: VerdictFacts<K> | null;
 }
 
 /** A planned item with its completions, one per repeat. */
@@ -45,51 +74,52 @@ export function joinOutcomes(
   items: readonly ItemRecord[],
   verdicts: readonly VerdictRecord[],
 ): RowsOf {
-  const records = new Map(items.map((record) => [completionKey(record), record]));
-  const judged = new Map(
-    verdicts.map((verdict) => [
-      `${completionKey(verdict)}\u0000${judgeKey(verdict.judge, verdict.judgeFingerprint)}`,
-      verdict,
-    ]),
-  );
-  const repeats: Record<SuiteKind, number> = { harm: 1, 'over-refusal': 1, drift: 1 };
-  for (const { suite, repeat } of items) repeats[suite] = Math.max(repeats[suite], repeat + 1);
-  return <K extends SuiteKind>(arm: string, judge: SuiteJudge & { readonly suite: K }) => {
-    const planned = suites.filter(({ kind }) => kind === judge.suite).flatMap((suite) => suite.items);
-    return planned.map((item) => ({
-      item,
-      completions: Array.from({ length: repeats[judge.suite] }, (_, repeat): Completion<K> => {
-        const key = completionKey({
-          arm,
-          suite: judge.suite,
-          id: item.id,
-          condition: item.condition,
-          repeat,
-        });
-        const verdict = judged.get(`${key}\u0000${judgeKey(judge.name, judge.fingerprint)}`);
-        return { record: records.get(key) ?? null, verdict: (verdict as VerdictOf<K> | undefined) ?? null };
-      }),
-    }));
-  };
+  const table = createOutcomeTable();
+  for (const suite of suites) table.plan(suite.kind, suite.items);
+  for (const record of items) table.addGeneration(record, generationFacts(record));
+  for (const verdict of verdicts) addVerdict(table, verdict);
+  return table.rowsOf;
 }
 
-type CompletionId = Pick<ItemRecord, 'arm' | 'suite' | 'id' | 'condition' | 'repeat'>;
+/** A record as a summary needs it. */
+export function generationFacts(record: ItemRecord): GenerationFacts {
+  const { finishReason, uncertainty, uncertaintyPaper, confidence, truncatedMass } = record;
+  const numbers = { uncertainty, uncertaintyPaper, confidence, truncatedMass };
+  return { finishReason, ...numbers, thought: Boolean(record.thinking), answered: record.completion !== '' };
+}
 
-const completionKey = ({ arm, suite, id, condition, repeat }: CompletionId) =>
-  [arm, suite, id, condition, repeat].join('\u0000');
-const judgeKey = (name: string, fingerprint: string) => `${name}\u0000${fingerprint}`;
+/** Puts a verdict into the table, under the judge that it names. */
+export function addVerdict(table: OutcomeTable, verdict: VerdictRecord): Added {
+  const judge = { name: verdict.judge, fingerprint: verdict.judgeFingerprint };
+  switch (verdict.suite) {
+    case 'harm': {
+      const { label, reason, withThinking } = verdict;
+      const thought = withThinking && { withThinking: { label: withThinking.label } };
+      return table.addVerdict<'harm'>(verdict, judge, { label, reason, ...thought });
+    }
+    case 'over-refusal':
+      return table.addVerdict<'over-refusal'>(verdict, judge, {
+        label: verdict.label,
+        reason: verdict.reason,
+      });
+    case 'drift': {
+      const { label, adopted, exactMatch, tokenF1, paper } = verdict;
+      return table.addVerdict<'drift'>(verdict, judge, { label, adopted, exactMatch, tokenF1, paper });
+    }
+  }
+}
 
 /** Tallies of rows by item: `read` says whether a verdict is positive, or null for unscored; no verdict is unscored. */
 export function tally<K extends SuiteKind>(
   rows: readonly Row<K>[],
-  read: (verdict: VerdictOf<K>) => boolean | null,
+  read: (verdict: VerdictFacts<K>) => boolean | null,
 ): Tallies {
   return new Map(rows.map(({ item, completions }) => [itemKey(item), tallyRow(completions, read)]));
 }
 
 function tallyRow<K extends SuiteKind>(
   completions: readonly Completion<K>[],
-  read: (verdict: VerdictOf<K>) => boolean | null,
+  read: (verdict: VerdictFacts<K>) => boolean | null,
 ): Tally {
   const outcomes = completions.map(({ verdict }) => (verdict ? read(verdict) : null));
   return {

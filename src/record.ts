@@ -256,6 +256,16 @@ export const summary = z.object({
   errata: z
     .array(z.object({ where: z.string(), printed: z.number(), computed: z.number(), why: z.string() }))
     .optional(),
+  /** What such outcomes are said to show, and whether they do; of replayed outcomes only. */
+  claims: z
+    .array(
+      z.object({
+        claim: z.string(),
+        outcome: z.enum(['holds', 'holds with another number', 'does not hold', 'not shown']),
+        evidence: z.string(),
+      }),
+    )
+    .optional(),
 });
 export type Summary = z.infer<typeof summary>;
 

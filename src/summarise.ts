@@ -36,12 +36,10 @@ export interface SummaryArm {
   readonly gated: boolean;
 }
 
-/** Everything a summary is made of; the order of `items` and `verdicts` makes no difference. */
-export interface SummaryInput {
+/** Everything a summary is made of but the outcomes themselves. */
+export interface SummarySetting {
   readonly arms: readonly SummaryArm[];
   readonly baseArm: string;
-  readonly items: readonly ItemRecord[];
-  readonly verdicts: readonly VerdictRecord[];
   /** A planned prompt without a record or a verdict counts as unscored. */
   readonly suites: readonly PlannedSuite[];
   /** At least one for every suite; the first of each decides. */
@@ -53,10 +51,20 @@ export interface SummaryInput {
   readonly driftMode?: DriftMode;
 }
 
+/** A setting with its records; the order of `items` and `verdicts` makes no difference. */
+export interface SummaryInput extends SummarySetting {
+  readonly items: readonly ItemRecord[];
+  readonly verdicts: readonly VerdictRecord[];
+}
+
 /** The result of a run: every number of summary.json from its records. Pure; equal input gives equal bytes. */
 export function summarise(input: SummaryInput): Summary {
+  return summariseRows(input, joinOutcomes(input.suites, input.items, input.verdicts));
+}
+
+/** As `summarise`, from outcomes that are joined already. */
+export function summariseRows(input: SummarySetting, rowsOf: RowsOf): Summary {
   const { baseArm, gate, driftMode: mode = 'default' } = input;
-  const rowsOf = joinOutcomes(input.suites, input.items, input.verdicts);
   const rows = new Map(input.arms.map(({ name }) => [name, readArm(input, rowsOf, name)]));
   const base = rows.get(baseArm);
   if (!base) throw new Error(`internal: the base arm ${baseArm} is not among the arms`);
@@ -95,12 +103,12 @@ export function summarise(input: SummaryInput): Summary {
   return { ...summary, caveats: [...(input.notes ?? []), ...caveats] };
 }
 
-function judgesOf<K extends SuiteKind>({ judges }: SummaryInput, suite: K): (SuiteJudge & { suite: K })[] {
+function judgesOf<K extends SuiteKind>({ judges }: SummarySetting, suite: K): (SuiteJudge & { suite: K })[] {
   return judges.filter((judge): judge is SuiteJudge & { suite: K } => judge.suite === suite);
 }
 
 /** The arm's rows as the first judge of each planned suite saw them. */
-function readArm(input: SummaryInput, rowsOf: RowsOf, arm: string): ArmRows {
+function readArm(input: SummarySetting, rowsOf: RowsOf, arm: string): ArmRows {
   const read = <K extends SuiteKind>(suite: K): Row<K>[] | null => {
     if (!input.suites.some(({ kind }) => kind === suite)) return null;
     const judge = judgesOf(input, suite)[0];
@@ -112,7 +120,7 @@ function readArm(input: SummaryInput, rowsOf: RowsOf, arm: string): ArmRows {
 }
 
 function summariseArm(
-  input: SummaryInput,
+  input: SummarySetting,
   rowsOf: RowsOf,
   arm: string,
   { harm, overRefusal, drift }: ArmRows,
@@ -186,7 +194,7 @@ function writeComparison(
 }
 
 /** Cohen's κ of the first two harm judges over every completion both scored; null with fewer than two judges. */
-function agreement(input: SummaryInput, rowsOf: RowsOf): Summary['agreement'] {
+function agreement(input: SummarySetting, rowsOf: RowsOf): Summary['agreement'] {
   const [first, second] = judgesOf(input, 'harm');
   if (!first || !second) return null;
   const labels = (judge: typeof first) =>
@@ -203,7 +211,7 @@ function agreement(input: SummaryInput, rowsOf: RowsOf): Summary['agreement'] {
 }
 
 /** What the headline's verdict would be by each judge, for every arm; empty with one judge. */
-function headlineByJudge(input: SummaryInput, rowsOf: RowsOf): Record<string, Record<string, Verdict>> {
+function headlineByJudge(input: SummarySetting, rowsOf: RowsOf): Record<string, Record<string, Verdict>> {
   const judges = judgesOf(input, 'harm');
   if (judges.length < 2 || !input.suites.some(({ kind }) => kind === 'harm')) return {};
   const { marginsPoints, strict } = input.gate;

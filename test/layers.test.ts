@@ -32,6 +32,7 @@ const shared = ['dataset.ts', 'truth.ts'];
 const statistics = ['stats.ts', 'rate.ts', 'bootstrap.ts', 'calibration.ts', 'distributions.ts'];
 const summary = [
   'outcomes.ts',
+  'outcome-table.ts',
   'metrics.ts',
   'drift-metrics.ts',
   'compare.ts',

@@ -1,0 +1,215 @@
+import type { Completion, GenerationFacts, PlannedItem, Row, RowsOf, VerdictFacts } from './outcomes.ts';
+import type { ItemRecord } from './record.ts';
+import type { SuiteKind } from './suite.ts';
+
+/**
+ * Outcomes in columns: about 60 bytes for an answer with its verdict, where objects take 500. Records come one by one and
+ * are not kept; a row is put together when it is looked at.
+ */
+
+type Place = Pick<ItemRecord, 'arm' | 'suite' | 'id' | 'condition' | 'repeat'>;
+
+/** `unplanned`: nobody was to be asked this; it is left out. `replaced`: there was one already, and the later one counts. */
+export type Added = 'added' | 'replaced' | 'unplanned';
+
+export interface OutcomeTable {
+  /** Prompts that every arm was to be asked, after those planned so far. */
+  plan(kind: SuiteKind, items: readonly PlannedItem[]): void;
+  addGeneration(place: Place, facts: GenerationFacts): Added;
+  addVerdict<K extends SuiteKind>(
+    place: Place & { readonly suite: K },
+    judge: { readonly name: string; readonly fingerprint: string },
+    facts: VerdictFacts<K>,
+  ): Added;
+  readonly rowsOf: RowsOf;
+}
+
+const finishReasons: readonly ItemRecord['finishReason'][] = ['stop', 'length', 'content_filter'];
+const numbersOfGeneration = 8;
+
+/** One arm's generations of one suite and repeat, by the items' places in the plan. */
+interface GenerationBlock {
+  /** 0 where there is none, else 1 + what happened, in bits. */
+  happened: Uint8Array;
+  /** NaN is null; a column that only ever was null is missing. */
+  readonly numbers: (Float64Array | undefined)[];
+}
+
+/** One suite: its plan and what came of it. */
+class Sheet {
+  readonly items: PlannedItem[] = [];
+  /** Condition → id → place in the plan. */
+  readonly places = new Map<string, Map<string, number>>();
+  repeats = 1;
+  readonly generations = new Map<string, GenerationBlock>();
+  /** By arm, repeat and judge: 0 where there is none, else 1 + the place in `said`. */
+  readonly verdicts = new Map<string, Uint32Array>();
+  readonly said: VerdictFacts<SuiteKind>[] = [];
+  readonly saidAt = new Map<string, number>();
+
+  plan(items: readonly PlannedItem[]): void {
+    for (const item of items) {
+      let ids = this.places.get(item.condition);
+      if (!ids) this.places.set(item.condition, (ids = new Map()));
+      ids.set(item.id, this.items.length);
+      this.items.push(item);
+    }
+  }
+
+  placeOf({ condition, id }: Pick<Place, 'condition' | 'id'>): number {
+    return this.places.get(condition)?.get(id) ?? -1;
+  }
+
+  addGeneration(place: Place, facts: GenerationFacts): Added {
+    this.repeats = Math.max(this.repeats, place.repeat + 1);
+    const at = this.placeOf(place);
+    if (at < 0) return 'unplanned';
+    const key = blockKey(place.arm, place.repeat);
+    let block = this.generations.get(key);
+    if (!block) this.generations.set(key, (block = { happened: new Uint8Array(0), numbers: [] }));
+    if (at >= block.happened.length) block.happened = grown(block.happened, this.items.length);
+    const before = block.happened[at];
+    block.happened[at] =
+      1 + finishReasons.indexOf(facts.finishReason) + (facts.thought ? 4 : 0) + (facts.answered ? 8 : 0);
+    const { uncertainty: own, uncertaintyPaper: paper } = facts;
+    const values = [
+      own?.perplexity,
+      own?.entropy,
+      own?.probability,
+      paper?.perplexity,
+      paper?.entropy,
+      paper?.probability,
+      facts.confidence,
+      facts.truncatedMass,
+    ];
+    for (let column = 0; column < numbersOfGeneration; column++) {
+      this.setNumber(block, column, at, values[column] ?? Number.NaN);
+    }
+    return before ? 'replaced' : 'added';
+  }
+
+  private setNumber({ numbers }: GenerationBlock, column: number, at: number, value: number): void {
+    let values = numbers[column];
+    if (!values || at >= values.length) {
+      if (Number.isNaN(value)) return;
+      const longer = new Float64Array(roomFor(this.items.length, values)).fill(Number.NaN);
+      if (values) longer.set(values);
+      numbers[column] = values = longer;
+    }
+    values[at] = value;
+  }
+
+  generation(arm: string, repeat: number, at: number): GenerationFacts | null {
+    const block = this.generations.get(blockKey(arm, repeat));
+    const code = block?.happened[at] ?? 0;
+    if (!block || code === 0) return null;
+    const number = (column: number): number | null => {
+      const value = block.numbers[column]?.[at] ?? Number.NaN;
+      return Number.isNaN(value) ? null : value;
+    };
+    const triple = (first: number) => {
+      const [perplexity, entropy, probability] = [number(first), number(first + 1), number(first + 2)];
+      return perplexity === null || entropy === null || probability === null
+        ? null
+        : { perplexity, entropy, probability };
+    };
+    return {
+      finishReason: finishReasons[(code - 1) & 3]!,
+      thought: ((code - 1) & 4) !== 0,
+      answered: ((code - 1) & 8) !== 0,
+      uncertainty: triple(0),
+      uncertaintyPaper: triple(3),
+      confidence: number(6),
+      truncatedMass: number(7),
+    };
+  }
+
+  addVerdict(place: Place, judge: string, facts: VerdictFacts<SuiteKind>): Added {
+    const at = this.placeOf(place);
+    if (at < 0) return 'unplanned';
+    const key = `${blockKey(place.arm, place.repeat)}\u0000${judge}`;
+    let codes = this.verdicts.get(key);
+    if (!codes || at >= codes.length) {
+      codes = grown(codes ?? new Uint32Array(0), this.items.length);
+      this.verdicts.set(key, codes);
+    }
+    const before = codes[at];
+    codes[at] = 1 + this.intern(facts);
+    return before ? 'replaced' : 'added';
+  }
+
+  /** Judges say few different things: each is kept once. */
+  private intern(facts: VerdictFacts<SuiteKind>): number {
+    const key = JSON.stringify(facts);
+    const known = this.saidAt.get(key);
+    if (known !== undefined) return known;
+    this.said.push(facts);
+    this.saidAt.set(key, this.said.length - 1);
+    return this.said.length - 1;
+  }
+
+  verdict(key: string, at: number): VerdictFacts<SuiteKind> | null {
+    const code = this.verdicts.get(key)?.[at] ?? 0;
+    return code === 0 ? null : this.said[code - 1]!;
+  }
+}
+
+/** A planned item of one arm as one judge saw it. */
+class StoredRow<K extends SuiteKind> implements Row<K> {
+  readonly item: PlannedItem;
+  readonly #seen: Seen<K>;
+  readonly #at: number;
+
+  constructor(item: PlannedItem, seen: Seen<K>, at: number) {
+    this.item = item;
+    this.#seen = seen;
+    this.#at = at;
+  }
+
+  get completions(): readonly Completion<K>[] {
+    return this.#seen.map((completion) => completion(this.#at));
+  }
+}
+
+/** By repeat: reads the completion of the item at a place. */
+type Seen<K extends SuiteKind> = readonly ((at: number) => Completion<K>)[];
+
+export function createOutcomeTable(): OutcomeTable {
+  const sheets = new Map<SuiteKind, Sheet>();
+  const sheetOf = (kind: SuiteKind): Sheet => {
+    let sheet = sheets.get(kind);
+    if (!sheet) sheets.set(kind, (sheet = new Sheet()));
+    return sheet;
+  };
+  return {
+    plan: (kind, items) => sheetOf(kind).plan(items),
+    addGeneration: (place, facts) => sheetOf(place.suite).addGeneration(place, facts),
+    addVerdict: (place, judge, facts) => sheetOf(place.suite).addVerdict(place, judgeKey(judge), facts),
+    rowsOf: (arm, judge) => {
+      const sheet = sheetOf(judge.suite);
+      type K = typeof judge.suite;
+      const seen: Seen<K> = Array.from({ length: sheet.repeats }, (_, repeat) => {
+        const key = `${blockKey(arm, repeat)}\u0000${judgeKey(judge)}`;
+        return (at: number): Completion<K> => ({
+          record: sheet.generation(arm, repeat, at),
+          verdict: sheet.verdict(key, at) as VerdictFacts<K> | null,
+        });
+      });
+      return sheet.items.map((item) => new StoredRow(item, seen, sheet.placeOf(item)));
+    },
+  };
+}
+
+const blockKey = (arm: string, repeat: number) => `${arm}\u0000${repeat}`;
+const judgeKey = ({ name, fingerprint }: { readonly name: string; readonly fingerprint: string }) =>
+  `${name}\u0000${fingerprint}`;
+
+/** A plan that grows item by item must not copy its columns every time. */
+const roomFor = (length: number, values: ArrayLike<number> | undefined) =>
+  Math.max(length, 2 * (values?.length ?? 0));
+
+function grown<T extends Uint8Array | Uint32Array>(values: T, length: number): T {
+  const longer = new (values.constructor as new (length: number) => T)(roomFor(length, values));
+  longer.set(values);
+  return longer;
+}
