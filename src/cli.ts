@@ -82,6 +82,32 @@ function createProgram(perform: (verb: Verb, json: boolean) => Promise<void>): C
         flags.json,
       ),
     );
+  verb(
+    'gate',
+    'hold a finished run to a policy, from its records alone; writes junit.xml, gate.md and gate.json',
+  )
+    .argument('<run>', 'a run folder')
+    .option('--policy <file>', 'YAML: margins, caps, required metrics; the run’s own gate unless given')
+    .option('--out <folder>', 'where to; gate/ in the run folder unless given')
+    .action((run, flags) =>
+      perform(
+        async (_, context) => (await import('./commands/gate.ts')).gate(run, flags, context),
+        flags.json,
+      ),
+    );
+  verb('compare', 'arms of two runs against each other, paired by item; refuses what must not be compared')
+    .argument('<first>', 'a run folder')
+    .argument('<second>', 'a run folder')
+    .option('--arm <name>', 'NAME, or FIRST=SECOND; may be given several times', collect, [])
+    .option(
+      '--factor <name>',
+      'what is under test and may differ: model, template, decoding, judge, prompts',
+      collect,
+      [],
+    )
+    .action((first, second, flags) =>
+      perform(async () => (await import('./commands/compare.ts')).compare(first, second, flags), flags.json),
+    );
   verb('merge', 'write the checkpoint that a base and an adapter make together')
     .requiredOption('--base <model>', 'a folder or hf:OWNER/NAME')
     .requiredOption('--adapter <adapter>', 'a PEFT folder or hf:OWNER/NAME')

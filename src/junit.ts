@@ -1,34 +1,55 @@
 import { interval, points } from './format.ts';
 import type { Comparison, Summary, Verdict } from './record.ts';
 
-/** The verdicts as JUnit XML, which every CI system shows: a suite for each gated arm, a case for each metric. */
-export function writeJunit(summary: Summary): string {
-  const gated = Object.entries(summary.comparisons).filter(([, { gated }]) => gated);
-  const all = gated.flatMap(([, { verdicts }]) => Object.values(verdicts));
-  const counts = (verdicts: readonly Verdict[]) =>
-    `tests="${verdicts.length}" failures="${countOf(verdicts, 'FAIL')}" skipped="${countOf(verdicts, 'INCONCLUSIVE')}" errors="0"`;
-  const suites = gated.map(([arm, comparison]) => {
-    const cases = Object.entries(comparison.verdicts).map(
-      ([metric, verdict]) =>
-        `    <testcase classname="${escapeXml(arm)}" name="${escapeXml(metric)}">${outcome(verdict, difference(comparison, metric))}</testcase>`,
+/** One gated metric of one arm. */
+export interface JunitCase {
+  readonly arm: string;
+  readonly name: string;
+  readonly verdict: Verdict;
+  readonly message: string;
+}
+
+/** The gated metrics of a summary, with the differences they rest on. */
+export function junitCases({ comparisons }: Summary): JunitCase[] {
+  return Object.entries(comparisons)
+    .filter(([, { gated }]) => gated)
+    .flatMap(([arm, comparison]) =>
+      Object.entries(comparison.verdicts).map(([name, verdict]) => ({
+        ...{ arm, name, verdict },
+        message: difference(comparison, name),
+      })),
     );
+}
+
+/**
+ * Verdicts as JUnit XML, which every CI system shows: a suite for each arm, a case for each metric. FAIL is a failure;
+ * INCONCLUSIVE is skipped, since nothing was shown to be broken: the exit code tells it from a pass.
+ */
+export function writeJunit(cases: readonly JunitCase[]): string {
+  const counts = (own: readonly JunitCase[]) =>
+    `tests="${own.length}" failures="${countOf(own, 'FAIL')}" skipped="${countOf(own, 'INCONCLUSIVE')}" errors="0"`;
+  const suites = [...new Set(cases.map(({ arm }) => arm))].map((arm) => {
+    const own = cases.filter((entry) => entry.arm === arm);
     return [
-      `  <testsuite name="${escapeXml(arm)}" ${counts(Object.values(comparison.verdicts))}>`,
-      ...cases,
+      `  <testsuite name="${escapeXml(arm)}" ${counts(own)}>`,
+      ...own.map(
+        ({ name, verdict, message }) =>
+          `    <testcase classname="${escapeXml(arm)}" name="${escapeXml(name)}">${outcome(verdict, message)}</testcase>`,
+      ),
       '  </testsuite>',
     ].join('\n');
   });
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
-    `<testsuites name="aftertune" ${counts(all)}>`,
+    `<testsuites name="aftertune" ${counts(cases)}>`,
     ...suites,
     '</testsuites>',
     '',
   ].join('\n');
 }
 
-const countOf = (verdicts: readonly Verdict[], wanted: Verdict) =>
-  verdicts.filter((verdict) => verdict === wanted).length;
+const countOf = (cases: readonly JunitCase[], wanted: Verdict) =>
+  cases.filter(({ verdict }) => verdict === wanted).length;
 
 function outcome(verdict: Verdict, message: string): string {
   switch (verdict) {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { templateDate } from './conversation.ts';
 import { AuditError } from './errors.ts';
-import { writeJunit } from './junit.ts';
+import { junitCases, writeJunit } from './junit.ts';
 import type { RunDocument, Summary } from './record.ts';
 import { type ReportInput, type ReportOptions, writeReport } from './report.ts';
 import { settingDocument } from './setting.ts';
@@ -29,7 +29,7 @@ export function writeSetting(
 /** Writes everything that is made from a run's records: report.md, report.html, figures and junit.xml. */
 export async function reportRun(store: RunStore, input: ReportInput, options: ReportOptions): Promise<void> {
   await writeReport(store.directory, input, options);
-  store.write('junit.xml', writeJunit(input.summary));
+  store.write('junit.xml', writeJunit(junitCases(input.summary)));
 }
 
 /**

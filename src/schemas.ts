@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { configSchema } from './config.ts';
+import { policySchema } from './policy.ts';
 import {
   doneDocument,
   itemRecord,
@@ -17,6 +18,7 @@ export function schemaFiles(): Record<string, string> {
     `${JSON.stringify({ ...z.toJSONSchema(schema, { io }), title }, null, 2)}\n`;
   return {
     'config.json': text(configSchema, 'aftertune config', 'input'),
+    'policy.json': text(policySchema, 'aftertune gate policy', 'input'),
     'run.json': text(runDocument, 'aftertune/run@1', 'output'),
     'item.json': text(itemRecord, 'aftertune/item@1', 'output'),
     'top-logprobs.json': text(topLogprobsRecord, 'aftertune/top-logprobs@1', 'output'),

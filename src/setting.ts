@@ -45,3 +45,4 @@ export const settingDocument = z.object({
   rendering: z.object({ enableThinking: z.boolean().nullable(), templateDate: z.string() }).optional(),
   histories: z.record(z.string(), z.array(trainingStep)),
 });
+export type SettingDocument = z.infer<typeof settingDocument>;

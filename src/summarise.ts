@@ -103,12 +103,19 @@ export function summariseRows(input: SummarySetting, rowsOf: RowsOf): Summary {
   return { ...summary, caveats: [...(input.notes ?? []), ...caveats] };
 }
 
-function judgesOf<K extends SuiteKind>({ judges }: SummarySetting, suite: K): (SuiteJudge & { suite: K })[] {
+function judgesOf<K extends SuiteKind>(
+  { judges }: Pick<SummarySetting, 'judges'>,
+  suite: K,
+): (SuiteJudge & { suite: K })[] {
   return judges.filter((judge): judge is SuiteJudge & { suite: K } => judge.suite === suite);
 }
 
 /** The arm's rows as the first judge of each planned suite saw them. */
-function readArm(input: SummarySetting, rowsOf: RowsOf, arm: string): ArmRows {
+export function readArm(
+  input: Pick<SummarySetting, 'suites' | 'judges'>,
+  rowsOf: RowsOf,
+  arm: string,
+): ArmRows {
   const read = <K extends SuiteKind>(suite: K): Row<K>[] | null => {
     if (!input.suites.some(({ kind }) => kind === suite)) return null;
     const judge = judgesOf(input, suite)[0];

@@ -1,0 +1,131 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { ItemRecord, RunDocument } from './record.ts';
+import type { SettingDocument } from './setting.ts';
+import type { SuiteJudge } from './summarise.ts';
+
+/** What two runs must share before their numbers are compared: everything but the declared factor. */
+
+/** What may be declared as the factor under test; the arms' adapters always are. */
+export const factors = ['model', 'template', 'decoding', 'judge', 'prompts'] as const;
+export type Factor = (typeof factors)[number];
+
+/** A run as far as comparability goes. */
+export interface ComparableRun {
+  readonly run: RunDocument;
+  readonly suites: SettingDocument['suites'];
+  readonly rendering: SettingDocument['rendering'];
+  readonly items: readonly Pick<ItemRecord, 'suite' | 'id' | 'condition' | 'promptSha256'>[];
+  readonly judges: readonly SuiteJudge[];
+}
+
+/** One difference: what it is of, and in words. */
+export interface Difference {
+  readonly factor: Factor;
+  readonly what: string;
+}
+
+/** Everything that differs between two runs and makes their numbers incomparable, unless it is the declared factor. */
+export function differencesOf(first: ComparableRun, second: ComparableRun): Difference[] {
+  return [
+    ...suiteDifferences(first, second),
+    ...promptDifferences(first, second),
+    ...judgeDifferences(first, second),
+    ...modelDifferences(first, second),
+  ];
+}
+
+function suiteDifferences(first: ComparableRun, second: ComparableRun): Difference[] {
+  const kinds = [...new Set([...first.suites, ...second.suites].map(({ kind }) => kind))];
+  return kinds.flatMap((kind): Difference[] => {
+    const [a, b] = [first, second].map(({ suites }) => suites.find((suite) => suite.kind === kind));
+    if (!a || !b) return [{ factor: 'prompts', what: `${kind}: only one of the runs asked this suite` }];
+    const places = (suite: typeof a) =>
+      new Set(suite.items.map(({ id, condition }) => `${id} (${condition})`));
+    const [mine, theirs] = [places(a), places(b)];
+    const only = [...mine].filter((place) => !theirs.has(place)).length;
+    const other = [...theirs].filter((place) => !mine.has(place)).length;
+    const differing = Object.entries(a.decoding).filter(
+      ([key, value]) =>
+        key !== 'seed' && !isDeepStrictEqual(value, b.decoding[key as keyof typeof b.decoding]),
+    );
+    const added = Object.keys(b.decoding).filter((key) => !(key in a.decoding));
+    const decoding = [
+      ...differing.map(
+        ([key, value]) =>
+          `${key} ${String(value)} and ${String(b.decoding[key as keyof typeof b.decoding] ?? 'none')}`,
+      ),
+      ...added.map((key) => `${key} none and ${String(b.decoding[key as keyof typeof b.decoding])}`),
+    ];
+    return [
+      ...(only + other === 0
+        ? []
+        : [
+            {
+              factor: 'prompts',
+              what: `${kind}: ${only} prompts are only in the first run, ${other} only in the second`,
+            } as const,
+          ]),
+      ...(decoding.length === 0
+        ? []
+        : [{ factor: 'decoding', what: `${kind}: ${decoding.join(', ')}` } as const]),
+      ...(a.version === b.version
+        ? []
+        : [
+            {
+              factor: 'prompts',
+              what: `${kind}: built in different ways (${a.version} and ${b.version})`,
+            } as const,
+          ]),
+    ];
+  });
+}
+
+/** Prompts that both asked and that read differently; one example of each suite. */
+function promptDifferences(first: ComparableRun, second: ComparableRun): Difference[] {
+  const rendered = ({ items }: ComparableRun) =>
+    new Map(items.map((item) => [`${item.suite}\u0000${item.id}\u0000${item.condition}`, item]));
+  const theirs = rendered(second);
+  const found = new Map<string, { count: number; example: string }>();
+  for (const [key, { suite, id, condition, promptSha256 }] of rendered(first)) {
+    const other = theirs.get(key);
+    if (!other || other.promptSha256 === promptSha256) continue;
+    const earlier = found.get(suite);
+    if (earlier) earlier.count++;
+    else found.set(suite, { count: 1, example: `${id} (${condition})` });
+  }
+  return [...found].map(([suite, { count, example }]) => ({
+    factor: 'template',
+    what: `${suite}: ${count} prompts read differently to the model, ${example} first`,
+  }));
+}
+
+function judgeDifferences(first: ComparableRun, second: ComparableRun): Difference[] {
+  const deciding = ({ judges }: ComparableRun, kind: SuiteJudge['suite']) =>
+    judges.find(({ suite }) => suite === kind);
+  return [...new Set(first.judges.map(({ suite }) => suite))].flatMap((kind): Difference[] => {
+    const [a, b] = [deciding(first, kind), deciding(second, kind)];
+    if (!a || !b || (a.name === b.name && a.fingerprint === b.fingerprint)) return [];
+    const show = ({ name, fingerprint }: SuiteJudge) => `${name} ${fingerprint.slice(0, 12)}`;
+    return [{ factor: 'judge', what: `${kind}: judged by ${show(a)} and by ${show(b)}` }];
+  });
+}
+
+function modelDifferences(first: ComparableRun, second: ComparableRun): Difference[] {
+  const modelOf = ({ run }: ComparableRun) => {
+    const { model } = run.config.resolved as { model?: { path?: string; enableThinking?: unknown } };
+    const path = model?.path ?? '';
+    return { path, hash: run.hashes[path] ?? null };
+  };
+  const [a, b] = [modelOf(first), modelOf(second)];
+  const show = ({ path, hash }: typeof a) => `${path || 'unnamed'} ${hash?.slice(0, 12) ?? '(no hash)'}`;
+  const same = a.hash !== null && a.hash === b.hash;
+  const thinking = isDeepStrictEqual(first.rendering, second.rendering);
+  return [
+    ...(same
+      ? []
+      : [{ factor: 'model', what: `base models or their quantisation: ${show(a)} and ${show(b)}` } as const]),
+    ...(thinking
+      ? []
+      : [{ factor: 'template', what: 'thinking or the clock of templates is set differently' } as const]),
+  ];
+}
