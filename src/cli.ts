@@ -95,6 +95,22 @@ function createProgram(perform: (verb: Verb, json: boolean) => Promise<void>): C
         flags.json,
       ),
     );
+  verb('adjudicate', 'have people label a sample of completions, and correct the judges’ rates by it')
+    .argument('<run>', 'a run folder')
+    .option(
+      '--n <items>',
+      'expected size of the sample; more than before adds to it (default: 100)',
+      wholeNumber,
+    )
+    .option('--export <file>', 'write what is open as CSV, completions in full')
+    .option('--import <file>', 'take the labels of such a file')
+    .option('--labeller <name>', 'who labels')
+    .action((run, flags) =>
+      perform(
+        async (_, context) => (await import('./commands/adjudicate.ts')).adjudicate(run, flags, context),
+        flags.json,
+      ),
+    );
   verb('compare', 'arms of two runs against each other, paired by item; refuses what must not be compared')
     .argument('<first>', 'a run folder')
     .argument('<second>', 'a run folder')
