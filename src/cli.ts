@@ -41,6 +41,16 @@ function createProgram(perform: (verb: Verb, json: boolean) => Promise<void>): C
   verb('init', 'write a config with every key explained')
     .argument('[file]', 'where to', 'aftertune.yaml')
     .action((file, flags) => perform((commands) => commands.init(file), flags.json));
+  runFlags(verb('doctor', 'look at a config before it is run: data, templates, overlap, power, cost'))
+    .argument('<config>', 'a YAML file')
+    .option('--preset <name>', 'smoke, standard or paper')
+    .option('--probe', 'also load the models: do adapters act, does the judge know what is known')
+    .action((config, flags) =>
+      perform(
+        async (_, context) => (await import('./commands/doctor.ts')).doctor(config, flags, context),
+        flags.json,
+      ),
+    );
   freshFlag(runFlags(verb('run', 'a whole audit from a config; resumes where it was left')))
     .argument('<config>', 'a YAML file')
     .option('--preset <name>', 'smoke, standard or paper')

@@ -103,7 +103,7 @@ async function readInputs(config: Config, builtin: Builtin, attempts: Attempts) 
 }
 
 /** The rows of every arm that trains. @throws AuditError where one has too few. */
-function planRows(config: Config, data: TrainingData): ReadonlyMap<string, readonly TrainingRow[]> {
+export function planRows(config: Config, data: TrainingData): ReadonlyMap<string, readonly TrainingRow[]> {
   const { steps, batchSize, gradientAccumulation, evaluation } = config.training;
   const planned = planArmRows(config.arms, data, {
     count: steps * batchSize * gradientAccumulation,
@@ -180,7 +180,8 @@ const trainsOnPreference = ({ arms }: Config) =>
   arms.some(({ train }) => train !== null && train !== 'ordinary');
 const trainsOnOrdinary = ({ arms }: Config) => arms.some(({ train }) => train === 'ordinary');
 
-function readTrainingData(config: Config): TrainingData {
+/** What the arms of a config train on. @throws AuditError `data`. */
+export function readTrainingData(config: Config): TrainingData {
   const { preference, ordinary } = config.data;
   return {
     preference: trainsOnPreference(config) && preference ? readPreferences(preference) : [],
@@ -189,7 +190,7 @@ function readTrainingData(config: Config): TrainingData {
 }
 
 /** Every file that is read; a config may name others. */
-function dataFiles(config: Config): string[] {
+export function dataFiles(config: Config): string[] {
   const { data, suites } = config;
   const files = [
     trainsOnPreference(config) ? data.preference : undefined,
