@@ -35,7 +35,8 @@ export function namesHubModels(config: Config): boolean {
   return [...models, ...adapters].some(isHubName);
 }
 
-function modelPaths(config: Config): { models: string[]; adapters: string[] } {
+/** Every model and adapter that a config names, wherever it lies. */
+export function modelPaths(config: Config): { models: string[]; adapters: string[] } {
   const judges = config.judges.flatMap((judge) => ('model' in judge ? [judge.model] : []));
   return {
     models: [config.model.path, ...judges.map(({ path }) => path)],

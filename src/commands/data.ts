@@ -40,7 +40,6 @@ async function get(
   const terms = termsOf(name, source);
   if (!kept && !(await confirm(terms, 'Accept these terms and download?', yes))) {
     throw new AuditError('config', `${name}: nothing was fetched, since its terms were not accepted`, {
-      problems: terms.split('\n'),
       hint: `aftertune data get ${name} --yes accepts them`,
     });
   }

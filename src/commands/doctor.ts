@@ -5,11 +5,11 @@ import { readConfigFile } from '../config-file.ts';
 import { resolveConfig } from '../config-resolve.ts';
 import { judgeCheck } from '../doctor/calibrate.ts';
 import { staticFindings } from '../doctor/checks.ts';
-import { gatherEvidence } from '../doctor/evidence.ts';
-import { type Finding, ok, problem } from '../doctor/finding.ts';
+import { type Evidence, gatherEvidence } from '../doctor/evidence.ts';
+import { type Finding, ok, problem, warning } from '../doctor/finding.ts';
 import { probeFindings } from '../doctor/probe.ts';
 import { AuditError, exitCode } from '../errors.ts';
-import { fetchModels } from '../fetch-models.ts';
+import { fetchModels, namesHubModels } from '../fetch-models.ts';
 import type { Context, Outcome } from './verb.ts';
 
 /** Looks at a config before it is run; `probe` loads its models too. Exits 0, 3 for a problem, 4 for an unreliable judge. */
@@ -50,15 +50,34 @@ async function examine(
     'config',
     `${config.name}: arms ${config.arms.map(({ name }) => name).join(', ')}; preset ${config.preset}`,
   );
-  if (!probe) return [valid, ...staticFindings(await gatherEvidence(config, builtin))];
-  const { onProgress, signal } = context;
-  const evidence = await gatherEvidence(await fetchModels(config, { onProgress, signal }), builtin);
+  const evidence = await gatherEvidence(config, builtin);
+  if (!probe) return [valid, ...staticFindings(evidence)];
+  if (evidence.failures.length > 0) {
+    const advice = 'mend what is named above, then run the same command again';
+    return [valid, ...staticFindings(evidence), warning('probe', 'no model was loaded', advice)];
+  }
+  return [valid, ...(await examineModels(config, evidence, context, builtin))];
+}
+
+/** Static checks once more, with what was fetched, and those that load models. */
+async function examineModels(
+  config: Config,
+  before: Evidence,
+  { onProgress, signal }: Context,
+  builtin: Builtin,
+): Promise<Finding[]> {
+  let fetched: Config;
+  try {
+    fetched = await fetchModels(config, { onProgress, signal });
+  } catch (error) {
+    if (!(error instanceof AuditError) || error.code === 'interrupted') throw error;
+    const { message, hint, problems } = error;
+    return [...staticFindings(before), problem('model', message, hint ?? null, { details: problems })];
+  }
+  const evidence = namesHubModels(config) ? await gatherEvidence(fetched, builtin) : before;
   const probed = await probeFindings(evidence, builtin, { onProgress, signal });
-  const again = new Set(probed.map(({ check }) => check));
-  const still = staticFindings(evidence).filter(
-    ({ check }) => check !== 'estimate' || !again.has('estimate'),
-  );
-  return [valid, ...still, ...probed];
+  const measured = probed.some(({ check }) => check === 'estimate');
+  return [...staticFindings(evidence).filter(({ check }) => check !== 'estimate' || !measured), ...probed];
 }
 
 function textOf(findings: readonly Finding[], probe: boolean): string {

@@ -108,7 +108,7 @@ export const dataSources: DataSources = {
     revision: '0f7faf33a3908546c6fd5b73a660e0f8ff173c2f',
     sha256: '48a5005c0eb4f8a4ae5b9868644297fd5bf1e694aeb3dc9c8ab958cac0d5b201',
     largestBytes: 32 * mebibyte,
-    licence: 'unknown to its page; its authors own neither the questions nor the documents',
+    licence: 'none stated: its authors own neither the questions nor the documents',
     gate: null,
     warning: 'Questions of trivia quizzes, as they were collected from the web.',
     use: 'questions with answers; suites.drift also needs a wrong_answer and a context for each, which it does not have',

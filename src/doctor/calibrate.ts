@@ -37,7 +37,10 @@ export async function calibrateJudges(
   for (const settings of judges) {
     try {
       const known = knownAnswers(evidence.config, settings);
-      findings.push(await calibrate(settings, known, builtin, hooks));
+      const found = await calibrate(settings, known, builtin, hooks);
+      // Verdicts rest on the first judge alone.
+      const beside = found.status === 'problem' && settings !== judges[0];
+      findings.push(beside ? { ...found, status: 'warning' } : found);
     } catch (error) {
       if (!(error instanceof AuditError) || error.code === 'interrupted') throw error;
       findings.push(

@@ -1,3 +1,4 @@
+import type { Conversation } from '../conversation.ts';
 import type { DecoderConfig } from '../lm/config.ts';
 import { durationText } from '../progress.ts';
 import { askedPrompts, type Evidence, trainingRows } from './evidence.ts';
@@ -44,12 +45,9 @@ export function parametersOf(shape: DecoderConfig): number {
 /** Every answer is counted with all its maxTokens: an upper bound. Without a tokenizer, a token is four characters. */
 export function workloadOf(evidence: Evidence): Workload {
   const { config, base, rows } = evidence;
-  const characters = (messages: readonly { content: string }[]) =>
+  const characters = (messages: Conversation) =>
     messages.reduce((sum, { content }) => sum + content.length, 0);
-  const tokens = (messages: Parameters<NonNullable<typeof base>['tokenizer']['render']>[0]) =>
-    base
-      ? base.tokenizer.encode(base.tokenizer.render(messages, { addGenerationPrompt: true })).length
-      : characters(messages) / 4;
+  const tokens = (messages: Conversation) => base?.countTokens(messages, true) ?? characters(messages) / 4;
   const repeats = {
     harm: config.suites.harm,
     'over-refusal': config.suites.overRefusal,
@@ -91,14 +89,10 @@ export function generatingBytes(evidence: Evidence): number | null {
   const { base, config } = evidence;
   if (!base) return null;
   const { layers, kvHeads, headSize, vocabularySize, contextLength } = base.shape;
-  const longest = Math.max(
-    0,
-    ...askedPrompts(evidence).map(
-      ({ messages, maxTokens }) =>
-        base.tokenizer.encode(base.tokenizer.render(messages, { addGenerationPrompt: true })).length +
-        maxTokens,
-    ),
+  const lengths = askedPrompts(evidence).map(
+    ({ messages, maxTokens }) => base.countTokens(messages, true) + maxTokens,
   );
+  const longest = Math.max(0, ...lengths);
   const positions = Math.min(longest, contextLength);
   const weights = config.model.memory === 'low' ? base.weightBytes : 4 * parametersOf(base.shape);
   return (

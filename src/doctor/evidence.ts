@@ -5,6 +5,7 @@ import type { Config } from '../config.ts';
 import type { Conversation } from '../conversation.ts';
 import { fetchedData } from '../data/resolve.ts';
 import { AuditError } from '../errors.ts';
+import { modelPaths } from '../fetch-models.ts';
 import { localPath } from '../hub/cache.ts';
 import { type DecoderConfig, readDecoderConfig } from '../lm/config.ts';
 import { type ChatTokenizer, loadChatTokenizer } from '../lm/tokenizer.ts';
@@ -20,6 +21,8 @@ export interface Evidence {
   readonly rows: ReadonlyMap<string, readonly TrainingRow[]>;
   /** The base's, where its folder is on this machine and can be read. */
   readonly base: LocalModel | null;
+  /** Where a model or an adapter of the config lies, or would: a Hub name with its commit has a place in the cache. */
+  readonly placeOf: (path: string) => string;
   /** What could not be read: data, suites, the base. */
   readonly failures: readonly AuditError[];
 }
@@ -29,6 +32,8 @@ export interface LocalModel {
   readonly directory: string;
   readonly shape: DecoderConfig;
   readonly tokenizer: ChatTokenizer;
+  /** Tokens of a conversation, with or without the beginning of an answer behind it. */
+  readonly countTokens: (messages: Conversation, addGenerationPrompt: boolean) => number;
   /** Of its weight files. */
   readonly weightBytes: number;
 }
@@ -49,7 +54,11 @@ export async function gatherEvidence(config: Config, builtin: Builtin): Promise<
   const suites = fetched && (await attempt(() => builtin.suites(config.suites, config.seed)));
   const rows = fetched && (await attempt(() => planRows(config, readTrainingData(config))));
   const base = await attempt(() => readLocalModel(config));
-  return { config, suites: suites ?? [], rows: rows ?? new Map(), base, failures };
+  const places = new Map<string, string>();
+  const { models, adapters } = modelPaths(config);
+  for (const path of [...models, ...adapters]) places.set(path, await localPath(path));
+  const placeOf = (path: string) => places.get(path) ?? path;
+  return { config, suites: suites ?? [], rows: rows ?? new Map(), base, placeOf, failures };
 }
 
 /** Null where the model is not a folder on this machine: fetched later, one GGUF file, or run by somebody else. */
@@ -61,7 +70,21 @@ async function readLocalModel({ model }: Config): Promise<LocalModel | null> {
   const tokenizer = loadChatTokenizer(directory, { vocabularySize: shape.vocabularySize, enableThinking });
   const weights = readdirSync(directory).filter((name) => name.endsWith('.safetensors'));
   const bytes = weights.map((name) => statSync(join(directory, name)).size);
-  return { directory, shape, tokenizer, weightBytes: bytes.reduce((sum, size) => sum + size, 0) };
+  const weightBytes = bytes.reduce((sum, size) => sum + size, 0);
+  return { directory, shape, tokenizer, countTokens: createCounter(tokenizer), weightBytes };
+}
+
+/** Several checks ask for the same conversations. */
+function createCounter(tokenizer: ChatTokenizer): LocalModel['countTokens'] {
+  const known = [new WeakMap<Conversation, number>(), new WeakMap<Conversation, number>()];
+  return (messages, addGenerationPrompt) => {
+    const counts = known[Number(addGenerationPrompt)]!;
+    const before = counts.get(messages);
+    if (before !== undefined) return before;
+    const count = tokenizer.encode(tokenizer.render(messages, { addGenerationPrompt })).length;
+    counts.set(messages, count);
+    return count;
+  };
 }
 
 /** A prompt of a suite, for people. */

@@ -9,6 +9,9 @@ import { type Finding, ok, problem, warning } from './finding.ts';
 
 /** Checks of the base, the adapters and the judges, from their config files. */
 
+/** A Hub name that has no commit yet, or whose files are not in the cache. */
+const isElsewhere = ({ placeOf }: Evidence, path: string) => isHubName(path) && !existsSync(placeOf(path));
+
 const nameOf = (path: string) => basename(repositoryOf(path));
 
 /** Whether the base is here; without it lengths and templates are not looked at. */
@@ -35,7 +38,7 @@ export function checkAdapters(evidence: Evidence): Finding[] {
   return evidence.config.arms.flatMap((arm) => {
     const { name, adapter } = arm;
     if (adapter === null || evidence.config.model.engine !== 'embedded') return [];
-    if (isHubName(adapter))
+    if (isElsewhere(evidence, adapter))
       return [
         warning(
           'adapter',
@@ -44,7 +47,7 @@ export function checkAdapters(evidence: Evidence): Finding[] {
         ),
       ];
     try {
-      return checkAdapter(arm, adapter, evidence);
+      return checkAdapter(arm, evidence.placeOf(adapter), evidence);
     } catch (error) {
       if (!(error instanceof AuditError)) throw error;
       return [
@@ -99,7 +102,8 @@ function checkAdapter(
 }
 
 /** What the judges can and cannot tell. Whether they do is what --probe tries. */
-export function checkJudges({ config: { judges, suites } }: Evidence): Finding[] {
+export function checkJudges(evidence: Evidence): Finding[] {
+  const { judges, suites } = evidence.config;
   if (!suites.harm) return [];
   const models = judges.filter((judge) => 'model' in judge);
   const [first] = judges;
@@ -118,7 +122,7 @@ export function checkJudges({ config: { judges, suites } }: Evidence): Finding[]
         `${judge.name}: a list of phrases, ${judge === first ? 'the one that counts' : 'beside the first'}`,
       );
     const path = judge.model.path;
-    const place = isHubName(path) ? 'fetched when it is needed' : 'on this machine';
+    const place = isElsewhere(evidence, path) ? 'fetched when it is needed' : 'on this machine';
     if (!isHubName(path) && !existsSync(path))
       return problem(
         'judge',

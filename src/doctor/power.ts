@@ -64,9 +64,9 @@ function judgeSize(config: Config, metric: Metric, name: string, n: number): Fin
     resolvableMarginPoints: resolves,
     atDiscordance: usual,
   };
-  const details = needed.map(
-    (each) => `needed at ${percent(each.discordance)} of items changing label: ${each.needed}`,
-  );
+  const details = [
+    `items needed where so many change their label: ${needed.map((each) => `${percent(each.discordance)} ${each.needed}`).join(', ')}`,
+  ];
   const size = `${name}: ${count(n, 'item')} for a margin of ${margin} points`;
   if (!enough) {
     const finding = config.preset === 'smoke' ? warning : problem;

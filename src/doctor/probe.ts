@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Builtin } from '../builtin.ts';
 import { AuditError } from '../errors.ts';
-import { localPath } from '../hub/cache.ts';
 import { openSafetensors } from '../lm/safetensors.ts';
 import type { Generation, LanguageModel, Prompt } from '../model.ts';
 import { armSource } from '../plan.ts';
@@ -78,25 +77,30 @@ async function probeAdapters(
   const findings: Finding[] = [];
   for (const [at, { name, adapter }] of arms.entries()) {
     onProgress?.({ stage: 'generate', label: 'canary', done: at, total: arms.length, unit: 'adapters' });
-    const model = await attempt(() => builtin.model(armSource(config, adapter)));
-    if (model instanceof AuditError) {
-      findings.push(
-        problem('canary', `${name}: ${model.message}`, model.hint ?? null, { details: model.problems }),
-      );
-      continue;
-    }
-    const changed = await model.generate(prompts, decoding, signal).finally(() => model.close());
-    findings.push(judgeCanary(name, largestChange(untouched, changed), await hasZeroB(adapter!)));
+    const changed = await attempt(async () => {
+      const model = await builtin.model(armSource(config, adapter));
+      return model.generate(prompts, decoding, signal).finally(() => model.close());
+    });
+    findings.push(
+      changed instanceof AuditError
+        ? problem('canary', `${name}: ${changed.message}`, changed.hint ?? null, {
+            details: changed.problems,
+          })
+        : judgeCanary(name, compareFirst(untouched, changed), hasZeroB(evidence.placeOf(adapter!))),
+    );
   }
   return findings;
 }
 
-function judgeCanary(arm: string, change: number, zero: boolean): Finding {
-  const values = { largestChange: change, zeroB: zero };
-  if (change > noticeable)
-    return ok('canary', `${arm}: changes first-token log-probabilities by up to ${change.toPrecision(2)}`, {
-      values,
-    });
+function judgeCanary(arm: string, seen: ReturnType<typeof compareFirst>, zero: boolean): Finding {
+  const { largestChange, otherTokens } = seen;
+  const values = { ...seen, zeroB: zero };
+  if (largestChange > noticeable || otherTokens > 0)
+    return ok(
+      'canary',
+      `${arm}: moves first-token log-probabilities by up to ${largestChange.toPrecision(2)}, and begins ${otherTokens} of ${canaries} answers otherwise`,
+      { values },
+    );
   return problem(
     'canary',
     `${arm}: the adapter changes nothing${zero ? ': every B matrix is zero' : ''} (first-token log-probabilities on ${canaries} prompts)`,
@@ -107,23 +111,23 @@ function judgeCanary(arm: string, change: number, zero: boolean): Finding {
   );
 }
 
-/** Infinite where another token comes first. */
-function largestChange(before: readonly Generation[], after: readonly Generation[]): number {
-  const changes = before.map(({ tokens: [a] }, at) => {
-    const b = after[at]?.tokens[0];
-    if (!a || !b) return a === b ? 0 : Number.POSITIVE_INFINITY;
-    const own = Math.abs(a.logProbability - b.logProbability);
-    return Math.max(
-      a.id === b.id ? own : 1,
-      ...a.topLogProbabilities.map((value, rank) => Math.abs(value - (b.topLogProbabilities[rank] ?? value))),
-    );
-  });
-  return Math.max(0, ...changes);
+/** How far the first tokens' log-probabilities moved at most, and how many first tokens are others. */
+function compareFirst(before: readonly Generation[], after: readonly Generation[]) {
+  const pairs = before.map(({ tokens }, at) => [tokens[0], after[at]?.tokens[0]] as const);
+  const changes = pairs.flatMap(([a, b]) =>
+    (a?.topLogProbabilities ?? []).map((value, rank) =>
+      Math.abs(value - (b?.topLogProbabilities[rank] ?? value)),
+    ),
+  );
+  return {
+    largestChange: Math.max(0, ...changes),
+    otherTokens: pairs.filter(([a, b]) => a?.id !== b?.id).length,
+  };
 }
 
 /** Whether all that an adapter adds is nothing: B · A with every B zero. */
-async function hasZeroB(adapter: string): Promise<boolean> {
-  const path = join(await localPath(adapter), 'adapter_model.safetensors');
+function hasZeroB(adapter: string): boolean {
+  const path = join(adapter, 'adapter_model.safetensors');
   if (!existsSync(path)) return false;
   const file = openSafetensors(path);
   try {
@@ -145,7 +149,8 @@ async function measureSpeed(
   const time = async (maxTokens: number) => {
     const started = performance.now();
     const answers = await base.generate(prompts, { maxTokens, temperature: 0, topP: 1, seed: 0 }, signal);
-    const tokens = answers.map((answer) => answer.tokens.length).reduce((sum, length) => sum + length, 0);
+    // As if every answer went on to its last token, which is how the estimate counts.
+    const tokens = answers.length * Math.max(...answers.map((answer) => answer.tokens.length));
     return {
       seconds: (performance.now() - started) / 1000,
       tokens,

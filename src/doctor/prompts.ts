@@ -101,9 +101,7 @@ export function checkSystemPrompts(evidence: Evidence): Finding[] {
 export function checkLengths(evidence: Evidence): Finding[] {
   const { base, config } = evidence;
   if (!base) return [];
-  const { tokenizer, shape } = base;
-  const tokens = (messages: Parameters<typeof tokenizer.render>[0], addGenerationPrompt: boolean) =>
-    tokenizer.encode(tokenizer.render(messages, { addGenerationPrompt })).length;
+  const { countTokens: tokens, shape } = base;
   const prompts = askedPrompts(evidence).map((asked) => ({ ...asked, tokens: tokens(asked.messages, true) }));
   const over = prompts.filter((prompt) => prompt.tokens >= shape.contextLength);
   const tight = prompts.filter((prompt) => prompt.tokens + prompt.maxTokens > shape.contextLength);

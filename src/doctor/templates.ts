@@ -82,9 +82,11 @@ export function checkAdapterTemplates(evidence: Evidence): Finding[] {
   if (!base) return [];
   const prompts = sample(askedPrompts(evidence));
   return config.arms.flatMap(({ name, adapter }) => {
-    if (adapter === null || !existsSync(join(adapter, 'adapter_config.json'))) return [];
+    if (adapter === null) return [];
+    const folder = evidence.placeOf(adapter);
+    if (!existsSync(join(folder, 'adapter_config.json'))) return [];
     try {
-      return [compareTemplates(name, base, adapter, prompts, config.model.enableThinking)];
+      return [compareTemplates(name, base, folder, prompts, config.model.enableThinking)];
     } catch (error) {
       if (!(error instanceof AuditError)) throw error;
       return [problem('template', `${name}: ${error.message}`, error.hint ?? null)];

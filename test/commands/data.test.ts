@@ -30,7 +30,7 @@ describe('data get', () => {
     const asked = context(null);
     const error = await auditErrorOf(() => data('get', 'lanterns', {}, asked, sources));
     expect(error).toMatchObject({ code: 'config', hint: 'aftertune data get lanterns --yes accepts them' });
-    expect(error.problems.join('\n')).toMatch(/licence {3}Island licence[\s\S]*warning {3}Bright\./);
+    expect(asked.shown.join('\n')).toMatch(/licence {3}Island licence[\s\S]*warning {3}Bright\./);
     expect(server.requests).toEqual([]);
   });
 
