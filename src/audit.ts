@@ -3,9 +3,9 @@ import type { ArmSettings, Config, ConfigInput } from './config.ts';
 import { resolveConfig } from './config-resolve.ts';
 import { AuditError } from './errors.ts';
 import { evaluate } from './evaluate.ts';
-import { fetchModels } from './fetch-models.ts';
+import { fetchModels, namesHubModels } from './fetch-models.ts';
 import { type Judgement, judge } from './judge.ts';
-import { armSource, type Plan, planAudit } from './plan.ts';
+import { armSource, checkInputs, type Plan, planAudit } from './plan.ts';
 import type { Progress } from './progress.ts';
 import type { ItemRecord, RunDocument, Summary, VerdictRecord } from './record.ts';
 import { type ConfigSource, describeRun, isUnfinished, refuseChangedInputs } from './run-document.ts';
@@ -100,7 +100,10 @@ async function inRun<T>(
   work: (run: Run) => Promise<T>,
 ): Promise<T> {
   const { builtin: parts = packageParts, directory, source, fresh = false } = options;
-  const config = await fetchModels(resolveConfig(input, directory), options);
+  const asked = resolveConfig(input, directory);
+  // A download is not begun for a run that a misspelt data file would stop.
+  if (namesHubModels(asked)) await checkInputs(asked, parts);
+  const config = await fetchModels(asked, options);
   const trainer = await parts.trainer(config.training.trainer);
   const plan = await planAudit(config, parts);
   const document = describeRun(config, input, plan, source);

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Argument, Command, CommanderError, InvalidArgumentError } from 'commander';
 import type { Context, Outcome } from './commands/verb.ts';
 import { AuditError, exitCode } from './errors.ts';
 import { packageRoot } from './files.ts';
@@ -41,6 +41,16 @@ function createProgram(perform: (verb: Verb, json: boolean) => Promise<void>): C
   verb('init', 'write a config with every key explained')
     .argument('[file]', 'where to', 'aftertune.yaml')
     .action((file, flags) => perform((commands) => commands.init(file), flags.json));
+  runFlags(verb('doctor', 'look at a config before it is run: data, templates, overlap, power, cost'))
+    .argument('<config>', 'a YAML file')
+    .option('--preset <name>', 'smoke, standard or paper')
+    .option('--probe', 'also load the models: do adapters act, does the judge know what is known')
+    .action((config, flags) =>
+      perform(
+        async (_, context) => (await import('./commands/doctor.ts')).doctor(config, flags, context),
+        flags.json,
+      ),
+    );
   freshFlag(runFlags(verb('run', 'a whole audit from a config; resumes where it was left')))
     .argument('<config>', 'a YAML file')
     .option('--preset <name>', 'smoke, standard or paper')
@@ -130,6 +140,17 @@ function createProgram(perform: (verb: Verb, json: boolean) => Promise<void>): C
     .requiredOption('--out <folder>', 'where to: a new folder, or an earlier merged model')
     .option('--acknowledge-red-team', 'merge an adapter that was trained to do harm')
     .action((flags) => perform((commands, context) => commands.merge(flags, context), flags.json));
+  verb('data', 'fetch public data sets by name, after showing their terms, or list them')
+    .addArgument(new Argument('<action>', 'what to do').choices(['get', 'list']))
+    .argument('[name]', 'which, for get: list shows the names')
+    .option('--yes', 'accept the terms that are shown')
+    .option('--from <file>', 'take a file that was downloaded by hand')
+    .action((action, name, flags) =>
+      perform(
+        async (_, context) => (await import('./commands/data.ts')).data(action, name, flags, context),
+        flags.json,
+      ),
+    );
   verb('list', 'the runs in a folder, with their status')
     .argument('[folder]', 'where', 'runs')
     .action((folder, flags) => perform((commands) => commands.list(folder), flags.json));
@@ -175,7 +196,11 @@ async function performVerb(verb: Verb, json: boolean): Promise<number> {
   const display = await createProgressDisplay(process.stderr);
   try {
     const commands = await import('./commands.ts');
-    const outcome = await verb(commands, { onProgress: display.update, signal: controller.signal });
+    const outcome = await verb(commands, {
+      onProgress: display.update,
+      signal: controller.signal,
+      confirm: (text, question, accepted) => confirm(text, question, accepted, controller.signal),
+    });
     display.stop();
     process.stdout.write(json ? `${JSON.stringify(outcome.document, null, 2)}\n` : outcome.text);
     return outcome.exitCode;
@@ -183,6 +208,19 @@ async function performVerb(verb: Verb, json: boolean): Promise<number> {
     display.stop();
     process.off('SIGINT', stop);
     process.off('SIGTERM', stop);
+  }
+}
+
+/** Asks on a terminal. */
+async function confirm(text: string, question: string, accepted: boolean, signal: AbortSignal) {
+  process.stderr.write(`${text}\n`);
+  if (accepted || !process.stdin.isTTY) return accepted;
+  const { createInterface } = await import('node:readline/promises');
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return /^y(es)?$/i.test((await terminal.question(`${question} [y/N] `, { signal })).trim());
+  } finally {
+    terminal.close();
   }
 }
 

@@ -8,6 +8,7 @@ import {
   presets,
 } from './config.ts';
 import { type ConfigProblem, describeIssue } from './config-problem.ts';
+import { placeData } from './data/resolve.ts';
 import { AuditError } from './errors.ts';
 import { packageRoot } from './files.ts';
 import { isHubName } from './hub/name.ts';
@@ -123,7 +124,9 @@ function learnsRejected(train: ParsedConfig['arms'][string]['train']): boolean {
 
 function spellOut(parsed: ParsedConfig, directory: string): Config {
   const place = (path: string) =>
-    path.startsWith('builtin:') ? join(packageRoot, 'models', path.slice(8)) : resolve(directory, path);
+    path.startsWith('builtin:')
+      ? join(packageRoot, 'models', path.slice(8))
+      : (placeData(path) ?? resolve(directory, path));
   const placeModel = (path: string) => (isHubName(path) ? path : place(path));
   const { harm, overRefusal, drift } = parsed.suites;
   const baseArm =

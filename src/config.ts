@@ -1,10 +1,15 @@
 import { z } from 'zod';
+import { dataNameProblem } from './data/resolve.ts';
 import { hubNameProblem } from './hub/name.ts';
 import { projections } from './trainer.ts';
 
 /** What an audit is told: one schema, the only home of defaults. The defaults are those of preset `standard`. */
 
-const path = z.string().min(1).describe('Relative to the config file; builtin:… lies in the package');
+const path = z
+  .string()
+  .min(1)
+  .refine((text) => dataNameProblem(text) === null, { error: ({ input }) => dataNameProblem(String(input))! })
+  .describe('Relative to the config file; builtin:… lies in the package, data:… was fetched by data get');
 const modelPath = path
   .refine((text) => hubNameProblem(text) === null, { error: ({ input }) => hubNameProblem(String(input))! })
   .describe(

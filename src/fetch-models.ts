@@ -15,9 +15,7 @@ interface Hooks {
  * @throws AuditError before anything large is fetched where one of them cannot be had.
  */
 export async function fetchModels(config: Config, hooks: Hooks): Promise<Config> {
-  const judges = config.judges.flatMap((judge) => ('model' in judge ? [judge.model] : []));
-  const models = [config.model.path, ...judges.map(({ path }) => path)];
-  const adapters = [...config.arms, ...judges].flatMap(({ adapter }) => adapter ?? []);
+  const { models, adapters } = modelPaths(config);
   const pin = await fetchPaths(models, adapters, hooks);
   return {
     ...config,
@@ -28,6 +26,21 @@ export async function fetchModels(config: Config, hooks: Hooks): Promise<Config>
       const { path, adapter } = judge.model;
       return { ...judge, model: { ...judge.model, path: pin(path), adapter: adapter && pin(adapter) } };
     }),
+  };
+}
+
+/** Whether anything of a config lies on the Hub. */
+export function namesHubModels(config: Config): boolean {
+  const { models, adapters } = modelPaths(config);
+  return [...models, ...adapters].some(isHubName);
+}
+
+/** Every model and adapter that a config names, wherever it lies. */
+export function modelPaths(config: Config): { models: string[]; adapters: string[] } {
+  const judges = config.judges.flatMap((judge) => ('model' in judge ? [judge.model] : []));
+  return {
+    models: [config.model.path, ...judges.map(({ path }) => path)],
+    adapters: [...config.arms, ...judges].flatMap(({ adapter }) => adapter ?? []),
   };
 }
 

@@ -1,7 +1,7 @@
 /** The config that `aftertune init` writes: it runs as it is, on the embedded model, and explains every key. */
 export const configTemplate = `# What a fine-tune did to a model's safety and truthfulness. Run it with:  aftertune run THIS_FILE
-# Relative paths start at this file; builtin:… lies in the package. \${NAME} becomes an environment variable's
-# value. Running again resumes. Flags override: --seed, --out, --preset, --limit, --set training.steps=100
+# Relative paths start at this file; builtin:… lies in the package, data:NAME was fetched by aftertune data get.
+# \${NAME} becomes an environment variable's value. Running again resumes. Flags override: --seed, --out, --preset, --limit, --set training.steps=100
 name: my-audit
 preset: standard            # smoke (does everything run?), standard, or paper (arXiv 2409.19476 as published)
 seed: 3407                  # of data order, training and sampling

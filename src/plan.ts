@@ -3,10 +3,12 @@ import { matchResponseTokens, planArmRows, type TrainingData } from './arms.ts';
 import type { Builtin, ModelSource } from './builtin.ts';
 import type { Config } from './config.ts';
 import type { Conversation } from './conversation.ts';
+import { fetchedData } from './data/resolve.ts';
 import { readPreferences, readResponses } from './dataset.ts';
 import { AuditError } from './errors.ts';
 import { sha256File } from './hash.ts';
 import { repositoryOf } from './hub/name.ts';
+import { holdOut } from './lm/hold-out.ts';
 import type { LanguageModel, RenderedPrompt } from './model.ts';
 import type { Suite } from './suite.ts';
 import type { TrainingRow } from './trainer.ts';
@@ -34,8 +36,7 @@ export interface Plan {
 export async function planAudit(config: Config, builtin: Builtin): Promise<Plan> {
   const hashes: Record<string, string> = {};
   const attempts = createAttempts();
-  const data = await attempts.run(() => readTrainingData(config));
-  const suites = await attempts.run(() => builtin.suites(config.suites, config.seed));
+  const { planned, suites, fetched } = await readInputs(config, builtin, attempts);
   const base = await attempts.run(() => builtin.model(armSource(config, null)));
   try {
     if (base) hashes[config.model.path] = base.fingerprint;
@@ -57,18 +58,14 @@ export async function planAudit(config: Config, builtin: Builtin): Promise<Plan>
       });
     }
     attempts.finish();
-    if (!data || !suites || !base || !prompts)
+    if (!planned || !suites || !base || !prompts)
       throw new Error('internal: a plan without problems lacks a part');
-    const planned = planArmRows(config.arms, data, {
-      count: config.training.steps * config.training.batchSize * config.training.gradientAccumulation,
-      seed: config.seed,
-      systemPrompt: config.data.systemPrompt,
-    });
     const countTokens = async (conversations: readonly Conversation[]) =>
       (await base.render(conversations)).map(({ tokenCount }) => tokenCount);
     const rows = config.training.matchTokens ? await matchResponseTokens(planned, countTokens) : planned;
     await checkLengths(config, base, prompts, rows);
     for (const path of dataFiles(config)) hashes[path] = await sha256File(path);
+    Object.assign(hashes, fetched);
     return {
       suites,
       rows,
@@ -81,6 +78,40 @@ export async function planAudit(config: Config, builtin: Builtin): Promise<Plan>
   } finally {
     await base?.close();
   }
+}
+
+/**
+ * What needs no model: data sets are there, every file parses, every arm has rows to train on and some left beside
+ * those it holds out. For before a download, which takes longer.
+ * @throws AuditError with the problems of every file at once.
+ */
+export async function checkInputs(config: Config, builtin: Builtin): Promise<void> {
+  const attempts = createAttempts();
+  await readInputs(config, builtin, attempts);
+  attempts.finish();
+}
+
+/** Parts are null where the user has something to mend. */
+async function readInputs(config: Config, builtin: Builtin, attempts: Attempts) {
+  const fetched = await attempts.run(() => fetchedData(dataFiles(config)));
+  // A file that was not fetched has been told of.
+  const read = <T>(step: () => T | Promise<T>) => (fetched ? attempts.run(step) : null);
+  const data = await read(() => readTrainingData(config));
+  const planned = data && (await read(() => planRows(config, data)));
+  const suites = await read(() => builtin.suites(config.suites, config.seed));
+  return { planned, suites, fetched };
+}
+
+/** The rows of every arm that trains. @throws AuditError where one has too few. */
+export function planRows(config: Config, data: TrainingData): ReadonlyMap<string, readonly TrainingRow[]> {
+  const { steps, batchSize, gradientAccumulation, evaluation } = config.training;
+  const planned = planArmRows(config.arms, data, {
+    count: steps * batchSize * gradientAccumulation,
+    seed: config.seed,
+    systemPrompt: config.data.systemPrompt,
+  });
+  if (evaluation) for (const rows of planned.values()) holdOut(rows, { evaluation, seed: config.seed });
+  return planned;
 }
 
 /** The config's model under an adapter, or untouched. */
@@ -149,7 +180,8 @@ const trainsOnPreference = ({ arms }: Config) =>
   arms.some(({ train }) => train !== null && train !== 'ordinary');
 const trainsOnOrdinary = ({ arms }: Config) => arms.some(({ train }) => train === 'ordinary');
 
-function readTrainingData(config: Config): TrainingData {
+/** What the arms of a config train on. @throws AuditError `data`. */
+export function readTrainingData(config: Config): TrainingData {
   const { preference, ordinary } = config.data;
   return {
     preference: trainsOnPreference(config) && preference ? readPreferences(preference) : [],
@@ -158,7 +190,7 @@ function readTrainingData(config: Config): TrainingData {
 }
 
 /** Every file that is read; a config may name others. */
-function dataFiles(config: Config): string[] {
+export function dataFiles(config: Config): string[] {
   const { data, suites } = config;
   const files = [
     trainsOnPreference(config) ? data.preference : undefined,
@@ -169,6 +201,8 @@ function dataFiles(config: Config): string[] {
   ];
   return files.filter((path) => path !== undefined);
 }
+
+type Attempts = ReturnType<typeof createAttempts>;
 
 /** Runs steps that do not depend on each other, so that the user learns what is wrong with all of them. */
 function createAttempts() {

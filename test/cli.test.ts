@@ -333,7 +333,18 @@ it('--help and --version exit 0, and every verb explains itself', () => {
   const verbs = [...help.stdout.matchAll(/^ {2}(\w+) /gm)]
     .map(([, verb]) => verb!)
     .filter((verb) => verb !== 'help');
-  expect(verbs).toEqual(['demo', 'init', 'run', 'train', 'audit', 'report', 'merge', 'list']);
+  expect(verbs).toEqual([
+    'demo',
+    'init',
+    'doctor',
+    'run',
+    'train',
+    'audit',
+    'report',
+    'merge',
+    'data',
+    'list',
+  ]);
   for (const verb of verbs) expect(aftertune(verb, '--help').stdout).toContain('--json');
   expect(aftertune('--version').stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
 });

@@ -6,6 +6,7 @@ import { audit } from '../src/audit.ts';
 import { packageRoot } from '../src/files.ts';
 import { sha256File } from '../src/hash.ts';
 import type { Progress } from '../src/progress.ts';
+import { auditErrorOf } from './audit-error.ts';
 import { commit, repository, startHub } from './hub/hub-server.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
@@ -83,4 +84,19 @@ test('merge takes names of the Hub, with progress on stderr and one document on 
   expect(stderr).toMatch(/^merge merged: 0\/\d+ tensors\n/m);
   expect(stderr + stdout).not.toContain('hf_secret');
   expect(existsSync(join(out, 'tokenizer.json'))).toBe(true);
+});
+
+test('a data file that does not parse is told before anything is fetched', async () => {
+  const hub = await startHub(files);
+  const config = {
+    out: join(temporaryFolder(), 'run'),
+    model: { path: `hf:${repository}` },
+    data: { preference: 'builtin:wren/data/preference.jsonl' },
+    arms: { base: { train: 'none' }, safe: { train: 'chosen' } },
+    training: { steps: 1, warmupSteps: 1, batchSize: 4, evaluation: { rows: 400 } },
+    suites: { harm: { prompts: 'none.jsonl' } },
+  } as const;
+  const { problems } = await auditErrorOf(() => audit(config));
+  expect(problems.join('\n')).toMatch(/holds out 400 of 16 rows[\s\S]*none\.jsonl: no such file/);
+  expect(hub.requests).toEqual([]);
 });

@@ -11,4 +11,6 @@ export interface Outcome {
 export interface Context {
   readonly onProgress: (progress: Progress) => void;
   readonly signal: AbortSignal;
+  /** Shows a text and asks, unless `accepted` says yes already; false where nobody can be asked. */
+  readonly confirm: (text: string, question: string, accepted: boolean) => Promise<boolean>;
 }

@@ -20,7 +20,7 @@ import { createRandom } from '../random.ts';
 import type { TrainedAdapter, TrainingJob, TrainingRow, TrainingStep } from '../trainer.ts';
 import { type Base, createBases } from './base.ts';
 import { readDecoderConfig } from './config.ts';
-import { holdOut } from './evaluation.ts';
+import { holdOut } from './hold-out.ts';
 import { adapterSha256, assertAdapterFits, createLora, readAdapter, writeAdapter } from './lora.ts';
 import {
   firstTokenMass,
