@@ -46,7 +46,7 @@ export function provenanceSection({ summary, facts, suites }: ReportInput): Sect
       ]),
     });
   }
-  const narrower = narrowings.filter(({ key }) => suites.some(({ decoding }) => key in decoding));
+  const narrower = narrowings.filter(({ key }) => suites.some(({ decoding }) => decoding && key in decoding));
   if (suites.length > 0) {
     blocks.push({
       kind: 'table',
@@ -66,11 +66,15 @@ export function provenanceSection({ summary, facts, suites }: ReportInput): Sect
         kind,
         version,
         count(items.length),
-        count(decoding.maxTokens),
-        String(decoding.temperature),
-        String(decoding.topP),
-        ...narrower.map(({ cell }) => cell(decoding)),
-        String(decoding.seed),
+        ...(decoding
+          ? [
+              count(decoding.maxTokens),
+              String(decoding.temperature),
+              String(decoding.topP),
+              ...narrower.map(({ cell }) => cell(decoding)),
+              String(decoding.seed),
+            ]
+          : Array<string>(4 + narrower.length).fill(absent)),
       ]),
     });
   }
