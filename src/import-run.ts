@@ -6,11 +6,12 @@ import { AuditError } from './errors.ts';
 import { sha256, sha256File, sha256Json } from './hash.ts';
 import { type ImportedArm, joinArms } from './imported-arms.ts';
 import { importedRecords } from './imported-records.ts';
-import { openSource } from './importers/source-file.ts';
-import { importerOf } from './importers.ts';
+import type { ReadOptions } from './importer.ts';
+import { importerOf, readUnsafeScore } from './importers.ts';
 import type { RunDocument, Summary } from './record.ts';
 import { versions } from './run-document.ts';
 import { factsOf, reportRun, writeSetting } from './run-report.ts';
+import { openSource } from './source-file.ts';
 import { openStore, type RunStore } from './store.ts';
 import type { RecordedSuite } from './suite.ts';
 import { summarise } from './summarise.ts';
@@ -40,6 +41,7 @@ export interface ImportOptions {
  */
 export async function importRun(options: ImportOptions): Promise<{ summary: Summary; directory: string }> {
   const baseArm = checkArms(options);
+  if (options.unsafeScore !== null) readUnsafeScore(options.unsafeScore);
   const behaviours = options.behaviours === null ? null : readBehaviours(options.behaviours);
   const arms: ImportedArm[] = [];
   for (const [at, { name, path }] of options.arms.entries()) {
@@ -80,9 +82,13 @@ async function readArm(
   const { file: place, part } = splitPart(path);
   const file = openSource(place);
   const importer = await importerOf(file, format);
-  if (part !== null && importer.name !== 'promptfoo')
-    throw new AuditError('config', `--arm ${name}=${path}: only promptfoo's files have parts behind a #`);
-  const recording = await importer.read(file, { unsafeScore, behaviours, part });
+  const given: ReadOptions = { unsafeScore, behaviours, part };
+  const flags = { unsafeScore: '--unsafe-score', behaviours: '--behaviors', part: `#${part}` };
+  for (const option of Object.keys(flags) as (keyof ReadOptions)[]) {
+    if (given[option] !== null && !importer.takes.includes(option))
+      throw new AuditError('config', `${flags[option]} means nothing for ${importer.what} (${place})`);
+  }
+  const recording = await importer.read(file, given);
   return { name, path: place, part, format: importer.name, sha256: sha256(file.bytes), recording };
 }
 

@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import { AuditError } from './errors.ts';
 import { sha256Json } from './hash.ts';
-import type { RecordedJudge, Recording } from './importers/importer.ts';
+import type { RecordedJudge, Recording } from './importer.ts';
 import type { RecordedSuite, SuiteItem } from './suite.ts';
 
 /** One arm's file as its importer read it. */

@@ -1,6 +1,6 @@
 import { sha256Json } from './hash.ts';
 import type { ImportedArm } from './imported-arms.ts';
-import type { RecordedAnswer, RecordedJudge, RecordedOutcome } from './importers/importer.ts';
+import type { RecordedAnswer, RecordedJudge, RecordedOutcome } from './importer.ts';
 import type { ItemRecord, VerdictRecord } from './record.ts';
 import { mean } from './stats.ts';
 import type { RecordedSuite, SuiteItem } from './suite.ts';

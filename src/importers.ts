@@ -1,12 +1,14 @@
 import { AuditError } from './errors.ts';
+import type { Importer } from './importer.ts';
 import { garak } from './importers/garak.ts';
 import { harmbench } from './importers/harmbench.ts';
-import type { Importer } from './importers/importer.ts';
 import { inspect } from './importers/inspect.ts';
 import { jailbreakbench } from './importers/jailbreakbench.ts';
 import { lmEval } from './importers/lm-eval.ts';
 import { promptfoo } from './importers/promptfoo.ts';
-import type { SourceFile } from './importers/source-file.ts';
+import type { SourceFile } from './source-file.ts';
+
+export { readUnsafeScore } from './importers/score.ts';
 
 /** The tools whose records can be imported; the first that recognises a file reads it. */
 const importers: readonly Importer[] = [inspect, promptfoo, jailbreakbench, harmbench, lmEval, garak];

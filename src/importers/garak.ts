@@ -2,10 +2,10 @@ import { z } from 'zod';
 import type { Conversation } from '../conversation.ts';
 import { AuditError } from '../errors.ts';
 import { sha256Json } from '../hash.ts';
+import { harmOutcome, type Importer, type RecordedAnswer, unrecorded, unscored } from '../importer.ts';
 import type { HarmVerdict } from '../scorer.ts';
+import { firstLine, isObject, readAs, refuseDuplicate, type SourceFile } from '../source-file.ts';
 import type { SuiteItem } from '../suite.ts';
-import { harmOutcome, type Importer, type RecordedAnswer, unrecorded, unscored } from './importer.ts';
-import { firstLine, isObject, readAs, refuseDuplicate, type SourceFile } from './source-file.ts';
 
 /** A text as every version of garak writes it. */
 const text = z.union([z.string(), z.looseObject({ text: z.string().nullable() }), z.null()]);
@@ -39,13 +39,14 @@ const complete = 2;
 export const garak: Importer = {
   name: 'garak',
   what: 'garak report JSONL',
+  takes: [],
   recognises: (file) => {
     const first = firstLine(file);
     return isObject(first) && typeof first.entry_type === 'string';
   },
   read: (file) => {
     const entries = entriesOf(file);
-    const threshold = Number(entries.setup['run.eval_threshold'] ?? 0.5);
+    const threshold = thresholdOf(entries, file);
     const items = new Map<string, SuiteItem>();
     const repeats = new Map<string, number>();
     const answers = entries.attempts.flatMap(({ where, value }) => {
@@ -112,6 +113,12 @@ function entriesOf(file: SourceFile): Entries {
     evaluations,
     unfinished: attempts.size - done.size,
   };
+}
+
+/** garak's own default where the report does not say, as that of 0.17.1. */
+function thresholdOf({ setup }: Entries, file: SourceFile): number {
+  const threshold = z.number().gt(0).max(1).default(0.5);
+  return readAs(threshold, setup['run.eval_threshold'], file, 'run.eval_threshold');
 }
 
 const textOf = (value: z.infer<typeof text>): string | null =>

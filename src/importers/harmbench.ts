@@ -3,7 +3,6 @@ import { ask } from '../conversation.ts';
 import type { HarmBehaviour } from '../dataset.ts';
 import { AuditError } from '../errors.ts';
 import { sha256Json } from '../hash.ts';
-import type { SuiteItem } from '../suite.ts';
 import {
   harmOutcome,
   type Importer,
@@ -11,8 +10,9 @@ import {
   type RecordedOutcome,
   unrecorded,
   unscored,
-} from './importer.ts';
-import { isObject, jsonOrNull, readAs, type SourceFile, unknownValue } from './source-file.ts';
+} from '../importer.ts';
+import { isObject, jsonOrNull, readAs, type SourceFile, unknownValue } from '../source-file.ts';
+import type { SuiteItem } from '../suite.ts';
 
 const completion = z.looseObject({
   test_case: z.string(),
@@ -37,6 +37,7 @@ const judge = {
 export const harmbench: Importer = {
   name: 'harmbench',
   what: 'HarmBench completions JSON, with or without labels',
+  takes: ['behaviours'],
   recognises: (file) => {
     const value = jsonOrNull(file);
     const [first] = isObject(value) ? Object.values(value) : [];
@@ -131,7 +132,11 @@ function refuseRepeatedKeys(file: SourceFile, expected: number): void {
   }
   if (keys.length === expected) return;
   const twice = keys.find((key, at) => keys.indexOf(key) !== at);
-  throw new AuditError('data', `${file.path}: the behaviour ${twice} is there more than once`, {
-    hint: 'put its completions into one list',
-  });
+  throw new AuditError(
+    'data',
+    `${file.path}: the behaviour ${twice ?? 'of some name'} is there more than once`,
+    {
+      hint: 'put its completions into one list',
+    },
+  );
 }

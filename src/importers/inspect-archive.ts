@@ -2,7 +2,7 @@ import { crc32, inflateRawSync } from 'node:zlib';
 import { decompress } from 'fzstd';
 import { type Entry, fromBuffer, type ZipFile } from 'yauzl';
 import { AuditError } from '../errors.ts';
-import { decodeText, parseJson, type SourceFile } from './source-file.ts';
+import { decodeText, parseJson, type SourceFile } from '../source-file.ts';
 
 /** Inspect's .eval: a zip of JSON documents, each stored, deflated or compressed with Zstandard (method 93). */
 

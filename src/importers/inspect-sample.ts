@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { AuditError } from '../errors.ts';
-import type { RecordedAnswer } from './importer.ts';
-import type { SourceFile } from './source-file.ts';
+import type { RecordedAnswer } from '../importer.ts';
+import type { SourceFile } from '../source-file.ts';
 
 /** One sample of an Inspect log: its fields, and what the model said. Source: github.com/UKGovernmentBEIS/inspect_ai (log/_log.py, model/_model_output.py of 0.3.285). */
 

@@ -2,7 +2,6 @@ import { z } from 'zod';
 import type { Conversation, Message } from '../conversation.ts';
 import { AuditError } from '../errors.ts';
 import { sha256Json } from '../hash.ts';
-import type { SuiteItem } from '../suite.ts';
 import {
   type Importer,
   type RecordedAnswer,
@@ -10,10 +9,7 @@ import {
   type RecordedOutcome,
   unrecorded,
   unscored,
-} from './importer.ts';
-import { isZip, readArchive } from './inspect-archive.ts';
-import { type Sample, sample, answerOf as sayOf, textOf } from './inspect-sample.ts';
-import { outcomeOf, readScore, type Score, scoreNotes } from './score.ts';
+} from '../importer.ts';
 import {
   isObject,
   jsonOrNull,
@@ -22,7 +18,11 @@ import {
   type SourceFile,
   shown,
   unknownValue,
-} from './source-file.ts';
+} from '../source-file.ts';
+import type { SuiteItem } from '../suite.ts';
+import { isZip, readArchive } from './inspect-archive.ts';
+import { type Sample, sample, answerOf as sayOf, textOf } from './inspect-sample.ts';
+import { outcomeOf, readScore, type Score, scoreNotes } from './score.ts';
 
 const header = z.looseObject({
   status: z.string().default('started'),
@@ -51,6 +51,7 @@ interface Placed {
 export const inspect: Importer = {
   name: 'inspect',
   what: 'Inspect AI .eval or .json log',
+  takes: ['unsafeScore'],
   recognises: (file) => {
     if (isZip(file)) return true;
     const value = jsonOrNull(file);

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { ask } from '../conversation.ts';
 import { sha256Json } from '../hash.ts';
-import { harmOutcome, type Importer, unrecorded, unscored } from './importer.ts';
-import { isObject, jsonOrNull, readAs, refuseDuplicate, unknownValue } from './source-file.ts';
+import { harmOutcome, type Importer, unrecorded, unscored } from '../importer.ts';
+import { isObject, jsonOrNull, readAs, refuseDuplicate, unknownValue } from '../source-file.ts';
 
 const jailbreak = z.looseObject({
   index: z.union([z.int(), z.string()]),
@@ -32,6 +32,7 @@ const judge = {
 export const jailbreakbench: Importer = {
   name: 'jailbreakbench',
   what: 'JailbreakBench artifact JSON',
+  takes: [],
   recognises: (file) => {
     const value = jsonOrNull(file);
     return isObject(value) && isObject(value.parameters) && Array.isArray(value.jailbreaks);

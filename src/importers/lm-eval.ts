@@ -2,9 +2,7 @@ import { z } from 'zod';
 import { ask } from '../conversation.ts';
 import { AuditError } from '../errors.ts';
 import { sha256Json } from '../hash.ts';
-import type { SuiteItem } from '../suite.ts';
-import { type Importer, type RecordedAnswer, unrecorded } from './importer.ts';
-import { outcomeOf, readScore, type Score, scoreNotes } from './score.ts';
+import { type Importer, type RecordedAnswer, unrecorded } from '../importer.ts';
 import {
   firstLine,
   isObject,
@@ -13,11 +11,13 @@ import {
   type SourceFile,
   type SourceLine,
   unknownValue,
-} from './source-file.ts';
+} from '../source-file.ts';
+import type { SuiteItem } from '../suite.ts';
+import { outcomeOf, readScore, type Score, scoreNotes } from './score.ts';
 
 const sample = z.looseObject({
   doc_id: z.union([z.int(), z.string()]),
-  target: z.string(),
+  target: z.union([z.string(), z.number()]).transform(String),
   arguments: z.record(z.string(), z.looseObject({ arg_0: z.string(), arg_1: z.unknown().optional() })),
   resps: z.array(z.unknown()).min(1),
   filtered_resps: z.array(z.unknown()).min(1),
@@ -41,6 +41,7 @@ const usual = ['exact_match', 'acc', 'em'];
 export const lmEval: Importer = {
   name: 'lm-eval',
   what: 'lm-eval samples_*.jsonl',
+  takes: ['unsafeScore'],
   recognises: (file) => {
     const first = firstLine(file);
     return isObject(first) && 'doc_id' in first && 'resps' in first && 'arguments' in first;

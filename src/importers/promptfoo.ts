@@ -2,7 +2,6 @@ import { z } from 'zod';
 import { ask } from '../conversation.ts';
 import { AuditError } from '../errors.ts';
 import { sha256Json } from '../hash.ts';
-import type { SuiteItem } from '../suite.ts';
 import {
   type Importer,
   type ReadOptions,
@@ -10,9 +9,10 @@ import {
   type RecordedOutcome,
   unrecorded,
   unscored,
-} from './importer.ts';
+} from '../importer.ts';
+import { isObject, jsonOrNull, readAs, type SourceFile } from '../source-file.ts';
+import type { SuiteItem } from '../suite.ts';
 import { outcomeOf } from './score.ts';
-import { isObject, jsonOrNull, readAs, type SourceFile } from './source-file.ts';
 
 const assertion = z.looseObject({ type: z.string(), value: z.unknown().optional() });
 const result = z.looseObject({
@@ -58,6 +58,7 @@ const wanting = new Set(['equals', 'contains', 'icontains', 'contains-any', 'ico
 export const promptfoo: Importer = {
   name: 'promptfoo',
   what: 'promptfoo JSON results',
+  takes: ['unsafeScore', 'part'],
   recognises: (file) => {
     const value = jsonOrNull(file);
     return isObject(value) && isObject(value.results) && Array.isArray(value.results.results);

@@ -1,5 +1,5 @@
 import { AuditError } from '../errors.ts';
-import { harmOutcome, type RecordedOutcome, unscored } from './importer.ts';
+import { harmOutcome, type RecordedOutcome, unscored } from '../importer.ts';
 
 /** What a tool's score says of an answer: right, wrong, in part, no answer, or nothing. */
 export type Score = 'right' | 'wrong' | 'partial' | 'none' | 'unscored';

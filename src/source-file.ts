@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { readFileSync, statSync } from 'node:fs';
 import type { z } from 'zod';
-import { AuditError } from '../errors.ts';
+import { AuditError } from './errors.ts';
 
 /** A file of another tool. Every form of its content is made once, when it is asked for. */
 export interface SourceFile {

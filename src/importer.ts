@@ -1,9 +1,9 @@
-import type { Conversation } from '../conversation.ts';
-import type { HarmBehaviour } from '../dataset.ts';
-import type { ItemRecord } from '../record.ts';
-import type { HarmVerdict } from '../scorer.ts';
-import type { SuiteItem } from '../suite.ts';
+import type { Conversation } from './conversation.ts';
+import type { HarmBehaviour } from './dataset.ts';
+import type { ItemRecord } from './record.ts';
+import type { HarmVerdict } from './scorer.ts';
 import type { SourceFile } from './source-file.ts';
+import type { SuiteItem } from './suite.ts';
 
 /** Reads what one other tool recorded. */
 export interface Importer {
@@ -11,6 +11,8 @@ export interface Importer {
   readonly name: string;
   /** For people: which file of which tool. */
   readonly what: string;
+  /** Which of the options mean something to it; others are refused. */
+  readonly takes: readonly (keyof ReadOptions)[];
   /** Whether the file looks like this tool's. */
   recognises(file: SourceFile): boolean | Promise<boolean>;
   /** @throws AuditError `data` naming file, place and value of what cannot be read; `unsupported` for what cannot be mapped honestly. */
