@@ -48,7 +48,7 @@ export function joinArms(
     notes: [
       ...arms.map(
         ({ name, path, part, recording }) =>
-          `${name} was not run but imported from ${basename(path)}${part === null ? '' : `, ${part}`} (${recording.tool}): decoding and rendered prompts are not on record.`,
+          `${name} was not run but imported from ${basename(path)}${part === null ? '' : `, ${part}`} (${recording.tool}): its labels are that tool’s, decoding and rendered prompts are not on record.`,
       ),
       ...(differing.length > 0
         ? [

@@ -50,7 +50,9 @@ export function provenanceSection({ summary, facts, suites }: ReportInput): Sect
   if (suites.length > 0) {
     blocks.push({
       kind: 'table',
-      caption: 'Prompts and decoding, the same for every arm. Temperature 0 is greedy.',
+      caption: suites.every(({ decoding }) => decoding)
+        ? 'Prompts and decoding, the same for every arm. Temperature 0 is greedy.'
+        : 'Prompts; how imported answers were decoded is not on record.',
       headers: 1,
       columns: [
         { title: 'Suite' },
