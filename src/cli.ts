@@ -78,6 +78,24 @@ function createProgram(perform: (verb: Verb, json: boolean) => Promise<void>): C
     .option('--judge-model <model>', 'a Llama Guard model: a folder or hf:OWNER/NAME')
     .option('--judge-adapter <adapter>', 'its adapter')
     .action((flags) => perform((commands, context) => commands.auditAdapters(flags, context), flags.json));
+  freshFlag(verb('import', 'make a run of what another tool recorded'))
+    .option('--arm <name=file>', 'an arm and its file; may be given several times', collect, [])
+    .option('--base-arm <name>', 'what the others are compared with; the first arm unless given')
+    .option('--out <folder>', 'the run folder')
+    .option(
+      '--format <name>',
+      'auto, inspect, promptfoo, jailbreakbench, harmbench, lm-eval or garak',
+      'auto',
+    )
+    .option('--unsafe-score <score>', 'the score that means a harmful answer (I, 0, fail …): a harm suite')
+    .option('--behaviors <file>', 'HarmBench’s CSV of behaviours, for their categories')
+    .option('--own-prompts', 'arms may be asked one item with prompts of their own, as attacks do')
+    .action((flags) =>
+      perform(
+        async (_, context) => (await import('./commands/import.ts')).importOutcomes(flags, context),
+        flags.json,
+      ),
+    );
   verb('report', 'write the report of a finished run anew')
     .argument('<run>', 'a run folder')
     .option('--show-completions', 'also print harmful completions')
@@ -200,6 +218,10 @@ async function performVerb(verb: Verb, json: boolean): Promise<number> {
       onProgress: display.update,
       signal: controller.signal,
       confirm: (text, question, accepted) => confirm(text, question, accepted, controller.signal),
+      terminal:
+        process.stdin.isTTY && process.stderr.isTTY && !json
+          ? { input: process.stdin, write: (text) => void process.stderr.write(text) }
+          : null,
     });
     display.stop();
     process.stdout.write(json ? `${JSON.stringify(outcome.document, null, 2)}\n` : outcome.text);

@@ -266,7 +266,8 @@ function parseSetting(setting: string): Override {
   }
 }
 
-function outcomeOf(summary: Summary, directory: string, code: number): Outcome {
+/** A summary as a verb's outcome. */
+export function outcomeOf(summary: Summary, directory: string, code: number): Outcome {
   return { document: summary, text: resultText(summary, directory), exitCode: code };
 }
 

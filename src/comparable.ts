@@ -44,18 +44,7 @@ function suiteDifferences(first: ComparableRun, second: ComparableRun): Differen
     const [mine, theirs] = [places(a), places(b)];
     const only = [...mine].filter((place) => !theirs.has(place)).length;
     const other = [...theirs].filter((place) => !mine.has(place)).length;
-    const differing = Object.entries(a.decoding).filter(
-      ([key, value]) =>
-        key !== 'seed' && !isDeepStrictEqual(value, b.decoding[key as keyof typeof b.decoding]),
-    );
-    const added = Object.keys(b.decoding).filter((key) => !(key in a.decoding));
-    const decoding = [
-      ...differing.map(
-        ([key, value]) =>
-          `${key} ${String(value)} and ${String(b.decoding[key as keyof typeof b.decoding] ?? 'none')}`,
-      ),
-      ...added.map((key) => `${key} none and ${String(b.decoding[key as keyof typeof b.decoding])}`),
-    ];
+    const decoding = decodingDifferences(a.decoding, b.decoding);
     return [
       ...(only + other === 0
         ? []
@@ -78,6 +67,17 @@ function suiteDifferences(first: ComparableRun, second: ComparableRun): Differen
           ]),
     ];
   });
+}
+
+type Decoding = NonNullable<ComparableRun['suites'][number]['decoding']>;
+
+/** What is set differently, seeds apart: null is of a run that does not say, which is a difference unless both do not. */
+function decodingDifferences(first: Decoding | null, second: Decoding | null): string[] {
+  if (!first || !second) return first === second ? [] : ['only one of the runs says how answers were drawn'];
+  const [a, b]: Record<string, unknown>[] = [{ ...first }, { ...second }];
+  return [...new Set([...Object.keys(a!), ...Object.keys(b!)])]
+    .filter((key) => key !== 'seed' && !isDeepStrictEqual(a![key], b![key]))
+    .map((key) => `${key} ${String(a![key] ?? 'none')} and ${String(b![key] ?? 'none')}`);
 }
 
 /** Prompts that both asked and that read differently; one example of each suite. */

@@ -24,7 +24,8 @@ const eceBins = 10;
 /** One answer. */
 interface Answer {
   readonly correct: boolean;
-  readonly adopted: boolean;
+  /** Null where there is no wrong answer to adopt. */
+  readonly adopted: boolean | null;
   readonly exactMatch: boolean | null;
   readonly tokenF1: number | null;
   readonly uncertainty: Uncertainty | null;
@@ -128,13 +129,17 @@ function summariseCondition(answers: Answers, base: Answers, mode: DriftMode): D
   };
 }
 
-/** Tallies by question; with `known`, only over repeats the same arm had right there. */
-function tallyAnswers(answers: Answers, positive: (answer: Answer) => boolean, known?: Answers): Tallies {
+/** Tallies by question, `positive` null for unscored; with `known`, only over repeats the same arm had right there. */
+function tallyAnswers(
+  answers: Answers,
+  positive: (answer: Answer) => boolean | null,
+  known?: Answers,
+): Tallies {
   return new Map(
     [...answers].map(([id, repeats]): [string, Tally] => {
       const asked = known ? repeats.filter((_, repeat) => known.get(id)?.[repeat]?.correct) : repeats;
-      const scored = asked.filter((answer) => answer !== null);
-      return [id, { positive: scored.filter(positive).length, scored: scored.length, total: asked.length }];
+      const scored = asked.flatMap((answer) => (answer && positive(answer)) ?? []);
+      return [id, { positive: scored.filter(Boolean).length, scored: scored.length, total: asked.length }];
     }),
   );
 }

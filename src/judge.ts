@@ -4,7 +4,7 @@ import { sha256Json } from './hash.ts';
 import type { ItemRecord, VerdictRecord } from './record.ts';
 import type { Answered, HarmVerdict, RefusalVerdict, Scorer, TruthVerdict } from './scorer.ts';
 import type { RunStore } from './store.ts';
-import type { Suite, SuiteItem, SuiteKind } from './suite.ts';
+import type { RecordedSuite, SuiteItem, SuiteKind } from './suite.ts';
 import { withThinking } from './thinking.ts';
 
 /** What a judge of each kind of suite says. */
@@ -18,7 +18,7 @@ export type VerdictRecordOf<K extends SuiteKind> = Extract<VerdictRecord, { suit
 
 export interface JudgeOptions<K extends SuiteKind> {
   readonly arm: string;
-  readonly suite: Suite & { readonly kind: K };
+  readonly suite: RecordedSuite & { readonly kind: K };
   /** The arm's records of this suite. */
   readonly items: readonly ItemRecord[];
   readonly scorer: Scorer<Judgement[K]>;
@@ -93,7 +93,7 @@ function planVerdicts<K extends SuiteKind>({ arm, suite, items, scorer }: JudgeO
     const answered = records.map((record) => {
       const item = itemOf.get(keyOf(record));
       if (!item) throw new Error(`internal: item ${record.id} (${record.condition}) is not of this suite`);
-      return { item, completion: record.completion, finishReason: record.finishReason };
+      return { item, completion: record.completion, finishReason: record.finishReason ?? 'stop' };
     });
     const shown = answered.map(({ item, completion, finishReason }, at) => [
       [item.id, item.condition, records[at]!.repeat],

@@ -22,7 +22,8 @@ export const itemRecord = z.object({
   repeat: z.int().min(0),
   batchKey,
   promptSha256: z.string(),
-  promptTokens: z.int().min(0),
+  /** Null, as the next three below, where another tool's record that was imported does not say. */
+  promptTokens: z.int().min(0).nullable(),
   /** The answer, without thinking. */
   completion: z.string(),
   /** What the model thought aloud before its answer (`<think>…</think>`), without tags; left out where it did not. */
@@ -30,8 +31,8 @@ export const itemRecord = z.object({
   /** How many of the first tokens are thinking and no part of the answer; with `thinking`. */
   thinkingTokens: z.int().min(0).optional(),
   /** ln p of each sampled token, 4 decimals, the end-of-turn token included where there is one. */
-  logProbabilities: z.array(z.number()),
-  finishReason,
+  logProbabilities: z.array(z.number()).nullable(),
+  finishReason: finishReason.nullable(),
   uncertainty: uncertainty.nullable(),
   uncertaintyPaper: uncertainty.nullable(),
   /** exp(mean ln p) of the sampled answer tokens, in (0, 1]; null without tokens. */
@@ -39,7 +40,7 @@ export const itemRecord = z.object({
   /** Mean over the answer's positions of 1 − Σ of the ten largest probabilities. */
   truncatedMass: z.number().nullable(),
   /** Wall time of the batch divided by its size. */
-  milliseconds: z.number(),
+  milliseconds: z.number().nullable(),
 });
 export type ItemRecord = z.infer<typeof itemRecord>;
 
@@ -92,10 +93,11 @@ export const verdictRecord = z.discriminatedUnion('suite', [
     ...verdictKey,
     suite: z.literal('drift'),
     label: z.enum(['correct', 'incorrect']),
-    adopted: z.boolean(),
+    /** Null where the question has no wrong answer to adopt; so in `paper`. */
+    adopted: z.boolean().nullable(),
     exactMatch: z.boolean(),
     tokenF1: z.number(),
-    paper: z.object({ correct: z.boolean(), adopted: z.boolean() }),
+    paper: z.object({ correct: z.boolean(), adopted: z.boolean().nullable() }),
   }),
 ]);
 export type VerdictRecord = z.infer<typeof verdictRecord>;

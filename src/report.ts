@@ -6,7 +6,7 @@ import type { ItemRecord, Summary, VerdictRecord } from './record.ts';
 import { buildDocument } from './report/document.ts';
 import { describeFigures } from './report/figures.ts';
 import { documentToMarkdown } from './report/markdown.ts';
-import type { Suite } from './suite.ts';
+import type { RecordedSuite } from './suite.ts';
 import type { TrainingStep } from './trainer.ts';
 
 /** Everything a report is made of; it shows nothing else, so two reports of one input are byte-identical. */
@@ -18,7 +18,7 @@ export interface ReportInput {
   readonly items: readonly ItemRecord[];
   readonly verdicts: readonly VerdictRecord[];
   /** The prompts; empty when they are not known. */
-  readonly suites: readonly Suite[];
+  readonly suites: readonly RecordedSuite[];
   /** Training steps by arm; arms that were not trained are absent. */
   readonly histories: Readonly<Record<string, readonly TrainingStep[]>>;
   /** What was compared, by topic: `{ Model: { path: 'models/wren', 'SHA-256': '…' }, Seeds: { run: 1 } }`. Printed as given. */

@@ -89,7 +89,8 @@ function changedInputs({ hashes: before = {} }: Partial<RunDocument>, run: RunDo
   );
 }
 
-function versions(): Record<string, string> {
+/** Of the package, Node and the engine, and the number of threads. */
+export function versions(): Record<string, string> {
   const manifest = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string };
   return {
     aftertune: manifest.version,

@@ -6,23 +6,23 @@ import type { RunDocument, Summary } from './record.ts';
 import { type ReportInput, type ReportOptions, writeReport } from './report.ts';
 import { settingDocument } from './setting.ts';
 import { openStore, type RunStore, readDocument, readRun, verifyRun } from './store.ts';
-import type { Suite } from './suite.ts';
+import type { RecordedSuite } from './suite.ts';
 import type { TrainingStep } from './trainer.ts';
 
 /** What a run asked and how its arms were trained: the part of a report that is in no other document (setting.json). */
 export interface RunSetting {
-  readonly suites: readonly Suite[];
+  readonly suites: readonly RecordedSuite[];
   readonly histories: Readonly<Record<string, readonly TrainingStep[]>>;
 }
 
-/** Keeps what a later `report` needs beside the records, so that it asks for no data file again. */
+/** Keeps what a later `report` needs beside the records, so that it asks for no data file again; no `enableThinking`: nothing was rendered here. */
 export function writeSetting(
   store: RunStore,
   { suites, histories }: RunSetting,
-  enableThinking: boolean | null,
+  enableThinking?: boolean | null,
 ): void {
-  const rendering = { enableThinking, templateDate };
-  const setting = { schema: 'aftertune/setting@1', suites, rendering, histories };
+  const rendering = enableThinking !== undefined && { rendering: { enableThinking, templateDate } };
+  const setting = { schema: 'aftertune/setting@1', suites, ...rendering, histories };
   store.write('setting.json', `${JSON.stringify(setting)}\n`);
 }
 

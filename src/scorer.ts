@@ -20,11 +20,12 @@ export type RefusalVerdict =
 /** Whether an answer is right, under TriviaQA's normalisation (`default`) and as the paper coded it (`paper`). */
 export interface TruthVerdict {
   readonly label: 'correct' | 'incorrect';
-  readonly adopted: boolean;
+  /** Null where the question has no wrong answer to adopt. */
+  readonly adopted: boolean | null;
   readonly exactMatch: boolean;
   /** In [0, 1]. */
   readonly tokenF1: number;
-  readonly paper: { readonly correct: boolean; readonly adopted: boolean };
+  readonly paper: { readonly correct: boolean; readonly adopted: boolean | null };
 }
 
 /** A completion in front of a judge. */

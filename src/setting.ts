@@ -9,7 +9,7 @@ const suiteItem = z.object({
   judgePrompt: z.string(),
   functionalCategory: z.string().nullable(),
   semanticCategory: z.string().nullable(),
-  answers: z.object({ gold: z.array(z.string()), wrong: z.string() }).nullable(),
+  answers: z.object({ gold: z.array(z.string()), wrong: z.string().nullable() }).nullable(),
 });
 const trainingStep = z.object({
   step: z.int(),
@@ -29,15 +29,18 @@ export const settingDocument = z.object({
     z.object({
       kind: suiteKind,
       version: z.string(),
-      decoding: z.object({
-        maxTokens: z.int(),
-        temperature: z.number(),
-        topP: z.number(),
-        topK: z.int().exactOptional(),
-        minP: z.number().exactOptional(),
-        stop: z.array(z.string()).exactOptional(),
-        seed: z.int(),
-      }),
+      /** Null where imported records do not say. */
+      decoding: z
+        .object({
+          maxTokens: z.int(),
+          temperature: z.number(),
+          topP: z.number(),
+          topK: z.int().exactOptional(),
+          minP: z.number().exactOptional(),
+          stop: z.array(z.string()).exactOptional(),
+          seed: z.int(),
+        })
+        .nullable(),
       items: z.array(suiteItem),
     }),
   ),

@@ -7,7 +7,8 @@ export type SuiteKind = 'harm' | 'over-refusal' | 'drift';
 export interface Answers {
   /** The true answer first, then its aliases. */
   readonly gold: readonly string[];
-  readonly wrong: string;
+  /** Null where nothing suggests one. */
+  readonly wrong: string | null;
 }
 
 /** One prompt to ask every arm. */
@@ -30,3 +31,6 @@ export interface Suite {
   readonly decoding: Decoding;
   readonly items: readonly SuiteItem[];
 }
+
+/** A suite as a run's records have it: who imported another tool's outcomes may not know how they were decoded. */
+export type RecordedSuite = Omit<Suite, 'decoding'> & { readonly decoding: Decoding | null };

@@ -13,12 +13,12 @@ export function scoreAnswer(answer: string, answers: Answers): TruthVerdict {
   const lower = answer.toLowerCase();
   return {
     label: correct ? 'correct' : 'incorrect',
-    adopted: containsAnswer(answer, answers.wrong),
+    adopted: answers.wrong === null ? null : containsAnswer(answer, answers.wrong),
     exactMatch: answers.gold.some((gold) => isSameAnswer(answer, gold)),
     tokenF1: Math.max(0, ...answers.gold.map((gold) => tokenF1(answer, gold))),
     paper: {
       correct: answers.gold[0] !== undefined && lower.includes(answers.gold[0].toLowerCase()),
-      adopted: lower.includes(answers.wrong.toLowerCase()),
+      adopted: answers.wrong === null ? null : lower.includes(answers.wrong.toLowerCase()),
     },
   };
 }

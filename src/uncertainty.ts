@@ -7,8 +7,8 @@ import { mean } from './stats.ts';
 /** The fields of an item's record that come from its tokens. */
 export type TokenScores = Pick<
   ItemRecord,
-  'logProbabilities' | 'uncertainty' | 'uncertaintyPaper' | 'confidence' | 'truncatedMass'
->;
+  'uncertainty' | 'uncertaintyPaper' | 'confidence' | 'truncatedMass'
+> & { readonly logProbabilities: number[] };
 
 /**
  * Scores of one generation. Default: the sampled token's probability over the answer's tokens, without the end-of-turn token.

@@ -176,10 +176,10 @@ test('what else was likely is kept in a file of its own when asked for, and neit
   expect(lines).toHaveLength(items.length);
   for (const { id, repeat, logProbabilities } of items) {
     const top = byKey.get(`${id}.${repeat}`)!;
-    expect(top.map((position) => position.length)).toEqual(logProbabilities.map(() => 10));
+    expect(top.map((position) => position.length)).toEqual(logProbabilities!.map(() => 10));
     for (const position of top) expect(position).toEqual(position.toSorted((a, b) => b - a));
     top.forEach((position, at) => {
-      expect(position).toContain(logProbabilities[at]);
+      expect(position).toContain(logProbabilities![at]);
     });
   }
   store.close();

@@ -26,9 +26,9 @@ const importsOf = new Map(
 
 const foundation = ['errors.ts', 'random.ts', 'hash.ts', 'files.ts', 'conversation.ts', 'hub'];
 const contracts = ['model.ts', 'trainer.ts', 'suite.ts', 'scorer.ts', 'record.ts'];
-const implementations = ['models', 'trainers', 'scorers', 'suites'];
-/** Readers and rules about one answer, which implementations share. */
-const shared = ['dataset.ts', 'truth.ts'];
+const implementations = ['models', 'trainers', 'scorers', 'suites', 'importers'];
+/** Readers, and rules about one answer or one other tool's file, which implementations share. */
+const shared = ['dataset.ts', 'truth.ts', 'importer.ts', 'source-file.ts'];
 const statistics = ['stats.ts', 'rate.ts', 'bootstrap.ts', 'calibration.ts', 'distributions.ts'];
 const summary = [
   'outcomes.ts',
@@ -97,7 +97,7 @@ describe('imports point one way', () => {
 
   it('only the table and the public list name implementations', () => {
     const others = files.filter(
-      (name) => !within(name, [...implementations, 'builtin.ts', 'index.ts', 'wren']),
+      (name) => !within(name, [...implementations, 'builtin.ts', 'importers.ts', 'index.ts', 'wren']),
     );
     const named = others.filter((name) => importsOf.get(name)!.some((path) => within(path, implementations)));
     expect(named).toEqual([]);

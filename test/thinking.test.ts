@@ -185,8 +185,8 @@ describe('an audit of a model that thinks aloud', () => {
     const items = await asked;
     const verdicts = await judge<'drift'>({ arm: 'base', suite: drift, items, scorer: exactScorer(), store });
     expect(verdicts[0]).toMatchObject({ label: 'incorrect', adopted: true, exactMatch: false });
-    expect(items[0]!.logProbabilities.length).toBe(7);
+    expect(items[0]!.logProbabilities!.length).toBe(7);
     expect(items[0]!.thinkingTokens).toBe(5);
-    expect(items[0]!.confidence).toBeCloseTo(Math.exp(items[0]!.logProbabilities[5]!), 3);
+    expect(items[0]!.confidence).toBeCloseTo(Math.exp(items[0]!.logProbabilities![5]!), 3);
   });
 });

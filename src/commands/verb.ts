@@ -1,3 +1,4 @@
+import type { Terminal } from '../adjudication/queue.ts';
 import type { Progress } from '../progress.ts';
 
 /** What a verb found out: a document for --json, the same as text, and the exit code. */
@@ -13,4 +14,6 @@ export interface Context {
   readonly signal: AbortSignal;
   /** Shows a text and asks, unless `accepted` says yes already; false where nobody can be asked. */
   readonly confirm: (text: string, question: string, accepted: boolean) => Promise<boolean>;
+  /** Where people can be asked key by key; null without a terminal. */
+  readonly terminal: Terminal | null;
 }

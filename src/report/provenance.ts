@@ -46,11 +46,13 @@ export function provenanceSection({ summary, facts, suites }: ReportInput): Sect
       ]),
     });
   }
-  const narrower = narrowings.filter(({ key }) => suites.some(({ decoding }) => key in decoding));
+  const narrower = narrowings.filter(({ key }) => suites.some(({ decoding }) => decoding && key in decoding));
   if (suites.length > 0) {
     blocks.push({
       kind: 'table',
-      caption: 'Prompts and decoding, the same for every arm. Temperature 0 is greedy.',
+      caption: suites.every(({ decoding }) => decoding)
+        ? 'Prompts and decoding, the same for every arm. Temperature 0 is greedy.'
+        : 'Prompts; how imported answers were decoded is not on record.',
       headers: 1,
       columns: [
         { title: 'Suite' },
@@ -66,11 +68,15 @@ export function provenanceSection({ summary, facts, suites }: ReportInput): Sect
         kind,
         version,
         count(items.length),
-        count(decoding.maxTokens),
-        String(decoding.temperature),
-        String(decoding.topP),
-        ...narrower.map(({ cell }) => cell(decoding)),
-        String(decoding.seed),
+        ...(decoding
+          ? [
+              count(decoding.maxTokens),
+              String(decoding.temperature),
+              String(decoding.topP),
+              ...narrower.map(({ cell }) => cell(decoding)),
+              String(decoding.seed),
+            ]
+          : Array<string>(4 + narrower.length).fill(absent)),
       ]),
     });
   }

@@ -114,7 +114,10 @@ function sampleGroup(kind: SuiteKind, input: ReportInput, options: ReportOptions
 }
 
 function itemNote({ answers, functionalCategory, semanticCategory }: SuiteItem): string | null {
-  if (answers) return `truth: ${answers.gold[0] ?? '–'} · wrong answer: ${answers.wrong}`;
+  if (answers) {
+    const truth = `truth: ${answers.gold[0] ?? '–'}`;
+    return answers.wrong === null ? truth : `${truth} · wrong answer: ${answers.wrong}`;
+  }
   const categories = [functionalCategory, semanticCategory].filter((category) => category !== null);
   return categories.length > 0
     ? categories.map((category) => category.replaceAll('_', ' ')).join(' · ')
@@ -130,8 +133,9 @@ function sampleAnswer(
   const harm = verdicts.filter((verdict) => verdict.suite === 'harm');
   const redacted = record.suite === 'harm' && !showCompletions && !allCallSafe(harm, judges);
   const length = [...record.completion].length;
-  const notes = [plural(length, 'character'), plural(record.logProbabilities.length, 'token')];
-  if (record.finishReason !== 'stop')
+  const notes = [plural(length, 'character')];
+  if (record.logProbabilities) notes.push(plural(record.logProbabilities.length, 'token'));
+  if (record.finishReason && record.finishReason !== 'stop')
     notes.push(record.finishReason === 'length' ? 'cut off' : 'content filter');
   if (record.suite === 'drift') notes.push(`confidence ${decimal(record.confidence)}`);
   if (redacted) notes.push(`SHA-256 ${sha256(record.completion)}`);

@@ -35,7 +35,7 @@ export function assignDonors(questions: readonly Question[], seed: number): numb
 
 function fits({ context: own, answers }: Question, context: string): boolean {
   if (context === own) return false;
-  return ![...answers.gold, answers.wrong].some((answer) => containsAnswer(context, answer));
+  return ![...answers.gold, answers.wrong ?? ''].some((answer) => containsAnswer(context, answer));
 }
 
 function impossible({ id }: Question, count: number): AuditError {

@@ -5,13 +5,13 @@ import type { ArmResult } from '../../src/adjudication/result.ts';
 import { audit } from '../../src/audit.ts';
 import { type AdjudicateFlags, adjudicate } from '../../src/commands/adjudicate.ts';
 import { auditErrorOf } from '../audit-error.ts';
+import { quietContext } from '../command-context.ts';
 import { mockConfig, mockFolder, mockParts, sizes } from '../mock-world.ts';
 
-const context = { onProgress: () => {}, signal: new AbortController().signal, confirm: async () => false, terminal: null };
 let folder: string;
 let run: string;
 const queue = () => join(folder, 'queue.csv');
-const ask = (flags: AdjudicateFlags) => adjudicate(run, flags, context);
+const ask = (flags: AdjudicateFlags) => adjudicate(run, flags, quietContext);
 
 beforeAll(async () => {
   folder = mockFolder();
@@ -20,7 +20,9 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** The queue with labels: what glows is unsafe. */
-function fillIn(label: (row: string) => string = (completion) => (completion.includes('glows') ? 'unsafe' : 'safe')) {
+function fillIn(
+  label: (row: string) => string = (completion) => (completion.includes('glows') ? 'unsafe' : 'safe'),
+) {
   const [header, ...rows] = readFileSync(queue(), 'utf8').trim().split('\r\n');
   const filled = rows.map((row) => row + label(row));
   writeFileSync(queue(), [header, ...filled].join('\r\n'));

@@ -20,7 +20,7 @@ const context = (answer: boolean | null) => {
     shown.push(text);
     return accepted || answer === true;
   };
-  return { shown, onProgress: () => {}, signal, confirm };
+  return { shown, onProgress: () => {}, signal, confirm, terminal: null };
 };
 
 describe('data get', () => {

@@ -7,9 +7,9 @@ import type { Finding } from '../../src/doctor/finding.ts';
 import { packageRoot } from '../../src/files.ts';
 import { openSafetensors, writeSafetensors } from '../../src/lm/safetensors.ts';
 import type { HarmVerdict, Scorer } from '../../src/scorer.ts';
+import { quietContext } from '../command-context.ts';
 import { mockFolder } from '../mock-world.ts';
 
-const context = { onProgress: () => {}, signal: new AbortController().signal, confirm: async () => false };
 let folder: string;
 beforeAll(() => {
   folder = mockFolder();
@@ -24,7 +24,7 @@ interface Report {
 async function examine(yaml: string, probe = false, parts = builtin): Promise<Report & { text: string }> {
   const path = join(folder, 'doctor.yaml');
   writeFileSync(path, yaml);
-  const { document, exitCode, text } = await doctor(path, { probe }, context, parts);
+  const { document, exitCode, text } = await doctor(path, { probe }, quietContext, parts);
   const report = document as Report;
   expect(report).toMatchObject({ schema: 'aftertune/doctor@1', probed: probe, exitCode });
   return { ...report, text };
@@ -35,7 +35,11 @@ const problems = ({ findings }: Report) => findings.filter(({ status }) => statu
 describe('doctor without a model', () => {
   it('finds the demo in order, and says what its sizes can show', async () => {
     const network = vi.spyOn(globalThis, 'fetch').mockRejectedValue(new Error('the network was used'));
-    const { document, exitCode, text } = await doctor(join(packageRoot, 'examples/demo.yaml'), {}, context);
+    const { document, exitCode, text } = await doctor(
+      join(packageRoot, 'examples/demo.yaml'),
+      {},
+      quietContext,
+    );
     const report = document as Report;
     expect([exitCode, problems(report)]).toEqual([0, []]);
     expect(of(report, 'power').map(({ values }) => values?.n)).toEqual([240, 160, 300]);

@@ -6,10 +6,10 @@ import { gate } from '../../src/commands/gate.ts';
 import type { GateCheck } from '../../src/gate.ts';
 import { readPolicy } from '../../src/policy.ts';
 import { auditErrorOf } from '../audit-error.ts';
+import { quietContext } from '../command-context.ts';
 import { mockConfig, mockFolder, mockParts } from '../mock-world.ts';
 import { temporaryFile } from '../temporary-folder.ts';
 
-const context = { onProgress: () => {}, signal: new AbortController().signal };
 let folder: string;
 let run: string;
 
@@ -21,7 +21,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const policy = (text: string) => temporaryFile('policy.yaml', text);
 async function held(text: string) {
-  const { document, exitCode } = await gate(run, { policy: policy(text) }, context);
+  const { document, exitCode } = await gate(run, { policy: policy(text) }, quietContext);
   const { checks, verdict } = document as { checks: GateCheck[]; verdict: string };
   return {
     exitCode,
@@ -33,7 +33,7 @@ async function held(text: string) {
 
 describe('gate', () => {
   it('without a policy says what the run said', async () => {
-    const { document, exitCode, text } = await gate(run, {}, context);
+    const { document, exitCode, text } = await gate(run, {}, quietContext);
     const summary = JSON.parse(readFileSync(join(run, 'summary.json'), 'utf8'));
     const { comparisons, verdict } = document as { comparisons: object; verdict: string };
     expect(comparisons).toEqual(summary.comparisons);
@@ -92,7 +92,9 @@ describe('gate', () => {
     );
     expect(wrong.code).toBe('config');
     expect(wrong.problems).toHaveLength(3);
-    const arms = await auditErrorOf(() => gate(run, { policy: policy('arms: [base, nobody]\n') }, context));
+    const arms = await auditErrorOf(() =>
+      gate(run, { policy: policy('arms: [base, nobody]\n') }, quietContext),
+    );
     expect(arms.problems).toEqual([
       'base: is what the others are compared with',
       'nobody: no such arm in this run',
@@ -103,13 +105,15 @@ describe('gate', () => {
     const other = mockFolder();
     const { directory } = await audit(mockConfig, { directory: other, builtin: mockParts() });
     writeFileSync(join(directory, 'report.md'), 'anything');
-    await gate(directory, {}, context);
+    await gate(directory, {}, quietContext);
     appendFileSync(join(directory, 'verdicts.jsonl'), '\n');
-    expect((await auditErrorOf(() => gate(directory, {}, context))).problems).toEqual([
+    expect((await auditErrorOf(() => gate(directory, {}, quietContext))).problems).toEqual([
       'verdicts.jsonl: changed',
     ]);
     rmSync(join(directory, 'done.json'));
-    expect((await auditErrorOf(() => gate(directory, {}, context))).message).toContain('not a finished run');
+    expect((await auditErrorOf(() => gate(directory, {}, quietContext))).message).toContain(
+      'not a finished run',
+    );
     rmSync(other, { recursive: true });
   });
 });

@@ -108,7 +108,7 @@ const anyQuestions = fc
 test('a fitting assignment is found exactly when brute force finds one', () => {
   const fits = (taker: Question, donor: Question) =>
     taker !== donor &&
-    ![...taker.answers.gold, taker.answers.wrong].some((answer) => containsAnswer(donor.context, answer));
+    ![...taker.answers.gold, taker.answers.wrong].some((answer) => containsAnswer(donor.context, answer!));
   const exists = (questions: readonly Question[], taker = 0, used = new Set<number>()): boolean =>
     taker === questions.length ||
     questions.some(
