@@ -188,13 +188,13 @@ function tallyAnswers(
   known?: Known,
 ): Tallies {
   const tallies = new Map<string, Tally>();
-  for (const [question, id] of questions.entries()) {
+  for (let question = 0; question < questions.length; question++) {
     const asked: number[] = [];
     for (let repeat = 0; repeat < repeats; repeat++) {
       if (known && (flagsBefore(known, question, repeat) & correct) === 0) continue;
       asked.push(flags[question * repeats + repeat]!);
     }
-    tallies.set(id, tallyOf(asked, isPositive));
+    tallies.set(questions[question]!, tallyOf(asked, isPositive));
   }
   return tallies;
 }
