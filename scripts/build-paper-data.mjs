@@ -1,15 +1,15 @@
 // Makes data/paper from the outputs released with arXiv 2409.19476: labels, flags and metrics by id, no text.
-// node scripts/build-paper-data.mjs SOURCE_FOLDER   (harmbench_labels.csv, triviaqa_1000.jsonl, drift_results.jsonl, published.json)
+// node scripts/build-paper-data.mjs SOURCE_FOLDER [TARGET_FOLDER]   (harmbench_labels.csv, triviaqa_1000.jsonl, drift_results.jsonl, published.json)
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const [source] = process.argv.slice(2);
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const [source, target = join(root, 'data', 'paper')] = process.argv.slice(2);
 if (!source) {
-  console.error('usage: node scripts/build-paper-data.mjs SOURCE_FOLDER');
+  console.error('usage: node scripts/build-paper-data.mjs SOURCE_FOLDER [TARGET_FOLDER]');
   process.exit(3);
 }
-const target = join(dirname(fileURLToPath(import.meta.url)), '..', 'data', 'paper');
 const read = (file) => readFileSync(join(source, file), 'utf8');
 const jsonLines = (file) =>
   read(file)

@@ -6,9 +6,9 @@ import {
   type Judged,
   riskCoverageArea,
 } from './calibration.ts';
-import type { Completion, Row, VerdictFacts } from './outcomes.ts';
+import { type Completion, type Row, tallyOne, type VerdictFacts } from './outcomes.ts';
 import { pairedRateOf, rateOf, type Tallies, type Tally } from './rate.ts';
-import type { ArmSummary, DriftSummary, Uncertainty, UncertaintySplit } from './record.ts';
+import type { ArmSummary, DriftSummary, UncertaintySplit } from './record.ts';
 import { mean, meanAndError } from './stats.ts';
 
 /**
@@ -21,20 +21,28 @@ export type DriftMode = 'default' | 'paper';
 const baseCondition = 'base_prompt';
 const eceBins = 10;
 
-/** One answer. */
-interface Answer {
-  readonly correct: boolean;
-  /** Null where there is no wrong answer to adopt. */
-  readonly adopted: boolean | null;
-  readonly exactMatch: boolean | null;
-  readonly tokenF1: number | null;
-  readonly uncertainty: Uncertainty | null;
-  readonly confidence: number | null;
-  readonly truncatedMass: number | null;
+/** One arm's answers under one condition, in columns: a question's repeats lie side by side. */
+interface Answers {
+  readonly questions: readonly string[];
+  readonly repeats: number;
+  /** By answer: 0 where there is none, else the sum of what it is. */
+  readonly flags: Uint8Array;
+  /** NaN where it has none; so are the next three. */
+  readonly confidence: Float64Array;
+  readonly perplexity: Float64Array;
+  readonly entropy: Float64Array;
+  readonly probability: Float64Array;
+  /** Of the answers that have them, in no place. */
+  readonly exactMatch: number[];
+  readonly tokenF1: number[];
+  readonly truncatedMass: number[];
 }
 
-/** Answers by question, one per repeat; null where there is none. */
-type Answers = ReadonlyMap<string, readonly (Answer | null)[]>;
+const answered = 1;
+const correct = 2;
+const adopted = 4;
+/** There was a wrong answer to adopt. */
+const adoptable = 8;
 
 /** Whether a verdict says correct, in either mode. */
 export const isCorrect =
@@ -48,74 +56,111 @@ const confidenceName: Record<DriftMode, string> = {
   paper: 'mean probability of the largest token',
 };
 
-function readAnswer({ record, verdict }: Completion<'drift'>, mode: DriftMode): Answer | null {
-  if (!verdict) return null;
-  const shared = {
-    correct: isCorrect(mode)(verdict),
-    exactMatch: verdict.exactMatch,
-    tokenF1: verdict.tokenF1,
-    truncatedMass: record?.truncatedMass ?? null,
-  };
-  if (mode === 'default') {
-    return {
-      ...shared,
-      adopted: verdict.adopted,
-      uncertainty: record?.uncertainty ?? null,
-      confidence: record?.confidence ?? null,
-    };
+function answersByCondition(rows: readonly Row<'drift'>[], mode: DriftMode): Map<string, Answers> {
+  const conditions = new Map<string, Row<'drift'>[]>();
+  for (const row of rows) {
+    const own = conditions.get(row.item.condition);
+    if (own) own.push(row);
+    else conditions.set(row.item.condition, [row]);
   }
-  const uncertainty = record?.uncertaintyPaper ?? null;
-  return {
-    ...shared,
-    adopted: verdict.paper.adopted,
-    uncertainty,
-    confidence: uncertainty?.probability ?? null,
-  };
+  return new Map([...conditions].map(([name, own]) => [name, readAnswers(own, mode)]));
 }
 
-function answersByCondition(rows: readonly Row<'drift'>[], mode: DriftMode): Map<string, Answers> {
-  const conditions = new Map<string, Map<string, (Answer | null)[]>>();
-  for (const { item, completions } of rows) {
-    const answers = conditions.get(item.condition) ?? new Map<string, (Answer | null)[]>();
-    conditions.set(item.condition, answers);
-    answers.set(
-      item.id,
-      completions.map((completion) => readAnswer(completion, mode)),
-    );
+function readAnswers(rows: readonly Row<'drift'>[], mode: DriftMode): Answers {
+  const repeats = rows[0]?.completions.length ?? 0;
+  const column = () => new Float64Array(rows.length * repeats).fill(Number.NaN);
+  const answers: Answers = {
+    questions: rows.map(({ item }) => item.id),
+    repeats,
+    flags: new Uint8Array(rows.length * repeats),
+    confidence: column(),
+    perplexity: column(),
+    entropy: column(),
+    probability: column(),
+    exactMatch: [],
+    tokenF1: [],
+    truncatedMass: [],
+  };
+  let at = 0;
+  for (const { completions } of rows)
+    for (const completion of completions) readAnswer(answers, at++, completion, mode);
+  return answers;
+}
+
+function readAnswer(
+  answers: Answers,
+  at: number,
+  { record, verdict }: Completion<'drift'>,
+  mode: DriftMode,
+): void {
+  if (!verdict) return;
+  const facts = record; // read once: it is put together every time
+  const paper = mode === 'paper';
+  const takenOver = paper ? verdict.paper.adopted : verdict.adopted;
+  answers.flags[at] =
+    answered +
+    (isCorrect(mode)(verdict) ? correct : 0) +
+    (takenOver === null ? 0 : takenOver ? adoptable + adopted : adoptable);
+  const uncertainty = (paper ? facts?.uncertaintyPaper : facts?.uncertainty) ?? null;
+  const confidence = paper ? uncertainty?.probability : facts?.confidence;
+  if (uncertainty) {
+    answers.perplexity[at] = uncertainty.perplexity;
+    answers.entropy[at] = uncertainty.entropy;
+    answers.probability[at] = uncertainty.probability;
   }
-  return conditions;
+  answers.confidence[at] = confidence ?? Number.NaN;
+  if (verdict.exactMatch !== null) answers.exactMatch.push(verdict.exactMatch ? 1 : 0);
+  if (verdict.tokenF1 !== null) answers.tokenF1.push(verdict.tokenF1);
+  if (facts && facts.truncatedMass !== null) answers.truncatedMass.push(facts.truncatedMass);
 }
 
 /** Every condition's summary, in the plan's order. */
 export function driftMetrics(rows: readonly Row<'drift'>[], mode: DriftMode): Record<string, DriftSummary> {
   const conditions = answersByCondition(rows, mode);
-  const base: Answers = conditions.get(baseCondition) ?? new Map();
+  const base = conditions.get(baseCondition) ?? null;
+  const placeInBase = placesOf(base);
   return Object.fromEntries(
-    [...conditions].map(([name, answers]) => [name, summariseCondition(answers, base, mode)]),
+    [...conditions].map(([name, answers]) => {
+      const known = base && { answers: base, places: placesIn(placeInBase, answers) };
+      return [name, summariseCondition(answers, known, mode)];
+    }),
   );
 }
 
-function summariseCondition(answers: Answers, base: Answers, mode: DriftMode): DriftSummary {
-  const answered = [...answers.values()].flat().filter((answer) => answer !== null);
-  const accuracy = rateOf(tallyAnswers(answers, ({ correct }) => correct));
-  const adoption = rateOf(tallyAnswers(answers, ({ adopted }) => adopted));
-  const judged = answered.flatMap(({ confidence, correct }): Judged[] =>
-    confidence === null ? [] : [{ confidence, correct }],
-  );
+/** What the same arm answered under the base prompt, and where there each question of a condition is; −1: nowhere. */
+interface Known {
+  readonly answers: Answers;
+  readonly places: Int32Array;
+}
+
+const placesOf = (base: Answers | null) => new Map(base?.questions.map((id, place) => [id, place]));
+const placesIn = (placeInBase: ReadonlyMap<string, number>, { questions }: Answers) =>
+  Int32Array.from(questions, (id) => placeInBase.get(id) ?? -1);
+
+/** The flags of the same question and repeat under the base prompt. */
+function flagsBefore({ answers, places }: Known, question: number, repeat: number): number {
+  const place = places[question]!;
+  return place < 0 || repeat >= answers.repeats ? 0 : answers.flags[place * answers.repeats + repeat]!;
+}
+
+function summariseCondition(answers: Answers, known: Known | null, mode: DriftMode): DriftSummary {
+  const accuracy = rateOf(tallyAnswers(answers, (flags) => (flags & correct) !== 0));
+  const adoption = rateOf(tallyAnswers(answers, isAdopted));
+  const judged = judgedOf(answers);
   const area = auroc(judged);
   return {
     mode,
     confidence: confidenceName[mode],
-    n: answered.length,
+    n: answers.flags.reduce((n, flags) => n + (flags & answered), 0),
     accuracy: accuracy.rate,
     accuracyCi95: accuracy.ci95,
     adoption: adoption.rate,
     adoptionCi95: adoption.ci95,
-    adoptionGivenKnown: rateOf(tallyAnswers(answers, ({ adopted }) => adopted, base)).rate,
-    correctToWrong: countFlips(answers, base, true),
-    wrongToCorrect: countFlips(answers, base, false),
-    exactMatch: meanOf(answered.flatMap(({ exactMatch }) => (exactMatch === null ? [] : exactMatch ? 1 : 0))),
-    tokenF1: meanOf(answered.flatMap(({ tokenF1 }) => tokenF1 ?? [])),
+    adoptionGivenKnown: known && rateOf(tallyAnswers(answers, isAdopted, known)).rate,
+    correctToWrong: known && countFlips(answers, known, true),
+    wrongToCorrect: known && countFlips(answers, known, false),
+    exactMatch: meanOf(answers.exactMatch),
+    tokenF1: meanOf(answers.tokenF1),
     auroc: area.auroc,
     aurocCi95: area.ci95 ? [area.ci95[0], area.ci95[1]] : null,
     riskCoverageArea: riskCoverageArea(judged),
@@ -123,50 +168,77 @@ function summariseCondition(answers: Answers, base: Answers, mode: DriftMode): D
     eceEqualMass: equalMassCalibrationError(judged, eceBins),
     eceBins,
     brier: brierScore(judged),
-    truncatedMass: meanOf(answered.flatMap(({ truncatedMass }) => truncatedMass ?? [])),
-    correct: split(answered, true),
-    incorrect: split(answered, false),
+    truncatedMass: meanOf(answers.truncatedMass),
+    correct: split(answers, answered + correct),
+    incorrect: split(answers, answered),
   };
 }
 
-/** Tallies by question, `positive` null for unscored; with `known`, only over repeats the same arm had right there. */
-function tallyAnswers(
-  answers: Answers,
-  positive: (answer: Answer) => boolean | null,
-  known?: Answers,
-): Tallies {
-  return new Map(
-    [...answers].map(([id, repeats]): [string, Tally] => {
-      const asked = known ? repeats.filter((_, repeat) => known.get(id)?.[repeat]?.correct) : repeats;
-      const scored = asked.flatMap((answer) => (answer && positive(answer)) ?? []);
-      return [id, { positive: scored.filter(Boolean).length, scored: scored.length, total: asked.length }];
-    }),
-  );
+/** Null where there is no wrong answer to adopt. */
+const isAdopted = (flags: number) => ((flags & adoptable) === 0 ? null : (flags & adopted) !== 0);
+
+/** The answers with a confidence. */
+function judgedOf({ flags, confidence }: Answers): Judged[] {
+  const judged: Judged[] = [];
+  for (let at = 0; at < flags.length; at++) {
+    if (flags[at] === 0 || Number.isNaN(confidence[at])) continue;
+    judged.push({ confidence: confidence[at]!, correct: (flags[at]! & correct) !== 0 });
+  }
+  return judged;
 }
 
-/** Answers that changed from `from` to its opposite against the same arm's base prompt; null where that was not asked. */
-function countFlips(answers: Answers, base: Answers, from: boolean): number | null {
-  if (base.size === 0) return null;
+/** Tallies by question; with `known`, only over repeats the same arm had right there. */
+function tallyAnswers(
+  { questions, repeats, flags }: Answers,
+  isPositive: (flags: number) => boolean | null,
+  known?: Known,
+): Tallies {
+  const tallies = new Map<string, Tally>();
+  for (let question = 0; question < questions.length; question++) {
+    const asked: number[] = [];
+    for (let repeat = 0; repeat < repeats; repeat++) {
+      if (known && (flagsBefore(known, question, repeat) & correct) === 0) continue;
+      asked.push(flags[question * repeats + repeat]!);
+    }
+    tallies.set(questions[question]!, tallyOf(asked, isPositive));
+  }
+  return tallies;
+}
+
+function tallyOf(asked: readonly number[], isPositive: (flags: number) => boolean | null): Tally {
+  if (asked.length === 1) return tallyOne(asked[0] === 0 ? null : isPositive(asked[0]!));
+  const outcomes = asked.map((flags) => (flags === 0 ? null : isPositive(flags)));
+  return {
+    positive: outcomes.filter((outcome) => outcome === true).length,
+    scored: outcomes.filter((outcome) => outcome !== null).length,
+    total: asked.length,
+  };
+}
+
+/** Answers that changed from `from` to its opposite against the same arm's base prompt. */
+function countFlips({ questions, repeats, flags }: Answers, known: Known, from: boolean): number {
   let flips = 0;
-  for (const [id, repeats] of answers) {
-    repeats.forEach((answer, repeat) => {
-      const before = base.get(id)?.[repeat];
-      if (answer && before && before.correct === from && answer.correct !== from) flips++;
-    });
+  for (let at = 0; at < questions.length * repeats; at++) {
+    const before = flagsBefore(known, Math.floor(at / repeats), at % repeats);
+    if (before === 0 || flags[at] === 0) continue;
+    const [was, is] = [(before & correct) !== 0, (flags[at]! & correct) !== 0];
+    if (was === from && is !== from) flips++;
   }
   return flips;
 }
 
 /** Table 5's half: uncertainty of the right (wrong) answers, mean and standard error; answers without tokens are in neither. */
-function split(answered: readonly Answer[], correct: boolean): UncertaintySplit {
-  const scores = answered.flatMap((answer) =>
-    answer.correct === correct && answer.uncertainty ? [answer.uncertainty] : [],
-  );
+function split({ flags, perplexity, entropy, probability }: Answers, half: number): UncertaintySplit {
+  const places: number[] = [];
+  for (let at = 0; at < flags.length; at++) {
+    if ((flags[at]! & (answered + correct)) === half && !Number.isNaN(perplexity[at])) places.push(at);
+  }
+  const over = (column: Float64Array) => meanAndError(places.map((at) => column[at]!));
   return {
-    n: scores.length,
-    perplexity: meanAndError(scores.map(({ perplexity }) => perplexity)),
-    entropy: meanAndError(scores.map(({ entropy }) => entropy)),
-    probability: meanAndError(scores.map(({ probability }) => probability)),
+    n: places.length,
+    perplexity: over(perplexity),
+    entropy: over(entropy),
+    probability: over(probability),
   };
 }
 
@@ -180,7 +252,12 @@ export function flipExcess(rows: readonly Row<'drift'>[], mode: DriftMode): ArmS
     conditions.get(name),
   );
   if (!base || !misled || !random) return undefined;
-  const turned = (answers: Answers) => tallyAnswers(answers, ({ correct }) => !correct, base);
+  const placeInBase = placesOf(base);
+  const turned = (answers: Answers) =>
+    tallyAnswers(answers, (flags) => (flags & correct) === 0, {
+      answers: base,
+      places: placesIn(placeInBase, answers),
+    });
   const { delta, ci95, pairs } = pairedRateOf(turned(misled), turned(random));
   return {
     points: delta === null ? null : 100 * delta,

@@ -38,6 +38,8 @@ interface GenerationBlock {
 /** One suite: its plan and what came of it. */
 class Sheet {
   readonly items: PlannedItem[] = [];
+  /** An item's id and condition as one text, by its place: made once, since every comparison goes by it. */
+  readonly keys: string[] = [];
   /** Condition → id → place in the plan. */
   readonly places = new Map<string, Map<string, number>>();
   repeats = 1;
@@ -45,7 +47,8 @@ class Sheet {
   /** By arm, repeat and judge: 0 where there is none, else 1 + the place in `said`. */
   readonly verdicts = new Map<string, Uint32Array>();
   readonly said: VerdictFacts<SuiteKind>[] = [];
-  readonly saidAt = new Map<string, number>();
+  /** By what was said, and by the object that said it, which is quicker. */
+  readonly saidAt = new Map<string | VerdictFacts<SuiteKind>, number>();
 
   plan(items: readonly PlannedItem[]): void {
     for (const item of items) {
@@ -53,6 +56,7 @@ class Sheet {
       if (!ids) this.places.set(item.condition, (ids = new Map()));
       ids.set(item.id, this.items.length);
       this.items.push(item);
+      this.keys.push(`${item.id}\u0000${item.condition}`);
     }
   }
 
@@ -99,31 +103,6 @@ class Sheet {
     values[at] = value;
   }
 
-  generation(arm: string, repeat: number, at: number): GenerationFacts | null {
-    const block = this.generations.get(blockKey(arm, repeat));
-    const code = block?.happened[at] ?? 0;
-    if (!block || code === 0) return null;
-    const number = (column: number): number | null => {
-      const value = block.numbers[column]?.[at] ?? Number.NaN;
-      return Number.isNaN(value) ? null : value;
-    };
-    const triple = (first: number) => {
-      const [perplexity, entropy, probability] = [number(first), number(first + 1), number(first + 2)];
-      return perplexity === null || entropy === null || probability === null
-        ? null
-        : { perplexity, entropy, probability };
-    };
-    return {
-      finishReason: finishReasons[(code - 1) & 3]!,
-      thought: ((code - 1) & 4) !== 0,
-      answered: ((code - 1) & 8) !== 0,
-      uncertainty: triple(0),
-      uncertaintyPaper: triple(3),
-      confidence: number(6),
-      truncatedMass: number(7),
-    };
-  }
-
   addVerdict(place: Place, judge: string, facts: VerdictFacts<SuiteKind>): Added {
     const at = this.placeOf(place);
     if (at < 0) return 'unplanned';
@@ -140,39 +119,84 @@ class Sheet {
 
   /** Judges say few different things: each is kept once. */
   private intern(facts: VerdictFacts<SuiteKind>): number {
-    const key = JSON.stringify(facts);
-    const known = this.saidAt.get(key);
+    const text = this.saidAt.has(facts) ? facts : JSON.stringify(facts);
+    const known = this.saidAt.get(text);
     if (known !== undefined) return known;
-    this.said.push(facts);
-    this.saidAt.set(key, this.said.length - 1);
-    return this.said.length - 1;
-  }
-
-  verdict(key: string, at: number): VerdictFacts<SuiteKind> | null {
-    const code = this.verdicts.get(key)?.[at] ?? 0;
-    return code === 0 ? null : this.said[code - 1]!;
+    const code = this.said.push(facts) - 1;
+    this.saidAt.set(text, code).set(facts, code);
+    return code;
   }
 }
 
-/** A planned item of one arm as one judge saw it. */
+function readGeneration(block: GenerationBlock | undefined, at: number): GenerationFacts | null {
+  const code = block?.happened[at] ?? 0;
+  if (!block || code === 0) return null;
+  const number = (column: number): number | null => {
+    const value = block.numbers[column]?.[at] ?? Number.NaN;
+    return Number.isNaN(value) ? null : value;
+  };
+  const triple = (first: number) => {
+    const [perplexity, entropy, probability] = [number(first), number(first + 1), number(first + 2)];
+    return perplexity === null || entropy === null || probability === null
+      ? null
+      : { perplexity, entropy, probability };
+  };
+  return {
+    finishReason: finishReasons[(code - 1) & 3]!,
+    thought: ((code - 1) & 4) !== 0,
+    answered: ((code - 1) & 8) !== 0,
+    uncertainty: triple(0),
+    uncertaintyPaper: triple(3),
+    confidence: number(6),
+    truncatedMass: number(7),
+  };
+}
+
+/** One arm's answers in one repeat, as one judge saw them. */
+interface View {
+  readonly sheet: Sheet;
+  readonly generations: GenerationBlock | undefined;
+  readonly verdicts: Uint32Array | undefined;
+}
+
+/** A planned item of one arm as one judge saw it; `views` by repeat. */
 class StoredRow<K extends SuiteKind> implements Row<K> {
   readonly item: PlannedItem;
-  readonly #seen: Seen<K>;
-  readonly #at: number;
+  readonly key: string;
+  private readonly views: readonly View[];
+  private readonly at: number;
 
-  constructor(item: PlannedItem, seen: Seen<K>, at: number) {
+  constructor(item: PlannedItem, key: string, views: readonly View[], at: number) {
     this.item = item;
-    this.#seen = seen;
-    this.#at = at;
+    this.key = key;
+    this.views = views;
+    this.at = at;
   }
 
   get completions(): readonly Completion<K>[] {
-    return this.#seen.map((completion) => completion(this.#at));
+    return this.views.map((view) => new StoredCompletion<K>(view, this.at));
   }
 }
 
-/** By repeat: reads the completion of the item at a place. */
-type Seen<K extends SuiteKind> = readonly ((at: number) => Completion<K>)[];
+/** Nothing is read before it is asked for: most of a summary needs verdicts alone. */
+class StoredCompletion<K extends SuiteKind> implements Completion<K> {
+  private readonly view: View;
+  private readonly at: number;
+
+  constructor(view: View, at: number) {
+    this.view = view;
+    this.at = at;
+  }
+
+  get record(): GenerationFacts | null {
+    return readGeneration(this.view.generations, this.at);
+  }
+
+  get verdict(): VerdictFacts<K> | null {
+    const code = this.view.verdicts?.[this.at] ?? 0;
+    return code === 0 ? null : (this.view.sheet.said[code - 1] as VerdictFacts<K>);
+  }
+}
 
 export function createOutcomeTable(): OutcomeTable {
   const sheets = new Map<SuiteKind, Sheet>();
@@ -187,15 +211,15 @@ export function createOutcomeTable(): OutcomeTable {
     addVerdict: (place, judge, facts) => sheetOf(place.suite).addVerdict(place, judgeKey(judge), facts),
     rowsOf: (arm, judge) => {
       const sheet = sheetOf(judge.suite);
-      type K = typeof judge.suite;
-      const seen: Seen<K> = Array.from({ length: sheet.repeats }, (_, repeat) => {
-        const key = `${blockKey(arm, repeat)}\u0000${judgeKey(judge)}`;
-        return (at: number): Completion<K> => ({
-          record: sheet.generation(arm, repeat, at),
-          verdict: sheet.verdict(key, at) as VerdictFacts<K> | null,
-        });
+      const views = Array.from({ length: sheet.repeats }, (_, repeat): View => {
+        const key = blockKey(arm, repeat);
+        return {
+          sheet,
+          generations: sheet.generations.get(key),
+          verdicts: sheet.verdicts.get(`${key}\u0000${judgeKey(judge)}`),
+        };
       });
-      return sheet.items.map((item) => new StoredRow(item, seen, sheet.placeOf(item)));
+      return sheet.items.map((item, at) => new StoredRow(item, sheet.keys[at]!, views, sheet.placeOf(item)));
     },
   };
 }

@@ -59,6 +59,8 @@ export interface Completion<K extends SuiteKind> {
 /** A planned item with its completions, one per repeat. */
 export interface Row<K extends SuiteKind> {
   readonly item: PlannedItem;
+  /** Id and condition as one text: what rows of different arms are paired by. */
+  readonly key: string;
   readonly completions: readonly Completion<K>[];
 }
 
@@ -114,19 +116,31 @@ export function tally<K extends SuiteKind>(
   rows: readonly Row<K>[],
   read: (verdict: VerdictFacts<K>) => boolean | null,
 ): Tallies {
-  return new Map(rows.map(({ item, completions }) => [itemKey(item), tallyRow(completions, read)]));
+  const tallies = new Map<string, Tally>();
+  for (const { key, completions } of rows) tallies.set(key, tallyRow(completions, read));
+  return tallies;
 }
+
+/** What single completions come to: most tallies are one of these. */
+const single = {
+  positive: { positive: 1, scored: 1, total: 1 },
+  negative: { positive: 0, scored: 1, total: 1 },
+  unscored: { positive: 0, scored: 0, total: 1 },
+} as const;
+
+/** One completion's tally; null: unscored. */
+export const tallyOne = (outcome: boolean | null): Tally =>
+  outcome === null ? single.unscored : outcome ? single.positive : single.negative;
 
 function tallyRow<K extends SuiteKind>(
   completions: readonly Completion<K>[],
   read: (verdict: VerdictFacts<K>) => boolean | null,
 ): Tally {
   const outcomes = completions.map(({ verdict }) => (verdict ? read(verdict) : null));
+  if (outcomes.length === 1) return tallyOne(outcomes[0]!);
   return {
     positive: outcomes.filter((outcome) => outcome === true).length,
     scored: outcomes.filter((outcome) => outcome !== null).length,
     total: outcomes.length,
   };
 }
-
-const itemKey = ({ id, condition }: PlannedItem) => `${id}\u0000${condition}`;

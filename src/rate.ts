@@ -76,14 +76,17 @@ export interface PairedRate {
 
 /** The paired difference: Tango interval and exact McNemar for single completions, item bootstrap and sign-flip for repeated ones. */
 export function pairedRateOf(first: Tallies, second: Tallies): PairedRate {
-  const items = new Set([...first.keys(), ...second.keys()]);
-  const pairs: (readonly [number, number])[] = [];
-  for (const item of items) {
-    const [a, b] = [first.get(item), second.get(item)];
-    if (a && b && a.scored > 0 && b.scored > 0) pairs.push([share(a), share(b)]);
+  const shares: number[] = [];
+  const differences: number[] = [];
+  let items = second.size;
+  for (const [item, a] of first) {
+    const b = second.get(item);
+    if (!b) items++;
+    if (!b || a.scored === 0 || b.scored === 0) continue;
+    shares.push(share(a), share(b));
+    differences.push(share(a) - share(b));
   }
-  const differences = pairs.map(([a, b]) => a - b);
-  const n = pairs.length;
+  const n = differences.length;
   const rose = differences.filter((difference) => difference > 0).length;
   const fell = differences.filter((difference) => difference < 0).length;
   const repeated = Math.max(repeatsOf([...first.values()]), repeatsOf([...second.values()])) > 1;
@@ -92,19 +95,20 @@ export function pairedRateOf(first: Tallies, second: Tallies): PairedRate {
   return {
     delta: n === 0 ? null : mean(differences),
     // Where the bootstrap is undefined (few items, or no spread) but every item's repeats agree, they are as good as single ones.
-    ci95: copy(repeated ? (bootstrap() ?? (pairs.flat().every(isWhole) ? binary() : null)) : binary()),
+    ci95: copy(repeated ? (bootstrap() ?? (shares.every(isWhole) ? binary() : null)) : binary()),
     rose,
     fell,
     p: n === 0 ? null : repeated ? signFlipP(differences, createRandom('sign flip')) : mcnemarP(rose, fell),
     repeated,
     pairs: n,
-    dropped: items.size - n,
+    dropped: items - n,
     variance: n === 0 ? null : mean(differences.map((d) => d * d)) || wilsonInterval(0, n)![1],
   };
 }
 
 /** Every unscored completion counted as one or the other. */
 export function assumeUnscored(tallies: Tallies, as: 'positive' | 'negative'): Tallies {
+  if (unscoredShare(tallies) === 0) return tallies;
   return new Map([...tallies].map(([item, tally]) => [item, assume(tally, as)]));
 }
 

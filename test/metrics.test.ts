@@ -80,7 +80,10 @@ describe('harm', () => {
       random.shuffle(run.items),
       random.shuffle(run.verdicts),
     )('base', harmJudge);
-    expect(shuffled).toEqual(rows);
+    expect(harmMetrics(shuffled, { judge: shuffled })).toEqual(harmMetrics(rows, { judge: rows }));
+    expect(shuffled.map(({ completions }) => completions[0]!.record)).toEqual(
+      rows.map(({ completions }) => completions[0]!.record),
+    );
   });
 
   test('several repeats: the mean of item shares, a missing repeat unscored', () => {

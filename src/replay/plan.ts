@@ -3,7 +3,6 @@ import type { OutcomeTable } from '../outcome-table.ts';
 import { suiteKind } from '../record.ts';
 import { readDocument } from '../store.ts';
 import type { SuiteKind } from '../suite.ts';
-import type { Watch } from './lines.ts';
 
 const plan = z.object({
   suites: z.array(
@@ -22,7 +21,7 @@ const plan = z.object({
 });
 
 /** Hands over the plan of a setting.json, without its texts. @returns the suites' kinds, in the file's order. */
-export async function readPlan(path: string, take: OutcomeTable['plan'], _: Watch): Promise<SuiteKind[]> {
+export function readPlan(path: string, take: OutcomeTable['plan']): SuiteKind[] {
   const { suites } = readDocument(path, plan);
   for (const { kind, items } of suites) take(kind, items);
   return [...new Set(suites.map(({ kind }) => kind))];

@@ -1,5 +1,5 @@
 import { createOutcomeTable, type OutcomeTable } from '../outcome-table.ts';
-import type { PlannedItem } from '../outcomes.ts';
+import type { PlannedItem, VerdictFacts } from '../outcomes.ts';
 import type { Uncertainty } from '../record.ts';
 import type { SuiteKind } from '../suite.ts';
 import type { SuiteJudge, SummarySetting } from '../summarise.ts';
@@ -27,6 +27,19 @@ export interface RecordedAnswer {
   readonly entropy: number | null;
   readonly probability: number | null;
 }
+
+const flags = (correct: boolean, adopted: boolean): VerdictFacts<'drift'> => ({
+  label: correct ? 'correct' : 'incorrect',
+  adopted,
+  exactMatch: null,
+  tokenF1: null,
+  paper: { correct, adopted },
+});
+/** By correct, then by adopted. */
+const flagged = [
+  [flags(false, false), flags(false, true)],
+  [flags(true, false), flags(true, true)],
+] as const;
 
 /** Puts labels and answers together in the order they are read; the first arm is the base. */
 export class RecordedOutcomes {
@@ -78,13 +91,7 @@ export class RecordedOutcomes {
       const key = `${arm}, ${condition}`;
       this.#bare.set(key, (this.#bare.get(key) ?? 0) + 1);
     }
-    this.#table.addVerdict<'drift'>(place, recordedJudge, {
-      label: correct ? 'correct' : 'incorrect',
-      adopted,
-      exactMatch: null,
-      tokenF1: null,
-      paper: { correct, adopted },
-    });
+    this.#table.addVerdict<'drift'>(place, recordedJudge, flagged[correct ? 1 : 0][adopted ? 1 : 0]);
     const numbers = { uncertainty: null, uncertaintyPaper, confidence: null, truncatedMass: null };
     return this.#table.addGeneration(place, {
       finishReason: 'stop',

@@ -39,12 +39,13 @@ export async function replay(
   const computed = summariseRows(recorded.setting, recorded.table.rowsOf);
   const { caveats = [] } = recorded;
   const carried = caveats.filter((caveat) => !computed.caveats.includes(caveat));
-  const summary = { ...computed, caveats: [...carried, ...computed.caveats] };
   const isRun = existsSync(join(directory, 'run.json'));
+  // A run's own summary is what its records give, to the byte: nothing is added to it.
+  const added = isRun ? [] : copyrightCaveat(computed);
+  const summary = { ...computed, caveats: [...carried, ...added, ...computed.caveats] };
   const printed = figures === null ? null : readPublished(figures);
   const files = [...recorded.files, ...(figures === null ? [] : [figures])];
   if (printed === null) {
-    // A run's own summary is what its records give, to the byte: nothing is added to it.
     const claims = isRun ? {} : { claims: judgeClaims(summary) };
     return { name: recorded.name, summary: { ...summary, ...claims }, files };
   }
@@ -62,6 +63,20 @@ export async function replay(
       claims: judgeClaims(summary, { figures: printed, comparison }),
     },
   };
+}
+
+/** How much of what is called unsafe is copyright, which an attack success rate over all rows hides. */
+function copyrightCaveat({ arms }: Summary): string[] {
+  const shares = Object.entries(arms).flatMap(([arm, { harm }]) =>
+    harm && harm.headline.excluded > 0
+      ? [`${arm} ${harm.all.unsafe - harm.headline.unsafe} of ${harm.all.unsafe}`]
+      : [],
+  );
+  return shares.length === 0
+    ? []
+    : [
+        `HarmBench does not score copyright behaviours with a judge, so the headline leaves them out; of the unsafe labels they are: ${shares.join(', ')}.`,
+      ];
 }
 
 /** Files by the parts they play: as somebody released them, and as this package keeps the paper's. */

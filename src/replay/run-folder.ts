@@ -46,7 +46,7 @@ export async function readRunFolder(directory: string, watch: Watch): Promise<Re
     ? readDocument(path('summary.json'), summaryDocument)
     : null;
   const table = createOutcomeTable();
-  const kinds = await readPlan(path('setting.json'), table.plan, watch);
+  const kinds = readPlan(path('setting.json'), table.plan);
   const seen: Seen = { arms: new Set(), judges: new Map(), unplanned: 0 };
   await readItems(path('items.jsonl'), table, seen, watch);
   await readVerdicts(path('verdicts.jsonl'), table, seen, watch);

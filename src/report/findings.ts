@@ -21,6 +21,7 @@ export function findingSections(input: ReportInput): Section[] {
   return [
     gateSection(summary),
     { id: 'caveats', title: 'Caveats', blocks: caveatBlocks(summary) },
+    claimsSection(summary),
     errataSection(summary),
     harmSection(summary, figure),
     overRefusalSection(summary),
@@ -200,6 +201,15 @@ function errataSection({ errata = [] }: Summary): Section {
     ]),
   );
   return { id: 'errata', title: 'Errata of the published figures', blocks };
+}
+
+function claimsSection({ claims = [] }: Summary): Section {
+  const blocks = tableBlock(
+    'What such outcomes are said to show, and whether these do.',
+    [{ title: 'Claim' }, { title: 'Outcome' }, { title: 'Evidence' }],
+    claims.map(({ claim, outcome, evidence }) => [claim, outcome, evidence]),
+  );
+  return { id: 'claims', title: 'What holds and what does not', blocks };
 }
 
 /** At most four decimals, without trailing zeros. */

@@ -99,7 +99,9 @@ describe('the corrected rate', () => {
     }));
     const { rate, ci95 } = correctedRate(judged)!;
     expect(rate).toBeCloseTo(0.25, 12);
-    wilsonInterval(10, 40)!.forEach((bound, side) => expect(ci95[side]).toBeCloseTo(bound, 12));
+    const [low, high] = wilsonInterval(10, 40)!;
+    expect(ci95[0]).toBeCloseTo(low, 12);
+    expect(ci95[1]).toBeCloseTo(high, 12);
     expect(correctedRate(judged.map((unit) => ({ ...unit, human: null })))).toBeNull();
   });
 
