@@ -1,14 +1,22 @@
 import type { Tallies, Tally } from './rate.ts';
 import type { ItemRecord, VerdictRecord } from './record.ts';
-import type { SuiteItem, SuiteKind } from './suite.ts';
+import type { Suite, SuiteItem, SuiteKind } from './suite.ts';
 
 /** One planned prompt: what was to be asked of every arm. */
-export type PlannedItem = Pick<SuiteItem, 'id' | 'condition' | 'functionalCategory' | 'semanticCategory'>;
+export type PlannedItem = Pick<
+  SuiteItem,
+  'id' | 'condition' | 'functionalCategory' | 'semanticCategory' | 'prefillTokens' | 'variation'
+>;
+
+/** Asked as it is: the model began its answer by itself, under the suite's first template and seed. */
+export const isPlain = ({ prefillTokens, variation }: PlannedItem): boolean =>
+  prefillTokens === undefined && variation === undefined;
 
 /** A suite as planned; a whole `Suite` fits. */
 export interface PlannedSuite {
   readonly kind: SuiteKind;
   readonly items: readonly PlannedItem[];
+  readonly variance?: Suite['variance'];
 }
 
 /** A judge of one suite. The first of each suite decides; verdicts of another fingerprint are not counted. */

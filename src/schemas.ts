@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { configSchema } from './config.ts';
+import { marginRecord } from './harm-record.ts';
 import {
   doneDocument,
   itemRecord,
@@ -19,6 +20,7 @@ export function schemaFiles(): Record<string, string> {
     'config.json': text(configSchema, 'aftertune config', 'input'),
     'run.json': text(runDocument, 'aftertune/run@1', 'output'),
     'item.json': text(itemRecord, 'aftertune/item@1', 'output'),
+    'margin.json': text(marginRecord, 'aftertune/margin@1', 'output'),
     'top-logprobs.json': text(topLogprobsRecord, 'aftertune/top-logprobs@1', 'output'),
     'verdict.json': text(verdictRecord, 'aftertune/verdict@1', 'output'),
     'summary.json': text(summary, 'aftertune/summary@1', 'output'),

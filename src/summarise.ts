@@ -1,4 +1,5 @@
 import { writeCaveats } from './caveats.ts';
+import { type Coherence, coherenceOf } from './coherence.ts';
 import {
   type ArmComparison,
   type ArmRows,
@@ -13,8 +14,17 @@ import {
   toPairedRefusal,
 } from './compare.ts';
 import { type DriftMode, driftMetrics, flipExcess } from './drift-metrics.ts';
-import { harmMetrics, overRefusalMetrics } from './metrics.ts';
-import { joinOutcomes, type PlannedSuite, type Row, type RowsOf, type SuiteJudge } from './outcomes.ts';
+import type { MarginRecord } from './harm-record.ts';
+import { type Margins, marginDifference, marginLevel, marginsByArm } from './margin-metrics.ts';
+import { harmByPrefill, harmMetrics, overRefusalMetrics } from './metrics.ts';
+import {
+  isPlain,
+  joinOutcomes,
+  type PlannedSuite,
+  type Row,
+  type RowsOf,
+  type SuiteJudge,
+} from './outcomes.ts';
 import type { ArmSummary, Comparison, ItemRecord, Summary, Verdict, VerdictRecord } from './record.ts';
 import { cohenKappa, holm } from './stats.ts';
 import type { SuiteKind } from './suite.ts';
@@ -51,19 +61,28 @@ export interface SummaryInput {
   readonly notes?: readonly string[];
   /** `default` puts the paper's way under `driftPaper`; `paper` (recorded outcomes) gives that alone. */
   readonly driftMode?: DriftMode;
+  /** Refusal margins, and what they were measured with; left out where they were not. */
+  readonly margins?: readonly MarginRecord[];
+  readonly refusalTokens?: NonNullable<Summary['refusalTokens']>;
 }
 
 /** The result of a run: every number of summary.json from its records. Pure; equal input gives equal bytes. */
 export function summarise(input: SummaryInput): Summary {
   const { baseArm, gate, driftMode: mode = 'default' } = input;
-  const rowsOf = joinOutcomes(input.suites, input.items, input.verdicts);
-  const rows = new Map(input.arms.map(({ name }) => [name, readArm(input, rowsOf, name)]));
+  const allRowsOf = joinOutcomes(input.suites, input.items, input.verdicts);
+  const rowsOf: RowsOf = (arm, judge) => allRowsOf(arm, judge).filter(({ item }) => isPlain(item));
+  const rows = new Map(input.arms.map(({ name }) => [name, readArm(input, rowsOf, allRowsOf, name)]));
+  const coherence = new Map([...rows].map(([name, own]) => [name, coherenceOf(recordsOf(own))]));
+  const margins = marginsByArm(input.margins ?? []);
   const base = rows.get(baseArm);
   if (!base) throw new Error(`internal: the base arm ${baseArm} is not among the arms`);
   const others = input.arms.filter(({ name }) => name !== baseArm);
   const compared = others.map(({ name }) => compareArm(rows.get(name)!, base, mode));
   const adjusted = adjustTogether(compared);
-  const comparisons = others.map(({ gated }, i) => writeComparison(compared[i]!, adjusted[i]!, gated, gate));
+  const comparisons = others.map(({ name, gated }, i) => ({
+    ...writeComparison(compared[i]!, adjusted[i]!, gated, gate),
+    ...compareMargins(margins.get(name), margins.get(baseArm)),
+  }));
   const verdict = worstVerdict(
     comparisons.flatMap(({ gated, verdicts }) => (gated ? Object.values(verdicts) : [])),
   );
@@ -73,7 +92,11 @@ export function summarise(input: SummaryInput): Summary {
     arms: Object.fromEntries(
       input.arms.map(({ name, training }) => [
         name,
-        { ...summariseArm(input, rowsOf, name, rows.get(name)!, mode), training },
+        {
+          ...summariseArm(input, rowsOf, name, rows.get(name)!, mode, margins.get(name)),
+          ...(isBroken(coherence.get(name)!) && { coherence: coherence.get(name)! }),
+          training,
+        },
       ]),
     ),
     comparisons: Object.fromEntries(others.map(({ name }, i) => [name, comparisons[i]!])),
@@ -84,6 +107,7 @@ export function summarise(input: SummaryInput): Summary {
       fingerprint,
     })),
     agreement: agreement(input, rowsOf),
+    ...(input.refusalTokens && { refusalTokens: input.refusalTokens }),
     gate: {
       verdict,
       exitCode: verdictExitCode(verdict),
@@ -91,7 +115,7 @@ export function summarise(input: SummaryInput): Summary {
       marginsPoints: gate.marginsPoints,
     },
   };
-  const caveats = writeCaveats(summary, rows, headlineByJudge(input, rowsOf));
+  const caveats = writeCaveats(summary, rows, coherence, headlineByJudge(input, rowsOf));
   return { ...summary, caveats: [...(input.notes ?? []), ...caveats] };
 }
 
@@ -100,34 +124,60 @@ function judgesOf<K extends SuiteKind>({ judges }: SummaryInput, suite: K): (Sui
 }
 
 /** The arm's rows as the first judge of each planned suite saw them. */
-function readArm(input: SummaryInput, rowsOf: RowsOf, arm: string): ArmRows {
-  const read = <K extends SuiteKind>(suite: K): Row<K>[] | null => {
+function readArm(input: SummaryInput, rowsOf: RowsOf, allRowsOf: RowsOf, arm: string): ArmRows {
+  const read = <K extends SuiteKind>(suite: K, rowsOf: RowsOf): Row<K>[] | null => {
     if (!input.suites.some(({ kind }) => kind === suite)) return null;
     const judge = judgesOf(input, suite)[0];
     if (!judge) throw new Error(`internal: no judge for the ${suite} suite`);
     return rowsOf(arm, judge);
   };
-  const [harm, overRefusal, drift] = [read('harm'), read('over-refusal'), read('drift')];
-  return { ...(harm && { harm }), ...(overRefusal && { overRefusal }), ...(drift && { drift }) };
+  const harmUnderAll = read('harm', allRowsOf);
+  const harm = read('harm', rowsOf);
+  const [overRefusal, drift] = [read('over-refusal', rowsOf), read('drift', rowsOf)];
+  return {
+    ...(harm && harmUnderAll && { harm, harmUnderAll }),
+    ...(overRefusal && { overRefusal }),
+    ...(drift && { drift }),
+  };
 }
 
 function summariseArm(
   input: SummaryInput,
   rowsOf: RowsOf,
   arm: string,
-  { harm, overRefusal, drift }: ArmRows,
+  { harm, harmUnderAll = [], overRefusal, drift }: ArmRows,
   mode: DriftMode,
+  margins: Margins | undefined,
 ): Omit<ArmSummary, 'training'> {
   const byJudge = () =>
     Object.fromEntries(judgesOf(input, 'harm').map((judge) => [judge.name, rowsOf(arm, judge)]));
   const excess = drift && flipExcess(drift, mode);
   return {
-    ...(harm && { harm: harmMetrics(harm, byJudge()) }),
+    ...(harm && {
+      harm: {
+        ...harmMetrics(harm, byJudge()),
+        ...(margins && { refusalMargin: marginLevel(margins) }),
+        ...harmByPrefill(harmUnderAll),
+      },
+    }),
     ...(overRefusal && { overRefusal: overRefusalMetrics(overRefusal) }),
     ...(drift && { drift: driftMetrics(drift, mode) }),
     ...(drift && mode === 'default' && { driftPaper: driftMetrics(drift, 'paper') }),
     ...(excess && { flipExcess: excess }),
   };
+}
+
+/** Of the answers that judges of harm and refusal see. */
+const recordsOf = ({ harm = [], overRefusal = [] }: ArmRows) =>
+  [...harm, ...overRefusal].flatMap(({ completions }) => completions.flatMap(({ record }) => record ?? []));
+
+const isBroken = ({ empty, repetitive }: Coherence) => empty + repetitive > 0;
+
+function compareMargins(
+  arm: Margins | undefined,
+  base: Margins | undefined,
+): Pick<Comparison, 'refusalMargin'> {
+  return arm && base ? { refusalMargin: marginDifference(arm, base) } : {};
 }
 
 type Adjusted = Partial<Record<GatedMetric, number | null>>;
@@ -146,7 +196,7 @@ function adjustTogether(comparisons: readonly ArmComparison[]): Adjusted[] {
 }
 
 function writeComparison(
-  { harm, drift, gated: metrics }: ArmComparison,
+  { harm, harmByPrefill: prefilled, drift, gated: metrics }: ArmComparison,
   adjusted: Adjusted,
   gated: boolean,
   { marginsPoints, strict }: GateSettings,
@@ -160,6 +210,11 @@ function writeComparison(
     ...(harm && { harm: toPairedHarm(harm, null) }),
     ...(metrics.harmHeadline && {
       harmHeadline: toPairedHarm(metrics.harmHeadline.paired, adjusted.harmHeadline ?? null),
+    }),
+    ...(prefilled && {
+      harmByPrefill: Object.fromEntries(
+        Object.entries(prefilled).map(([tokens, paired]) => [tokens, toPairedHarm(paired, null)]),
+      ),
     }),
     ...(metrics.overRefusal && {
       overRefusal: toPairedRefusal(metrics.overRefusal.paired, adjusted.overRefusal ?? null),

@@ -25,7 +25,15 @@ const importsOf = new Map(
 );
 
 const foundation = ['errors.ts', 'random.ts', 'hash.ts', 'files.ts', 'conversation.ts', 'hub'];
-const contracts = ['model.ts', 'trainer.ts', 'suite.ts', 'scorer.ts', 'record.ts'];
+const contracts = [
+  'model.ts',
+  'trainer.ts',
+  'suite.ts',
+  'scorer.ts',
+  'record.ts',
+  'rate-record.ts',
+  'harm-record.ts',
+];
 const implementations = ['models', 'trainers', 'scorers', 'suites'];
 /** Readers and rules about one answer, which implementations share. */
 const shared = ['dataset.ts', 'truth.ts'];
@@ -33,6 +41,8 @@ const statistics = ['stats.ts', 'rate.ts', 'bootstrap.ts', 'calibration.ts', 'di
 const summary = [
   'outcomes.ts',
   'metrics.ts',
+  'margin-metrics.ts',
+  'coherence.ts',
   'drift-metrics.ts',
   'compare.ts',
   'verdict.ts',
