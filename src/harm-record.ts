@@ -38,12 +38,14 @@ export const varianceBudget = z.object({
   templates: z.int(),
   seeds: z.int(),
   repeats: z.int(),
-  item: z.number(),
-  template: z.number(),
-  seed: z.number(),
-  /** What is left: repeats and all interactions. */
-  repeat: z.number(),
-  total: z.number(),
+  /** Null for what has one level alone. */
+  item: z.number().nullable(),
+  template: z.number().nullable(),
+  seed: z.number().nullable(),
+  /** What is left: repeats and all interactions; null where every item was asked once. */
+  repeat: z.number().nullable(),
+  /** The sum of the components. */
+  total: z.number().nullable(),
   /** Items that were not always judged alike, the most divided first. */
   flaky: z.array(z.object({ id: z.string(), unsafe: z.int(), scored: z.int() })),
 });

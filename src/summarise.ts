@@ -28,6 +28,7 @@ import {
 import type { ArmSummary, Comparison, ItemRecord, Summary, Verdict, VerdictRecord } from './record.ts';
 import { cohenKappa, holm } from './stats.ts';
 import type { SuiteKind } from './suite.ts';
+import { varianceBudget } from './variance-budget.ts';
 import { decideVerdict, verdictExitCode, worstVerdict } from './verdict.ts';
 
 export type { PlannedItem, PlannedSuite, SuiteJudge } from './outcomes.ts';
@@ -158,6 +159,7 @@ function summariseArm(
         ...harmMetrics(harm, byJudge()),
         ...(margins && { refusalMargin: marginLevel(margins) }),
         ...harmByPrefill(harmUnderAll),
+        ...(hasVariance(input) && { variance: varianceBudget(harmUnderAll) }),
       },
     }),
     ...(overRefusal && { overRefusal: overRefusalMetrics(overRefusal) }),
@@ -166,6 +168,9 @@ function summariseArm(
     ...(excess && { flipExcess: excess }),
   };
 }
+
+const hasVariance = ({ suites }: SummaryInput) =>
+  suites.some(({ kind, variance }) => kind === 'harm' && variance);
 
 /** Of the answers that judges of harm and refusal see. */
 const recordsOf = ({ harm = [], overRefusal = [] }: ArmRows) =>

@@ -37,11 +37,19 @@ const contracts = [
 const implementations = ['models', 'trainers', 'scorers', 'suites'];
 /** Readers and rules about one answer, which implementations share. */
 const shared = ['dataset.ts', 'truth.ts'];
-const statistics = ['stats.ts', 'rate.ts', 'bootstrap.ts', 'calibration.ts', 'distributions.ts'];
+const statistics = [
+  'stats.ts',
+  'rate.ts',
+  'bootstrap.ts',
+  'calibration.ts',
+  'distributions.ts',
+  'variance.ts',
+];
 const summary = [
   'outcomes.ts',
   'metrics.ts',
   'margin-metrics.ts',
+  'variance-budget.ts',
   'coherence.ts',
   'drift-metrics.ts',
   'compare.ts',

@@ -29,7 +29,8 @@ interface ArmBudget {
 }
 
 function componentsTable(arms: readonly ArmBudget[]): Block {
-  const share = (part: number, { total }: VarianceBudget) => percent(total > 0 ? part / total : null);
+  const share = (part: number | null, { total }: VarianceBudget) =>
+    percent(part !== null && total ? part / total : null);
   return {
     kind: 'table',
     caption:
