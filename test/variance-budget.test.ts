@@ -156,7 +156,9 @@ describe('a config', () => {
       'suites.harm.variance.seeds: a number is there twice (the run’s own seed counts)',
     ]);
     expect(await problemsOf({ prefill: { tokens: [1, 1] } })).toHaveLength(1);
-    expect((await problemsOf({ variance: { templates: 9 } }))[0]).toContain('expected number to be <=5, got 9');
+    expect((await problemsOf({ variance: { templates: 9 } }))[0]).toContain(
+      'expected number to be <=5, got 9',
+    );
     expect((await problemsOf({ variance: { templates: ['no place'] } }))[0]).toContain('{prompt}');
   });
 });
