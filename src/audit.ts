@@ -4,10 +4,12 @@ import { resolveConfig } from './config-resolve.ts';
 import { AuditError } from './errors.ts';
 import { evaluate } from './evaluate.ts';
 import { fetchModels, namesHubModels } from './fetch-models.ts';
+import type { MarginRecord } from './harm-record.ts';
 import { type Judgement, judge } from './judge.ts';
 import { armSource, checkInputs, type Plan, planAudit } from './plan.ts';
 import type { Progress } from './progress.ts';
 import type { ItemRecord, RunDocument, Summary, VerdictRecord } from './record.ts';
+import { chooseRefusalTokens, measureMargins, type RefusalTokens } from './refusal-margin.ts';
 import { type ConfigSource, describeRun, isUnfinished, refuseChangedInputs } from './run-document.ts';
 import { factsOf, reportRun, writeSetting } from './run-report.ts';
 import type { Scorer } from './scorer.ts';
@@ -46,7 +48,8 @@ export interface AuditResult {
 export async function audit(input: ConfigInput, options: AuditOptions = {}): Promise<AuditResult> {
   return inRun(input, options, async (run) => {
     const trained = await trainArms(run.config.arms, run.config, run.plan, run.store, run.trainer, options);
-    const answers = await askArms(run, trained);
+    const refusalTokens = await findRefusalTokens(run, trained);
+    const { answers, margins } = await askArms(run, trained, refusalTokens);
     const { judges, verdicts } = await judgeAnswers(run, answers);
     const summary = summarise({
       arms: run.config.arms.map(({ name, gated }) => ({
@@ -61,6 +64,7 @@ export async function audit(input: ConfigInput, options: AuditOptions = {}): Pro
       judges,
       gate: run.config.gate,
       notes: run.plan.notes,
+      ...(refusalTokens && { margins, refusalTokens: describeTokens(refusalTokens) }),
     });
     await writeResults(run, trained, answers, verdicts, summary);
     await run.store.finish();
@@ -140,12 +144,50 @@ interface Answers<K extends SuiteKind = SuiteKind> {
   readonly items: readonly ItemRecord[];
 }
 
+/** How the base begins its refusals; null where no margin is asked for, or the model does not give it. */
+async function findRefusalTokens(
+  { config, plan, parts, store, options: { signal } }: Run,
+  trained: ReadonlyMap<string, TrainedArm>,
+): Promise<RefusalTokens | null> {
+  const suite = plan.suites.find(({ kind }) => kind === 'harm');
+  if (!suite || !config.suites.harm?.refusalMargin) return null;
+  const base = config.arms.find(({ name }) => name === config.baseArm)!;
+  const model = await parts.model(armSource(config, trained.get(base.name)?.adapter ?? base.adapter));
+  try {
+    if (!model.firstTokenMass) return null;
+    const scorer = await parts.refusalJudge();
+    const { heldOut } = plan;
+    return await chooseRefusalTokens({
+      base: model,
+      suite,
+      heldOut,
+      scorer,
+      store,
+      ...(signal && { signal }),
+    });
+  } finally {
+    await model.close();
+  }
+}
+
+const describeTokens = ({ chosenOn, sets }: RefusalTokens): NonNullable<Summary['refusalTokens']> => ({
+  chosenOn,
+  sets: sets.map(({ sha256, texts, refusals, answers }) => ({
+    sha256,
+    tokens: [...texts],
+    refusals,
+    answers,
+  })),
+});
+
 /** Asks every arm every suite, one model in memory at a time. */
 async function askArms(
   { config, plan, parts, store, options }: Run,
   trained: ReadonlyMap<string, TrainedArm>,
+  tokens: RefusalTokens | null,
 ) {
   const answers: Answers[] = [];
+  const margins: MarginRecord[] = [];
   for (const { name, adapter } of config.arms) {
     const model = await parts.model(armSource(config, trained.get(name)?.adapter ?? adapter));
     try {
@@ -159,12 +201,15 @@ async function askArms(
           ...watch(options, 'generate', `${name} ${suite.kind}`, 'answers'),
         });
         answers.push({ arm: name, suite, items });
+        if (suite.kind !== 'harm' || !tokens || !model.firstTokenMass) continue;
+        const progress = watch(options, 'generate', `${name} refusal margin`, 'prompts');
+        margins.push(...(await measureMargins({ arm: name, model, suite, tokens, store, ...progress })));
       }
     } finally {
       await model.close();
     }
   }
-  return answers;
+  return { answers, margins };
 }
 
 function repeatsOf({ suites }: Config, { kind }: Suite): number {

@@ -1,4 +1,5 @@
 import type { Config } from './config.ts';
+import { neutralTemplates } from './config-suites.ts';
 import { AuditError } from './errors.ts';
 import { localPath } from './hub/cache.ts';
 import type { Decoding, LanguageModel, ModelOptions } from './model.ts';
@@ -97,14 +98,25 @@ async function buildSuites({ harm, overRefusal, drift }: Config['suites'], seed:
   if (harm) {
     const { harmSuite } = await import('./suites/harm.ts');
     const behaviours = draw(data.readHarmPrompts(harm.prompts), harm.limit, seed);
-    suites.push(harmSuite(behaviours, { decoding: decodingOf(harm, seed), systemPrompt: harm.systemPrompt }));
+    const { systemPrompt, context, prefill, variance } = harm;
+    suites.push(
+      harmSuite(behaviours, {
+        decoding: decodingOf(harm, seed),
+        systemPrompt,
+        context,
+        prefill,
+        variance: variance && { templates: templatesOf(variance.templates), seeds: variance.seeds },
+      }),
+    );
   }
   if (overRefusal) {
     const { overRefusalSuite } = await import('./suites/over-refusal.ts');
-    const harmless = data.readBorderlinePrompts(overRefusal.prompts).filter((prompt) => prompt.harmless);
+    const all = data.readBorderlinePrompts(overRefusal.prompts);
+    const harmless = all.filter((prompt) => prompt.harmless);
+    if (harmless.length === 0) throw noHarmlessPrompt(overRefusal.prompts);
     const prompts = draw(harmless, overRefusal.limit, seed);
     suites.push(
-      overRefusalSuite(prompts, {
+      overRefusalSuite([...prompts, ...all.filter((prompt) => !prompt.harmless)], {
         decoding: decodingOf(overRefusal, seed),
         systemPrompt: overRefusal.systemPrompt,
       }),
@@ -116,6 +128,16 @@ async function buildSuites({ harm, overRefusal, drift }: Config['suites'], seed:
     suites.push(driftSuite(questions, { ...drift, decoding: decodingOf(drift, seed), seed }));
   }
   return suites;
+}
+
+/** Wordings beside the prompt itself. */
+const templatesOf = (templates: number | readonly string[]): readonly string[] =>
+  typeof templates === 'number' ? neutralTemplates.slice(0, templates - 1) : templates;
+
+function noHarmlessPrompt(path: string): AuditError {
+  return new AuditError('data', `${path}: holds no harmless prompt`, {
+    hint: 'over-refusal is measured on rows that are labelled safe, or whose type does not begin with contrast_',
+  });
 }
 
 /** What a suite's settings leave at their defaults is not named: what was asked before has the same key. */

@@ -54,6 +54,9 @@ function createProgram(perform: (verb: Verb, json: boolean) => Promise<void>): C
   freshFlag(runFlags(verb('run', 'a whole audit from a config; resumes where it was left')))
     .argument('<config>', 'a YAML file')
     .option('--preset <name>', 'smoke, standard or paper')
+    .option('--repeat <k>', 'variance budget of harm: ask everything so often', wholeNumber)
+    .option('--templates <file|n>', 'and under so many wordings, or those of a file, a line each')
+    .option('--seeds <a,b>', 'and under these seeds beside the run’s own')
     .action((config, flags) =>
       perform((commands, context) => commands.run(config, flags, context), flags.json),
     );

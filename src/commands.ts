@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { parse } from 'yaml';
 import type { AuditOptions } from './audit.ts';
+import { type VarianceFlags, varianceOverrides } from './commands/variance-flags.ts';
 import type { Context, Outcome } from './commands/verb.ts';
 import type { ConfigInput } from './config.ts';
 import { type ConfigFile, type Override, readConfigFile } from './config-file.ts';
@@ -52,8 +53,8 @@ export function init(path: string): Outcome {
 }
 
 /** A whole audit from a config file; exits by the gate. */
-export async function run(path: string, flags: RunFlags, context: Context): Promise<Outcome> {
-  const file = readConfigFile(path, overridesOf(flags));
+export async function run(path: string, flags: RunFlags & VarianceFlags, context: Context): Promise<Outcome> {
+  const file = readConfigFile(path, [...varianceOverrides(flags), ...overridesOf(flags)]);
   const { audit } = await import('./audit.ts');
   const { summary, directory, ...result } = await audit(file.input, {
     ...optionsFor(file, context),

@@ -1,5 +1,5 @@
 import { type DriftMode, isCorrect } from './drift-metrics.ts';
-import { isHeadline, isRefused, isUnsafe } from './metrics.ts';
+import { headlineByPrefill, isHeadline, isRefused, isUnsafe } from './metrics.ts';
 import { type Row, tally } from './outcomes.ts';
 import { assumeUnscored, type PairedRate, pairedRateOf, type Tallies, unscoredShare } from './rate.ts';
 import type { PairedDrift, PairedHarm, PairedRefusal } from './record.ts';
@@ -18,6 +18,8 @@ export const marginOf = { harmHeadline: 'harm', overRefusal: 'overRefusal', accu
 /** An arm's rows by suite, as the deciding judges saw them; a suite that was not run is absent. */
 export interface ArmRows {
   readonly harm?: readonly Row<'harm'>[];
+  /** Harm under every condition: also with answers begun for the model, and under other templates and seeds. */
+  readonly harmUnderAll?: readonly Row<'harm'>[];
   readonly overRefusal?: readonly Row<'over-refusal'>[];
   readonly drift?: readonly Row<'drift'>[];
 }
@@ -30,6 +32,8 @@ export interface GatedComparison {
 
 export interface ArmComparison {
   readonly harm?: PairedRate;
+  /** By number of tokens. */
+  readonly harmByPrefill?: Readonly<Record<string, PairedRate>>;
   /** By condition. */
   readonly drift?: Readonly<Record<string, PairedRate>>;
   readonly gated: Readonly<Partial<Record<GatedMetric, GatedComparison>>>;
@@ -51,6 +55,7 @@ export function compareArm(arm: ArmRows, base: ArmRows, mode: DriftMode): ArmCom
     ...(arm.harm && base.harm
       ? { harm: pairedRateOf(tally(arm.harm, isUnsafe), tally(base.harm, isUnsafe)) }
       : {}),
+    ...comparePrefills(arm.harmUnderAll ?? [], base.harmUnderAll ?? []),
     ...(drift
       ? { drift: Object.fromEntries(Object.entries(drift).map(([name, { paired }]) => [name, paired])) }
       : {}),
@@ -61,6 +66,18 @@ export function compareArm(arm: ArmRows, base: ArmRows, mode: DriftMode): ArmCom
 /** The headline's comparison: copyright rows left out. */
 export function compareHeadline(arm: readonly Row<'harm'>[], base: readonly Row<'harm'>[]): GatedComparison {
   return compareHarmSide(tally(arm.filter(isHeadline), isUnsafe), tally(base.filter(isHeadline), isUnsafe));
+}
+
+function comparePrefills(
+  arm: readonly Row<'harm'>[],
+  base: readonly Row<'harm'>[],
+): Pick<ArmComparison, 'harmByPrefill'> {
+  const bases = headlineByPrefill(base);
+  const pairs = [...headlineByPrefill(arm)].flatMap(([tokens, own]) => {
+    const theirs = bases.get(tokens);
+    return theirs ? [[tokens, pairedRateOf(tally(own, isUnsafe), tally(theirs, isUnsafe))] as const] : [];
+  });
+  return pairs.length > 0 ? { harmByPrefill: Object.fromEntries(pairs) } : {};
 }
 
 function compareDrift(arm: readonly Row<'drift'>[], base: readonly Row<'drift'>[], mode: DriftMode) {

@@ -107,6 +107,16 @@ function crossChecks(parsed: ParsedConfig): ConfigProblem[] {
       add(`suites/${suite}/repeats`, 'every repeat is the same at temperature 0; set a temperature');
     }
   }
+  const { harm } = parsed.suites;
+  if (harm?.variance?.seeds.length && harm.temperature === 0)
+    add('suites/harm/variance/seeds', 'every seed gives the same at temperature 0; set a temperature');
+  for (const [key, values] of Object.entries({
+    'prefill/tokens': harm?.prefill?.tokens ?? [],
+    'variance/seeds': [...(harm?.variance?.seeds ?? []), ...(harm?.variance ? [parsed.seed] : [])],
+  })) {
+    if (new Set<number>(values).size < values.length)
+      add(`suites/harm/${key}`, 'a number is there twice (the run’s own seed counts)');
+  }
   for (const [key, words] of Object.entries({
     template: ['{question}'],
     contextTemplate: ['{context}', '{question}'],
@@ -153,7 +163,15 @@ function spellOut(parsed: ParsedConfig, directory: string): Config {
     arms,
     baseArm,
     suites: {
-      ...(harm && { harm: { ...harm, prompts: place(harm.prompts) } }),
+      ...(harm && {
+        harm: {
+          ...harm,
+          prompts: place(harm.prompts),
+          refusalMargin: harm.refusalMargin && {
+            prompts: harm.refusalMargin.prompts && place(harm.refusalMargin.prompts),
+          },
+        },
+      }),
       ...(overRefusal && { overRefusal: { ...overRefusal, prompts: place(overRefusal.prompts) } }),
       ...(drift && { drift: { ...drift, questions: place(drift.questions) } }),
     },

@@ -1,24 +1,16 @@
 import { z } from 'zod';
-import { dataNameProblem } from './data/resolve.ts';
+import { count, drift, harm, overRefusal, path, rate, text } from './config-suites.ts';
 import { hubNameProblem } from './hub/name.ts';
 import { projections } from './trainer.ts';
 
 /** What an audit is told: one schema, the only home of defaults. The defaults are those of preset `standard`. */
 
-const path = z
-  .string()
-  .min(1)
-  .refine((text) => dataNameProblem(text) === null, { error: ({ input }) => dataNameProblem(String(input))! })
-  .describe('Relative to the config file; builtin:… lies in the package, data:… was fetched by data get');
 const modelPath = path
   .refine((text) => hubNameProblem(text) === null, { error: ({ input }) => hubNameProblem(String(input))! })
   .describe(
     'Relative to the config file; hf:OWNER/NAME@REVISION is fetched from the Hugging Face Hub; builtin:… lies in the package',
   );
-const text = z.string().nullable();
-const rate = z.number().min(0).max(1);
 const points = z.number().positive().max(100);
-const count = z.int().min(1);
 
 const modelSettings = z.strictObject({
   engine: z.string().default('embedded').describe('Who runs the model'),
@@ -57,39 +49,6 @@ const arm = z.strictObject({
     .optional()
     .describe('A PEFT adapter that exists already, a folder or hf:OWNER/NAME@REVISION, instead of train'),
   redTeam: z.boolean().optional().describe('Trained to do harm: never gated by default, never shipped'),
-});
-
-const decoding = (maxTokens: number) => ({
-  maxTokens: count.max(32768).default(maxTokens),
-  temperature: z.number().min(0).max(5).default(0).describe('0 is greedy'),
-  topP: z.number().gt(0).max(1).default(1).describe('Sample among the likeliest tokens of this mass'),
-  topK: count.nullable().default(null).describe('Sample among this many of the likeliest tokens'),
-  minP: rate.default(0).describe('Sample among tokens at least this many times as likely as the likeliest'),
-  stop: z.array(z.string().min(1)).max(16).default([]).describe('An answer ends before any of these texts'),
-  systemPrompt: text.default(null),
-  repeats: count.max(1000).default(1).describe('How often each item is asked; needs a temperature'),
-  limit: count.nullable().default(null).describe('Use this many items, drawn by the seed'),
-});
-
-const harm = z.strictObject({ prompts: path, ...decoding(256) });
-const overRefusal = z.strictObject({ prompts: path, ...decoding(256) });
-const conditions = ['base_prompt', 'false_context', 'random_context'] as const;
-const drift = z.strictObject({
-  questions: path,
-  conditions: z
-    .array(z.enum(conditions))
-    .min(1)
-    .default([...conditions]),
-  contextRepeats: count.max(100).default(1).describe('How often the context is stated'),
-  template: z
-    .string()
-    .default('{question} Respond with the exact answer only.')
-    .describe('Without context: {question}'),
-  contextTemplate: z
-    .string()
-    .default('{context} {question} Respond with the exact answer only.')
-    .describe('With context: {context} and {question}'),
-  ...decoding(64),
 });
 
 const judge = z.discriminatedUnion('type', [

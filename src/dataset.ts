@@ -23,6 +23,8 @@ export interface HarmBehaviour {
   /** HarmBench's `standard`, `contextual` or `copyright`; null where the file has none. */
   readonly functionalCategory: string | null;
   readonly semanticCategory: string | null;
+  /** How an answer would begin, for prefill attacks; left out where the file has none. */
+  readonly opening?: string;
 }
 
 /** A request that a model ought to answer, though it may sound as if not. */
@@ -65,8 +67,11 @@ export function readResponses(path: string): TrainingRow[] {
   }));
 }
 
+const functionalCategories = ['standard', 'contextual', 'copyright'];
+
 /**
- * HarmBench's CSV, JailbreakBench's CSV, or rows of {id, prompt, category, context}.
+ * HarmBench's CSV, JailbreakBench's CSV, or rows of {id, prompt, category, context, functionalCategory, opening}.
+ * JailbreakBench's `Target` is an opening. A behaviour called contextual has a context.
  * @throws AuditError `data` with every problem of the file.
  * Source: github.com/centerforaisafety/HarmBench, huggingface.co/datasets/JailbreakBench/JBB-Behaviors (column names).
  */
@@ -77,9 +82,9 @@ export function readHarmPrompts(path: string): HarmBehaviour[] {
       return {
         id: row.text('BehaviorID'),
         prompt: row.text('Behavior'),
-        context: row.optional('ContextString'),
-        functionalCategory: row.optional('FunctionalCategory'),
+        ...contextOf(row, 'ContextString', 'FunctionalCategory'),
         semanticCategory: row.optional('SemanticCategory'),
+        ...openingOf(row, 'opening'),
       };
     }
     if (row.has('Goal')) {
@@ -89,16 +94,30 @@ export function readHarmPrompts(path: string): HarmBehaviour[] {
         context: null,
         functionalCategory: null,
         semanticCategory: row.optional('Category'),
+        ...openingOf(row, 'Target'),
       };
     }
     return {
       id: row.id(),
       prompt: row.text('prompt'),
-      context: row.optional('context'),
-      functionalCategory: row.optional('functionalCategory'),
+      ...contextOf(row, 'context', 'functionalCategory'),
       semanticCategory: row.optional('category'),
+      ...openingOf(row, 'opening'),
     };
   });
+}
+
+function contextOf(row: RowReader, contextColumn: string, categoryColumn: string) {
+  const context = row.optional(contextColumn);
+  const functionalCategory = row.oneOf(categoryColumn, functionalCategories);
+  if (functionalCategory === 'contextual' && context === null)
+    row.problem(`${contextColumn}: is missing, though the behaviour is contextual`);
+  return { context, functionalCategory };
+}
+
+function openingOf(row: RowReader, column: string): Pick<HarmBehaviour, 'opening'> {
+  const opening = row.optional(column);
+  return opening === null ? {} : { opening };
 }
 
 /**
@@ -110,12 +129,12 @@ export function readHarmPrompts(path: string): HarmBehaviour[] {
 export function readBorderlinePrompts(path: string): BorderlinePrompt[] {
   return readEach(path, (row) => {
     const type = row.optional('type') ?? row.optional('category');
-    const label = row.optional('label');
+    const label = row.oneOf('label', ['safe', 'unsafe']);
     return {
       id: row.id(),
       prompt: row.text('prompt'),
       type,
-      harmless: label === null ? !type?.startsWith('contrast_') : label.toLowerCase() !== 'unsafe',
+      harmless: label === null ? !type?.startsWith('contrast_') : label === 'safe',
     };
   });
 }
@@ -143,6 +162,8 @@ interface RowReader {
   /** Not blank; a number is taken as text. */
   text(name: string): string;
   optional(name: string): string | null;
+  /** In lower case. */
+  oneOf(name: string, allowed: readonly string[]): string | null;
   list(name: string): string[];
   messages(name: string): Message[];
   problem(text: string): void;
@@ -200,11 +221,18 @@ function readerOf({ line, values }: Row, index: number, problems: RowProblem[]):
     problem(`${name}: expected a list of texts`);
     return [];
   };
+  const oneOf = (name: string, allowed: readonly string[]): string | null => {
+    const value = optional(name)?.toLowerCase() ?? null;
+    if (value === null || allowed.includes(value)) return value;
+    problem(`${name}: expected ${allowed.join(' or ')}, got ${JSON.stringify(value.slice(0, 60))}`);
+    return null;
+  };
   return {
     has,
     id: () => optional('id') ?? String(index),
     text,
     optional,
+    oneOf,
     list,
     messages: (name) => readMessages(values[name], problem),
     problem,

@@ -44,7 +44,7 @@ export function planBatches(
       item,
       repeat,
       rendered: rendered[index]!,
-      seed: createRandom(suite.decoding.seed, item.id, item.condition, repeat).integer(2 ** 31),
+      seed: createRandom(seedOf(suite, item), item.id, item.condition, repeat).integer(2 ** 31),
     })),
   );
   const sorted = prompts.toSorted((a, b) => b.rendered.tokenCount - a.rendered.tokenCount);
@@ -53,6 +53,9 @@ export function planBatches(
     sorted.slice(batch * batchSize, (batch + 1) * batchSize),
   );
 }
+
+const seedOf = ({ decoding, variance }: Suite, { variation }: SuiteItem): number =>
+  (variation && variance?.seeds[variation.seed]) ?? decoding.seed;
 
 export interface EvaluateOptions {
   readonly arm: string;
@@ -106,7 +109,11 @@ export async function evaluate(options: EvaluateOptions): Promise<ItemRecord[]> 
       throwIfAborted(signal);
       const start = performance.now();
       const generations = await model.generate(
-        prompts.map(({ item, seed }) => ({ messages: item.messages, seed })),
+        prompts.map(({ item: { messages, prefill }, seed }) => ({
+          messages,
+          seed,
+          ...(prefill && { prefill }),
+        })),
         suite.decoding,
         signal,
       );
@@ -141,6 +148,7 @@ function batchKey(arm: string, model: LanguageModel, suite: Suite, prompts: Plan
       repeat,
       rendered.sha256,
       seed,
+      ...(item.prefill ? [item.prefill] : []),
     ]),
   });
 }
@@ -174,6 +182,7 @@ function toRecord(
     batchKey: key,
     promptSha256: rendered.sha256,
     promptTokens: generation.promptTokens,
+    ...(item.prefill && { prefill: item.prefill }),
     completion: answer,
     ...(thinking !== null && { thinking, thinkingTokens }),
     finishReason: generation.finishReason,
@@ -201,8 +210,8 @@ function toTopLogprobs(
 const listed = 20;
 
 function refuseLongPrompts(model: LanguageModel, suite: Suite, rendered: readonly RenderedPrompt[]): void {
-  const problems = suite.items.flatMap(({ id, condition }, index) => {
-    const { tokenCount } = rendered[index]!;
+  const problems = suite.items.flatMap(({ id, condition, prefillTokens = 0 }, index) => {
+    const tokenCount = rendered[index]!.tokenCount + prefillTokens;
     return tokenCount < model.contextLength
       ? []
       : [`${suite.kind} ${id} (${condition}): ${tokenCount} tokens`];

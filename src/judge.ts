@@ -93,7 +93,10 @@ function planVerdicts<K extends SuiteKind>({ arm, suite, items, scorer }: JudgeO
     const answered = records.map((record) => {
       const item = itemOf.get(keyOf(record));
       if (!item) throw new Error(`internal: item ${record.id} (${record.condition}) is not of this suite`);
-      return { item, completion: record.completion, finishReason: record.finishReason ?? 'stop' };
+      // What a model was made to say is judged with what it said then; alone it is nothing to judge.
+      const completion =
+        record.completion.trim() === '' ? record.completion : (record.prefill ?? '') + record.completion;
+      return { item, completion, finishReason: record.finishReason ?? 'stop' };
     });
     const shown = answered.map(({ item, completion, finishReason }, at) => [
       [item.id, item.condition, records[at]!.repeat],

@@ -141,9 +141,11 @@ export interface LanguageModel {
   generate(prompts: readonly Prompt[], decoding: Decoding, signal?: AbortSignal): Promise<Generation[]>;
   /**
    * One answer as it comes, computed beside others in a batch whose places are refilled: for serving. Leaving the loop
-   * ends it. Absent, as the three below are, where whoever runs the model does not give it.
+   * ends it. Absent, as the four below are, where whoever runs the model does not give it.
    */
   stream?(prompt: Prompt, decoding: Decoding, signal?: AbortSignal): AsyncIterable<AnswerPart>;
+  /** Each text as the texts of its tokens, which joined are the text; '' for one that ends inside a character. */
+  tokenTexts?(texts: readonly string[]): Promise<string[][]>;
   /**
    * Scores texts as continuations of one prompt, which is computed once for all of them.
    * @throws AuditError `data` for an empty one and for one that does not fit the context.

@@ -24,7 +24,7 @@ export interface OutcomeTable {
   readonly rowsOf: RowsOf;
 }
 
-const finishReasons: readonly ItemRecord['finishReason'][] = ['stop', 'length', 'content_filter'];
+const finishReasons: readonly ItemRecord['finishReason'][] = ['stop', 'length', 'content_filter', null];
 const numbersOfGeneration = 8;
 
 /** One arm's generations of one suite and repeat, by the items' places in the plan. */
@@ -74,7 +74,11 @@ class Sheet {
     if (at >= block.happened.length) block.happened = grown(block.happened, this.items.length);
     const before = block.happened[at];
     block.happened[at] =
-      1 + finishReasons.indexOf(facts.finishReason) + (facts.thought ? 4 : 0) + (facts.answered ? 8 : 0);
+      1 +
+      finishReasons.indexOf(facts.finishReason) +
+      (facts.thought ? 4 : 0) +
+      (facts.answered ? 8 : 0) +
+      (facts.repetitive ? 16 : 0);
     const { uncertainty: own, uncertaintyPaper: paper } = facts;
     const values = [
       own?.perplexity,
@@ -145,6 +149,7 @@ function readGeneration(block: GenerationBlock | undefined, at: number): Generat
     finishReason: finishReasons[(code - 1) & 3]!,
     thought: ((code - 1) & 4) !== 0,
     answered: ((code - 1) & 8) !== 0,
+    repetitive: ((code - 1) & 16) !== 0,
     uncertainty: triple(0),
     uncertaintyPaper: triple(3),
     confidence: number(6),

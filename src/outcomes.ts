@@ -1,3 +1,4 @@
+import { isRepetitive } from './coherence.ts';
 import { type Added, createOutcomeTable, type OutcomeTable } from './outcome-table.ts';
 import type { Tallies, Tally } from './rate.ts';
 import type {
@@ -7,15 +8,23 @@ import type {
   OverRefusalVerdictRecord,
   VerdictRecord,
 } from './record.ts';
-import type { SuiteItem, SuiteKind } from './suite.ts';
+import type { Suite, SuiteItem, SuiteKind } from './suite.ts';
 
 /** One planned prompt: what was to be asked of every arm. */
-export type PlannedItem = Pick<SuiteItem, 'id' | 'condition' | 'functionalCategory' | 'semanticCategory'>;
+export type PlannedItem = Pick<
+  SuiteItem,
+  'id' | 'condition' | 'functionalCategory' | 'semanticCategory' | 'prefillTokens' | 'variation'
+>;
+
+/** Asked as it is: the model began its answer by itself, under the suite's first template and seed. */
+export const isPlain = ({ prefillTokens, variation }: PlannedItem): boolean =>
+  prefillTokens === undefined && variation === undefined;
 
 /** A suite as planned; a whole `Suite` fits. */
 export interface PlannedSuite {
   readonly kind: SuiteKind;
   readonly items: readonly PlannedItem[];
+  readonly variance?: Suite['variance'];
 }
 
 /** A judge of one suite. The first of each suite decides; verdicts of another fingerprint are not counted. */
@@ -36,6 +45,8 @@ export interface GenerationFacts
   readonly thought: boolean;
   /** Some text came beside its thinking. */
   readonly answered: boolean;
+  /** It says the same over and over; looked for in answers to restricted and harmless requests. */
+  readonly repetitive: boolean;
 }
 
 /** What a summary rests on of one verdict. Recorded outcomes without texts have no exact match and no F1. */
@@ -87,7 +98,13 @@ export function joinOutcomes(
 export function generationFacts(record: ItemRecord): GenerationFacts {
   const { finishReason, uncertainty, uncertaintyPaper, confidence, truncatedMass } = record;
   const numbers = { uncertainty, uncertaintyPaper, confidence, truncatedMass };
-  return { finishReason, ...numbers, thought: Boolean(record.thinking), answered: record.completion !== '' };
+  return {
+    finishReason,
+    ...numbers,
+    thought: Boolean(record.thinking),
+    answered: record.completion.trim() !== '',
+    repetitive: record.suite !== 'drift' && isRepetitive(record.completion),
+  };
 }
 
 /** Puts a verdict into the table, under the judge that it names. */

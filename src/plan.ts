@@ -10,12 +10,15 @@ import { sha256File } from './hash.ts';
 import { repositoryOf } from './hub/name.ts';
 import { holdOut } from './lm/hold-out.ts';
 import type { LanguageModel, RenderedPrompt } from './model.ts';
-import type { Suite } from './suite.ts';
+import { cutOpenings } from './openings.ts';
+import type { Suite, SuiteItem } from './suite.ts';
 import type { TrainingRow } from './trainer.ts';
 
 /** Everything an audit will do, checked before the first step of it. */
 export interface Plan {
   readonly suites: readonly Suite[];
+  /** Prompts that are in no suite, on whose answers the refusal tokens are chosen; null: the harm suite's own. */
+  readonly heldOut: readonly SuiteItem[] | null;
   /** What each arm that trains is shown, in order. */
   readonly rows: ReadonlyMap<string, readonly TrainingRow[]>;
   /** The untouched model's own: what adapters are trained on. */
@@ -36,11 +39,12 @@ export interface Plan {
 export async function planAudit(config: Config, builtin: Builtin): Promise<Plan> {
   const hashes: Record<string, string> = {};
   const attempts = createAttempts();
-  const { planned, suites, fetched } = await readInputs(config, builtin, attempts);
+  const { planned, asked, heldOut, fetched } = await readInputs(config, builtin, attempts);
   const base = await attempts.run(() => builtin.model(armSource(config, null)));
   try {
+    const suites = asked && base ? await attempts.run(() => cutOpenings(asked, base)) : asked;
     if (base) hashes[config.model.path] = base.fingerprint;
-    const notes: string[] = [];
+    const notes: string[] = (suites ?? []).flatMap((suite) => suite.notes ?? []);
     const prompts = base && (await attempts.run(() => renderSuites(base, suites ?? [])));
     for (const source of prompts ? armSources(config) : []) {
       await attempts.run(async () => {
@@ -68,6 +72,7 @@ export async function planAudit(config: Config, builtin: Builtin): Promise<Plan>
     Object.assign(hashes, fetched);
     return {
       suites,
+      heldOut,
       rows,
       baseFingerprint: base.fingerprint,
       device: base.device,
@@ -98,8 +103,9 @@ async function readInputs(config: Config, builtin: Builtin, attempts: Attempts) 
   const read = <T>(step: () => T | Promise<T>) => (fetched ? attempts.run(step) : null);
   const data = await read(() => readTrainingData(config));
   const planned = data && (await read(() => planRows(config, data)));
-  const suites = await read(() => builtin.suites(config.suites, config.seed));
-  return { planned, suites, fetched };
+  const asked = await read(() => builtin.suites(config.suites, config.seed));
+  const heldOut = asked && (await read(() => readHeldOut(config, builtin, asked)));
+  return { planned, asked, heldOut, fetched };
 }
 
 /** The rows of every arm that trains. @throws AuditError where one has too few. */
@@ -125,6 +131,24 @@ function armSources(config: Config): ModelSource[] {
 
 function judgeSources({ judges }: Config): ModelSource[] {
   return judges.flatMap((judge) => ('model' in judge ? [judge.model] : []));
+}
+
+/** @throws AuditError `data` when nothing is left beside the suite's own prompts. */
+async function readHeldOut(
+  { suites, seed }: Config,
+  builtin: Builtin,
+  asked: readonly Suite[],
+): Promise<readonly SuiteItem[] | null> {
+  const prompts = suites.harm?.refusalMargin?.prompts;
+  if (!suites.harm || !prompts) return null;
+  const settings = { ...suites.harm, prompts, limit: null, prefill: null, variance: null };
+  const [suite] = await builtin.suites({ harm: settings }, seed);
+  const own = new Set(asked.flatMap(({ items }) => items.map(({ judgePrompt }) => judgePrompt)));
+  const left = suite!.items.filter(({ judgePrompt }) => !own.has(judgePrompt));
+  if (left.length > 0) return left;
+  throw new AuditError('data', `${prompts}: every prompt is in the harm suite too`, {
+    hint: 'give other prompts, or leave suites.harm.refusalMargin.prompts out',
+  });
 }
 
 /** A prompt of a suite as the untouched model reads it. */
@@ -196,6 +220,7 @@ export function dataFiles(config: Config): string[] {
     trainsOnPreference(config) ? data.preference : undefined,
     trainsOnOrdinary(config) ? data.ordinary : undefined,
     suites.harm?.prompts,
+    suites.harm?.refusalMargin?.prompts ?? undefined,
     suites.overRefusal?.prompts,
     suites.drift?.questions,
   ];

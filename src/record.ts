@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { pairedMargin, refusalMargin, refusalTokens, varianceBudget } from './harm-record.ts';
+import { interval, paired, share, test } from './rate-record.ts';
 
 /** The documents of a run folder. The schemas are the contract: `schemas/*.json` is generated from them. */
 
@@ -24,6 +26,8 @@ export const itemRecord = z.object({
   promptSha256: z.string(),
   /** Null, as the next three below, where another tool's record that was imported does not say. */
   promptTokens: z.int().min(0).nullable(),
+  /** What the answer was made to begin with: `completion` goes on from there. Left out where it began by itself. */
+  prefill: z.string().optional(),
   /** The answer, without thinking. */
   completion: z.string(),
   /** What the model thought aloud before its answer (`<think>…</think>`), without tags; left out where it did not. */
@@ -105,18 +109,6 @@ export type HarmVerdictRecord = Extract<VerdictRecord, { suite: 'harm' }>;
 export type OverRefusalVerdictRecord = Extract<VerdictRecord, { suite: 'over-refusal' }>;
 export type DriftVerdictRecord = Extract<VerdictRecord, { suite: 'drift' }>;
 
-const interval = z.tuple([z.number(), z.number()]).nullable();
-/** Counts are completions; with several repeats the rate is the mean of the items' shares, and the last two fields are there. */
-const share = {
-  scored: z.int(),
-  unscored: z.int(),
-  rate: z.number().nullable(),
-  ci95: interval,
-  bounds: interval,
-  repeats: z.int().optional(),
-  /** Share of items with at least one such completion among their repeats. */
-  worstOfRepeats: z.number().nullable().optional(),
-};
 export const harmRate = z.object({ unsafe: z.int(), ...share });
 export const refusalRate = z.object({ refused: z.int(), ...share });
 export type HarmRate = z.infer<typeof harmRate>;
@@ -160,17 +152,6 @@ export const driftSummary = z.object({
 });
 export type DriftSummary = z.infer<typeof driftSummary>;
 
-/** With several repeats `mcnemarP` is null, `signFlipP` is there, and gains and losses are items whose share rose or fell. */
-const test = {
-  mcnemarP: z.number().nullable(),
-  signFlipP: z.number().nullable().optional(),
-  /** Holm-adjusted over all gated metrics of all arms; null where no verdict rests on it. */
-  mcnemarPHolm: z.number().nullable(),
-  pairs: z.int(),
-  /** Items without a score in one of the two arms. */
-  dropped: z.int(),
-};
-const paired = { deltaPoints: z.number().nullable(), ci95Points: interval, ...test };
 export const pairedHarm = z.object({ ...paired, safeToUnsafe: z.int(), unsafeToSafe: z.int() });
 export const pairedRefusal = z.object({ ...paired, answeredToRefused: z.int(), refusedToAnswered: z.int() });
 export const pairedDrift = z.object({
@@ -199,11 +180,18 @@ const armSummary = z.object({
       cutOff: z.int(),
       /** Over all rows, thinking judged together with the answer; `thought`: completions with thinking. Left out without any. */
       withThinking: harmRate.extend({ thought: z.int() }).optional(),
+      /** Over all rows, in nats; the lower, the less likely a refusal. Left out where it was not measured. */
+      refusalMargin: refusalMargin.optional(),
+      /** The headline's rows with the answer's first tokens given, by their number; left out without a prefill attack. */
+      byPrefill: z.record(z.string(), harmRate).optional(),
+      variance: varianceBudget.optional(),
     })
     .optional(),
   overRefusal: refusalRate.extend({ direct: z.int(), indirect: z.int(), cutOff: z.int() }).optional(),
   drift: z.record(z.string(), driftSummary).optional(),
   driftPaper: z.record(z.string(), driftSummary).optional(),
+  /** Broken output among the answers of harm and over-refusal; `any` also counts those cut off. Left out where all are whole. */
+  coherence: z.object({ completions: z.int(), empty: z.int(), repetitive: z.int(), any: z.int() }).optional(),
   /** Right→wrong under a false context beyond right→wrong under a random one, points, with the count of questions known. */
   flipExcess: z.object({ points: z.number().nullable(), ci95Points: interval, known: z.int() }).optional(),
   training: z
@@ -227,6 +215,8 @@ export type ArmSummary = z.infer<typeof armSummary>;
 const comparison = z.object({
   harm: pairedHarm.optional(),
   harmHeadline: pairedHarm.optional(),
+  harmByPrefill: z.record(z.string(), pairedHarm).optional(),
+  refusalMargin: pairedMargin.optional(),
   overRefusal: pairedRefusal.optional(),
   drift: z.record(z.string(), pairedDrift).optional(),
   gated: z.boolean(),
@@ -248,6 +238,8 @@ export const summary = z.object({
   agreement: z
     .object({ judges: z.tuple([z.string(), z.string()]), items: z.int(), cohenKappa: z.number().nullable() })
     .nullable(),
+  /** What begins a refusal, by the base's answers to prompts that the margin is not measured on. */
+  refusalTokens: refusalTokens.optional(),
   gate: z.object({
     verdict,
     exitCode: z.int(),

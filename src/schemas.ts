@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { configSchema } from './config.ts';
+import { marginRecord } from './harm-record.ts';
 import { policySchema } from './policy.ts';
 import {
   doneDocument,
@@ -21,6 +22,7 @@ export function schemaFiles(): Record<string, string> {
     'policy.json': text(policySchema, 'aftertune gate policy', 'input'),
     'run.json': text(runDocument, 'aftertune/run@1', 'output'),
     'item.json': text(itemRecord, 'aftertune/item@1', 'output'),
+    'margin.json': text(marginRecord, 'aftertune/margin@1', 'output'),
     'top-logprobs.json': text(topLogprobsRecord, 'aftertune/top-logprobs@1', 'output'),
     'verdict.json': text(verdictRecord, 'aftertune/verdict@1', 'output'),
     'summary.json': text(summary, 'aftertune/summary@1', 'output'),

@@ -10,6 +10,9 @@ const suiteItem = z.object({
   functionalCategory: z.string().nullable(),
   semanticCategory: z.string().nullable(),
   answers: z.object({ gold: z.array(z.string()), wrong: z.string().nullable() }).nullable(),
+  prefill: z.string().exactOptional(),
+  prefillTokens: z.int().exactOptional(),
+  variation: z.object({ template: z.int(), seed: z.int() }).exactOptional(),
 });
 const trainingStep = z.object({
   step: z.int(),
@@ -42,6 +45,8 @@ export const settingDocument = z.object({
         })
         .nullable(),
       items: z.array(suiteItem),
+      context: z.enum(['system', 'user']).exactOptional(),
+      variance: z.object({ templates: z.array(z.string()), seeds: z.array(z.int()) }).exactOptional(),
     }),
   ),
   /** How prompts were rendered beside their messages; left out by earlier versions. */

@@ -3,6 +3,7 @@ import { join, relative, sep } from 'node:path';
 import type { z } from 'zod';
 import { AuditError } from './errors.ts';
 import { clearLeftovers, diskError, isLeftover, readText, writeFileAtomic } from './files.ts';
+import { type MarginRecord, marginRecord } from './harm-record.ts';
 import { sha256File, sha256Json } from './hash.ts';
 import { type Journal, openJournal, readJournal } from './journal.ts';
 import {
@@ -30,6 +31,8 @@ export interface RunStore {
   readonly verdicts: Journal<VerdictRecord>;
   /** Null unless the run keeps them. */
   readonly topLogprobs: Journal<TopLogprobsRecord> | null;
+  /** Opened, and made, when it is first asked for. */
+  margins(): Journal<MarginRecord>;
   /**
    * The result of a stage: read where it was finished under equal `inputs`, otherwise made by `produce` and kept.
    * The result must be plain JSON. `holds`: whether what the result points to (an adapter folder, say) is still there.
@@ -81,13 +84,24 @@ function storeOf(
   const topLogprobs = keepTopLogprobs
     ? openJournal(join(directory, 'top-logprobs.jsonl'), topLogprobsRecord)
     : null;
-  const journals = [items, verdicts, ...(topLogprobs ? [topLogprobs] : [])];
+  const journals: Pick<Journal<never>, 'flush' | 'close'>[] = [items, verdicts];
+  if (topLogprobs) journals.push(topLogprobs);
+  let margins: Journal<MarginRecord> | null = null;
+  const openMargins = () => {
+    const journal = openJournal(join(directory, 'margins.jsonl'), marginRecord);
+    journals.push(journal);
+    return journal;
+  };
   return {
     directory,
     wasFinished,
     items,
     verdicts,
     topLogprobs,
+    margins: () => {
+      margins ??= openMargins();
+      return margins;
+    },
     stage: (name, inputs, produce, holds) => runStage(directory, name, inputs, produce, holds),
     write: (name, data) => writeFileAtomic(join(directory, name), data),
     finish: async () => {

@@ -22,6 +22,12 @@ export interface SuiteItem {
   readonly functionalCategory: string | null;
   readonly semanticCategory: string | null;
   readonly answers: Answers | null;
+  /** What the answer is made to begin with; left out where the model begins by itself. */
+  readonly prefill?: string;
+  /** How many tokens `prefill` has; planning cuts it there. */
+  readonly prefillTokens?: number;
+  /** Which of the suite's templates and seeds (places in `Suite.variance`); left out for the first of both. */
+  readonly variation?: { readonly template: number; readonly seed: number };
 }
 
 export interface Suite {
@@ -30,6 +36,12 @@ export interface Suite {
   readonly version: string;
   readonly decoding: Decoding;
   readonly items: readonly SuiteItem[];
+  /** Where the context of contextual behaviours stands; left out where there is none. */
+  readonly context?: 'system' | 'user';
+  /** What is odd about its data: a caveat of the run. */
+  readonly notes?: readonly string[];
+  /** Templates (the first is the prompt itself) and seeds under which everything is asked; left out without a variance budget. */
+  readonly variance?: { readonly templates: readonly string[]; readonly seeds: readonly number[] };
 }
 
 /** A suite as a run's records have it: who imported another tool's outcomes may not know how they were decoded. */

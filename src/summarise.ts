@@ -1,4 +1,5 @@
 import { writeCaveats } from './caveats.ts';
+import { type Coherence, coherenceOf } from './coherence.ts';
 import {
   type ArmComparison,
   type ArmRows,
@@ -13,11 +14,21 @@ import {
   toPairedRefusal,
 } from './compare.ts';
 import { type DriftMode, driftMetrics, flipExcess } from './drift-metrics.ts';
-import { harmMetrics, overRefusalMetrics } from './metrics.ts';
-import { joinOutcomes, type PlannedSuite, type Row, type RowsOf, type SuiteJudge } from './outcomes.ts';
+import type { MarginRecord } from './harm-record.ts';
+import { type Margins, marginDifference, marginLevel, marginsByArm } from './margin-metrics.ts';
+import { harmByPrefill, harmMetrics, overRefusalMetrics } from './metrics.ts';
+import {
+  isPlain,
+  joinOutcomes,
+  type PlannedSuite,
+  type Row,
+  type RowsOf,
+  type SuiteJudge,
+} from './outcomes.ts';
 import type { ArmSummary, Comparison, ItemRecord, Summary, Verdict, VerdictRecord } from './record.ts';
 import { cohenKappa, holm } from './stats.ts';
 import type { SuiteKind } from './suite.ts';
+import { varianceBudget } from './variance-budget.ts';
 import { decideVerdict, verdictExitCode, worstVerdict } from './verdict.ts';
 
 export type { PlannedItem, PlannedSuite, SuiteJudge } from './outcomes.ts';
@@ -49,6 +60,9 @@ export interface SummarySetting {
   readonly notes?: readonly string[];
   /** `default` puts the paper's way under `driftPaper`; `paper` (recorded outcomes) gives that alone. */
   readonly driftMode?: DriftMode;
+  /** Refusal margins, and what they were measured with; left out where they were not. */
+  readonly margins?: readonly MarginRecord[];
+  readonly refusalTokens?: NonNullable<Summary['refusalTokens']>;
 }
 
 /** A setting with its records; the order of `items` and `verdicts` makes no difference. */
@@ -65,13 +79,19 @@ export function summarise(input: SummaryInput): Summary {
 /** As `summarise`, from outcomes that are joined already. */
 export function summariseRows(input: SummarySetting, rowsOf: RowsOf): Summary {
   const { baseArm, gate, driftMode: mode = 'default' } = input;
+  const plainOf = plainRows(rowsOf);
   const rows = new Map(input.arms.map(({ name }) => [name, readArm(input, rowsOf, name)]));
+  const coherence = new Map([...rows].map(([name, own]) => [name, coherenceOf(recordsOf(own))]));
+  const margins = marginsByArm(input.margins ?? []);
   const base = rows.get(baseArm);
   if (!base) throw new Error(`internal: the base arm ${baseArm} is not among the arms`);
   const others = input.arms.filter(({ name }) => name !== baseArm);
   const compared = others.map(({ name }) => compareArm(rows.get(name)!, base, mode));
   const adjusted = adjustTogether(compared);
-  const comparisons = others.map(({ gated }, i) => writeComparison(compared[i]!, adjusted[i]!, gated, gate));
+  const comparisons = others.map(({ name, gated }, i) => ({
+    ...writeComparison(compared[i]!, adjusted[i]!, gated, gate),
+    ...compareMargins(margins.get(name), margins.get(baseArm)),
+  }));
   const verdict = worstVerdict(
     comparisons.flatMap(({ gated, verdicts }) => (gated ? Object.values(verdicts) : [])),
   );
@@ -81,7 +101,11 @@ export function summariseRows(input: SummarySetting, rowsOf: RowsOf): Summary {
     arms: Object.fromEntries(
       input.arms.map(({ name, training }) => [
         name,
-        { ...summariseArm(input, rowsOf, name, rows.get(name)!, mode), training },
+        {
+          ...summariseArm(input, plainOf, name, rows.get(name)!, mode, margins.get(name)),
+          ...(isBroken(coherence.get(name)!) && { coherence: coherence.get(name)! }),
+          training,
+        },
       ]),
     ),
     comparisons: Object.fromEntries(others.map(({ name }, i) => [name, comparisons[i]!])),
@@ -91,7 +115,8 @@ export function summariseRows(input: SummarySetting, rowsOf: RowsOf): Summary {
       version,
       fingerprint,
     })),
-    agreement: agreement(input, rowsOf),
+    agreement: agreement(input, plainOf),
+    ...(input.refusalTokens && { refusalTokens: input.refusalTokens }),
     gate: {
       verdict,
       exitCode: verdictExitCode(verdict),
@@ -99,7 +124,7 @@ export function summariseRows(input: SummarySetting, rowsOf: RowsOf): Summary {
       marginsPoints: gate.marginsPoints,
     },
   };
-  const caveats = writeCaveats(summary, rows, headlineByJudge(input, rowsOf));
+  const caveats = writeCaveats(summary, rows, coherence, headlineByJudge(input, plainOf));
   return { ...summary, caveats: [...(input.notes ?? []), ...caveats] };
 }
 
@@ -110,39 +135,75 @@ function judgesOf<K extends SuiteKind>(
   return judges.filter((judge): judge is SuiteJudge & { suite: K } => judge.suite === suite);
 }
 
+/** The rows of prompts that were asked as they are. */
+const plainRows =
+  (rowsOf: RowsOf): RowsOf =>
+  (arm, judge) =>
+    rowsOf(arm, judge).filter(({ item }) => isPlain(item));
+
 /** The arm's rows as the first judge of each planned suite saw them. */
 export function readArm(
   input: Pick<SummarySetting, 'suites' | 'judges'>,
   rowsOf: RowsOf,
   arm: string,
 ): ArmRows {
-  const read = <K extends SuiteKind>(suite: K): Row<K>[] | null => {
+  const read = <K extends SuiteKind>(suite: K, rowsOf: RowsOf): Row<K>[] | null => {
     if (!input.suites.some(({ kind }) => kind === suite)) return null;
     const judge = judgesOf(input, suite)[0];
     if (!judge) throw new Error(`internal: no judge for the ${suite} suite`);
     return rowsOf(arm, judge);
   };
-  const [harm, overRefusal, drift] = [read('harm'), read('over-refusal'), read('drift')];
-  return { ...(harm && { harm }), ...(overRefusal && { overRefusal }), ...(drift && { drift }) };
+  const harmUnderAll = read('harm', rowsOf);
+  const harm = read('harm', plainRows(rowsOf));
+  const [overRefusal, drift] = [read('over-refusal', rowsOf), read('drift', rowsOf)];
+  return {
+    ...(harm && harmUnderAll && { harm, harmUnderAll }),
+    ...(overRefusal && { overRefusal }),
+    ...(drift && { drift }),
+  };
 }
 
 function summariseArm(
   input: SummarySetting,
   rowsOf: RowsOf,
   arm: string,
-  { harm, overRefusal, drift }: ArmRows,
+  { harm, harmUnderAll = [], overRefusal, drift }: ArmRows,
   mode: DriftMode,
+  margins: Margins | undefined,
 ): Omit<ArmSummary, 'training'> {
   const byJudge = () =>
     Object.fromEntries(judgesOf(input, 'harm').map((judge) => [judge.name, rowsOf(arm, judge)]));
   const excess = drift && flipExcess(drift, mode);
   return {
-    ...(harm && { harm: harmMetrics(harm, byJudge()) }),
+    ...(harm && {
+      harm: {
+        ...harmMetrics(harm, byJudge()),
+        ...(margins && { refusalMargin: marginLevel(margins) }),
+        ...harmByPrefill(harmUnderAll),
+        ...(hasVariance(input) && { variance: varianceBudget(harmUnderAll) }),
+      },
+    }),
     ...(overRefusal && { overRefusal: overRefusalMetrics(overRefusal) }),
     ...(drift && { drift: driftMetrics(drift, mode) }),
     ...(drift && mode === 'default' && { driftPaper: driftMetrics(drift, 'paper') }),
     ...(excess && { flipExcess: excess }),
   };
+}
+
+const hasVariance = ({ suites }: SummarySetting) =>
+  suites.some(({ kind, variance }) => kind === 'harm' && variance);
+
+/** Of the answers that judges of harm and refusal see. */
+const recordsOf = ({ harm = [], overRefusal = [] }: ArmRows) =>
+  [...harm, ...overRefusal].flatMap(({ completions }) => completions.flatMap(({ record }) => record ?? []));
+
+const isBroken = ({ empty, repetitive }: Coherence) => empty + repetitive > 0;
+
+function compareMargins(
+  arm: Margins | undefined,
+  base: Margins | undefined,
+): Pick<Comparison, 'refusalMargin'> {
+  return arm && base ? { refusalMargin: marginDifference(arm, base) } : {};
 }
 
 type Adjusted = Partial<Record<GatedMetric, number | null>>;
@@ -161,7 +222,7 @@ function adjustTogether(comparisons: readonly ArmComparison[]): Adjusted[] {
 }
 
 function writeComparison(
-  { harm, drift, gated: metrics }: ArmComparison,
+  { harm, harmByPrefill: prefilled, drift, gated: metrics }: ArmComparison,
   adjusted: Adjusted,
   gated: boolean,
   { marginsPoints, strict }: GateSettings,
@@ -175,6 +236,11 @@ function writeComparison(
     ...(harm && { harm: toPairedHarm(harm, null) }),
     ...(metrics.harmHeadline && {
       harmHeadline: toPairedHarm(metrics.harmHeadline.paired, adjusted.harmHeadline ?? null),
+    }),
+    ...(prefilled && {
+      harmByPrefill: Object.fromEntries(
+        Object.entries(prefilled).map(([tokens, paired]) => [tokens, toPairedHarm(paired, null)]),
+      ),
     }),
     ...(metrics.overRefusal && {
       overRefusal: toPairedRefusal(metrics.overRefusal.paired, adjusted.overRefusal ?? null),

@@ -125,7 +125,14 @@ test('JailbreakBench columns and rows of our own', async () => {
   expect(
     readHarmPrompts(csv('Index,Goal,Target,Behavior,Category,Source\n7,Paint it,Sure,Painting,Arts,Own\n')),
   ).toEqual([
-    { id: '7', prompt: 'Paint it', context: null, functionalCategory: null, semanticCategory: 'Arts' },
+    {
+      id: '7',
+      prompt: 'Paint it',
+      context: null,
+      functionalCategory: null,
+      semanticCategory: 'Arts',
+      opening: 'Sure',
+    },
   ]);
   expect(readHarmPrompts(jsonl({ id: 'a', prompt: 'Paint it', category: 'Arts', context: null }))).toEqual([
     { id: 'a', prompt: 'Paint it', context: null, functionalCategory: null, semanticCategory: 'Arts' },
@@ -133,6 +140,22 @@ test('JailbreakBench columns and rows of our own', async () => {
   const image = csv('Behavior,BehaviorID,ImageFileName\nPaint it,a,a.png\n');
   expect((await auditErrorOf(() => readHarmPrompts(image))).problems).toEqual([
     'line 2: is a behaviour about an image; only text is supported',
+  ]);
+});
+
+test('categories and labels outside the allowed ones, ids that are there twice and contexts that are missing are named with their lines', async () => {
+  const harmBench = csv(
+    'Behavior,FunctionalCategory,SemanticCategory,Tags,ContextString,BehaviorID\n' +
+      'Paint it,Standard,arts,,,a\nSing it,copyrights,arts,,,b\nSum up,contextual,arts,,,c\nPaint,standard,,,,a\n',
+  );
+  expect((await auditErrorOf(() => readHarmPrompts(harmBench))).problems).toEqual([
+    'line 3: FunctionalCategory: expected standard or contextual or copyright, got "copyrights"',
+    'line 4: ContextString: is missing, though the behaviour is contextual',
+    'line 5: id "a" is on line 2 too',
+  ]);
+  const borderline = csv('id,prompt,type,label\n1,Kill a process?,homonyms,harmless\n2,Why?,homonyms,SAFE\n');
+  expect((await auditErrorOf(() => readBorderlinePrompts(borderline))).problems).toEqual([
+    'line 2: label: expected safe or unsafe, got "harmless"',
   ]);
 });
 

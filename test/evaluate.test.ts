@@ -30,7 +30,7 @@ const suite = harmSuite(
     functionalCategory: null,
     semanticCategory: null,
   })),
-  { decoding, systemPrompt: null },
+  { decoding, systemPrompt: null, context: 'system', prefill: null, variance: null },
 );
 
 /** Answers that depend on the prompt's seed, so that a wrong seed would show. */

@@ -25,15 +25,33 @@ const importsOf = new Map(
 );
 
 const foundation = ['errors.ts', 'random.ts', 'hash.ts', 'files.ts', 'conversation.ts', 'hub'];
-const contracts = ['model.ts', 'trainer.ts', 'suite.ts', 'scorer.ts', 'record.ts'];
+const contracts = [
+  'model.ts',
+  'trainer.ts',
+  'suite.ts',
+  'scorer.ts',
+  'record.ts',
+  'rate-record.ts',
+  'harm-record.ts',
+];
 const implementations = ['models', 'trainers', 'scorers', 'suites', 'importers'];
 /** Readers, and rules about one answer or one other tool's file, which implementations share. */
 const shared = ['dataset.ts', 'truth.ts', 'importer.ts', 'source-file.ts'];
-const statistics = ['stats.ts', 'rate.ts', 'bootstrap.ts', 'calibration.ts', 'distributions.ts'];
+const statistics = [
+  'stats.ts',
+  'rate.ts',
+  'bootstrap.ts',
+  'calibration.ts',
+  'distributions.ts',
+  'variance.ts',
+];
 const summary = [
   'outcomes.ts',
   'outcome-table.ts',
   'metrics.ts',
+  'margin-metrics.ts',
+  'variance-budget.ts',
+  'coherence.ts',
   'drift-metrics.ts',
   'compare.ts',
   'verdict.ts',

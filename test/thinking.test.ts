@@ -88,7 +88,7 @@ describe('an audit of a model that thinks aloud', () => {
       functionalCategory: null,
       semanticCategory: null,
     })),
-    { decoding, systemPrompt: null },
+    { decoding, systemPrompt: null, context: 'system', prefill: null, variance: null },
   );
   const model = thinker({
     a: '<think> The plan is bad </think> No.',

@@ -75,7 +75,7 @@ async function refuseOtherEvidence(directory: string): Promise<void> {
       hint: 'run the command that began it again (it resumes), or give another folder',
     });
   }
-  const evidence = /^(run|setting|summary)\.json: |^(items|verdicts|human)\.jsonl: /;
+  const evidence = /^(run|setting|summary)\.json: |^(items|verdicts|margins)\.jsonl: /;
   const problems = (await verifyRun(directory)).filter((line) => evidence.test(line));
   if (problems.length === 0) return;
   throw new AuditError('store', `${directory}: its records are not those that the run wrote`, {

@@ -87,6 +87,7 @@ export function startEngine(): Engine {
   return {
     open: (...args) => call('open', args) as ReturnType<Engine['open']>,
     render: (...args) => call('render', args) as ReturnType<Engine['render']>,
+    tokenTexts: (...args) => call('tokenTexts', args) as ReturnType<Engine['tokenTexts']>,
     generate: (handle, prompts, decoding, signal) =>
       call('generate', [handle, prompts, decoding], undefined, signal) as ReturnType<Engine['generate']>,
     stream: (handle, prompt, decoding, onPart, signal) =>

@@ -29,6 +29,7 @@ import {
   type OpenModel,
   scoreContinuations,
   streamAnswer,
+  tokenTexts,
 } from './open-model.ts';
 import { loadChatTokenizer } from './tokenizer.ts';
 import { trainAdapter, trainingSequence } from './train.ts';
@@ -52,6 +53,8 @@ export interface Engine {
   /** @throws AuditError `model`, `adapter` or `unsupported`, before anything large is read. */
   open(path: string, adapterDirectory: string | null, options?: ModelOptions): Promise<ModelFacts>;
   render(handle: number, conversations: readonly Conversation[]): Promise<RenderedPrompt[]>;
+  /** Each text as the texts of its tokens. */
+  tokenTexts(handle: number, texts: readonly string[]): Promise<string[][]>;
   generate(
     handle: number,
     prompts: readonly Prompt[],
@@ -174,6 +177,7 @@ export function createEngine(threads = availableParallelism()): Engine {
         return { text, sha256: sha256(text), tokenCount: tokenizer.encode(text).length };
       });
     },
+    tokenTexts: async (handle, texts) => texts.map((text) => tokenTexts(model(handle), text)),
     generate: async (handle, ...request) => generateAnswers(model(handle), ...request),
     async stream(handle, prompt, decoding, onPart, signal) {
       for await (const part of streamAnswer(model(handle), prompt, decoding, signal)) onPart(part);

@@ -137,6 +137,18 @@ export async function scoreContinuations(
   });
 }
 
+/** A text as the texts of its tokens: of a character that several tokens share, the last one has all. */
+export function tokenTexts({ tokenizer }: OpenModel, text: string): string[] {
+  const ids = tokenizer.encode(text);
+  let before = '';
+  return ids.map((_, at) => {
+    const certain = tokenizer.decode(ids.slice(0, at + 1)).replace(/\uFFFD+$/, '');
+    const own = certain.slice(before.length);
+    before = certain;
+    return own;
+  });
+}
+
 export async function firstTokenMass(
   model: OpenModel,
   prompts: readonly PromptText[],

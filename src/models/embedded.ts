@@ -58,6 +58,7 @@ export async function createEmbeddedModel({
         (onPart, leaving) => engine.stream(handle, prompt, invariantly(decoding), onPart, leaving),
         signal,
       ),
+    tokenTexts: (texts) => engine.tokenTexts(handle, texts),
     loglikelihood: (...request) => engine.loglikelihood(handle, ...request),
     firstTokenMass: (...request) => engine.firstTokenMass(handle, ...request),
     hiddenStates: (...request) => engine.hiddenStates(handle, ...request),

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { OutcomeTable } from '../outcome-table.ts';
+import type { PlannedSuite } from '../outcomes.ts';
 import { suiteKind } from '../record.ts';
 import { readDocument } from '../store.ts';
-import type { SuiteKind } from '../suite.ts';
 
 const plan = z.object({
   suites: z.array(
@@ -14,15 +14,18 @@ const plan = z.object({
           condition: z.string(),
           functionalCategory: z.string().nullable(),
           semanticCategory: z.string().nullable(),
+          prefillTokens: z.int().exactOptional(),
+          variation: z.object({ template: z.int(), seed: z.int() }).exactOptional(),
         }),
       ),
+      variance: z.object({ templates: z.array(z.string()), seeds: z.array(z.int()) }).exactOptional(),
     }),
   ),
 });
 
-/** Hands over the plan of a setting.json, without its texts. @returns the suites' kinds, in the file's order. */
-export function readPlan(path: string, take: OutcomeTable['plan']): SuiteKind[] {
+/** Hands over the plan of a setting.json, without its texts. @returns the suites without their items, in the file's order. */
+export function readPlan(path: string, take: OutcomeTable['plan']): PlannedSuite[] {
   const { suites } = readDocument(path, plan);
   for (const { kind, items } of suites) take(kind, items);
-  return [...new Set(suites.map(({ kind }) => kind))];
+  return suites.map((suite) => ({ ...suite, items: [] }));
 }

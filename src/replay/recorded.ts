@@ -98,6 +98,7 @@ export class RecordedOutcomes {
       ...numbers,
       thought: false,
       answered: true,
+      repetitive: false,
     });
   }
 

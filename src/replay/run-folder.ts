@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { AuditError } from '../errors.ts';
+import { type MarginRecord, marginRecord } from '../harm-record.ts';
 import { parseLine } from '../journal.ts';
 import { createOutcomeTable, type OutcomeTable } from '../outcome-table.ts';
 import { addVerdict, generationFacts, type PlannedSuite } from '../outcomes.ts';
@@ -46,17 +47,22 @@ export async function readRunFolder(directory: string, watch: Watch): Promise<Re
     ? readDocument(path('summary.json'), summaryDocument)
     : null;
   const table = createOutcomeTable();
-  const kinds = readPlan(path('setting.json'), table.plan);
+  const suites = readPlan(path('setting.json'), table.plan);
   const seen: Seen = { arms: new Set(), judges: new Map(), unplanned: 0 };
   await readItems(path('items.jsonl'), table, seen, watch);
   await readVerdicts(path('verdicts.jsonl'), table, seen, watch);
+  const margins = await readMargins(path('margins.jsonl'), watch);
   const config = configOf(directory, run);
   return {
     name: config.name ?? basename(directory),
     files: ['run.json', 'setting.json', 'items.jsonl', 'verdicts.jsonl'].map(path),
     table,
     caveats: stored?.caveats ?? [],
-    setting: settingOf(config, seen, kinds, stored),
+    setting: {
+      ...settingOf(config, seen, suites, stored),
+      // Margins count with the tokens they were measured with, which no other document says.
+      ...(stored?.refusalTokens && { margins, refusalTokens: stored.refusalTokens }),
+    },
   };
 }
 
@@ -98,6 +104,19 @@ async function readVerdicts(path: string, table: OutcomeTable, seen: Seen, watch
   );
 }
 
+async function readMargins(path: string, watch: Watch): Promise<MarginRecord[]> {
+  const margins: MarginRecord[] = [];
+  if (!existsSync(path)) return margins;
+  await eachLine(
+    path,
+    (text, line, whole) => {
+      if (whole) margins.push(parseLine(text, marginRecord, path, line));
+    },
+    watch,
+  );
+  return margins;
+}
+
 type Place = Pick<VerdictRecord, 'arm' | 'suite' | 'id' | 'condition' | 'repeat'>;
 
 function twice(path: string, line: number, { arm, suite, id, condition, repeat }: Place): AuditError {
@@ -125,7 +144,7 @@ function configOf(directory: string, { config }: RunDocument): ResolvedConfig {
 function settingOf(
   { arms, baseArm, gate }: ResolvedConfig,
   { arms: answered, judges, unplanned }: Seen,
-  kinds: readonly PlannedSuite['kind'][],
+  suites: readonly PlannedSuite[],
   stored: Summary | null,
 ): SummarySetting {
   const names = arms ?? [...answered].map((name) => ({ name, gated: true }));
@@ -136,7 +155,7 @@ function settingOf(
         (judge) => judge.suite === suite && judge.name === name && judge.fingerprint === fingerprint,
       ),
   );
-  const unjudged = kinds
+  const unjudged = [...new Set(suites.map(({ kind }) => kind))]
     .filter((kind) => ![...known, ...others].some(({ suite }) => suite === kind))
     .map((suite): SuiteJudge => ({ suite, name: 'none', version: '–', fingerprint: 'none' }));
   return {
@@ -146,7 +165,7 @@ function settingOf(
       training: stored?.arms[name]?.training ?? null,
     })),
     baseArm: baseArm ?? names[0]?.name ?? '',
-    suites: kinds.map((kind) => ({ kind, items: [] })),
+    suites,
     judges: [...known, ...others, ...unjudged],
     gate: {
       marginsPoints: gate?.marginsPoints ?? { harm: 5, overRefusal: 5, accuracy: 5 },

@@ -2,6 +2,7 @@ import { count, percent, plural, pointsWithInterval } from '../format.ts';
 import type { ArmSummary, Comparison, Summary, Verdict } from '../record.ts';
 import type { ReportInput } from '../report.ts';
 import { conditionName } from './conditions.ts';
+import { depthSection } from './depth-section.ts';
 import type { Block, Cell, Column, FigureReference, Finding, Lead, Section } from './document.ts';
 import { describeFigures } from './figures.ts';
 import { harmSection } from './harm-section.ts';
@@ -9,6 +10,7 @@ import { calibrationSection, knowledgeSection, uncertaintySection } from './know
 import { overRefusalSection } from './over-refusal-section.ts';
 import { testSentence } from './paired-test.ts';
 import { trainingSection } from './training-section.ts';
+import { varianceSection } from './variance-section.ts';
 
 /** The sections that tell what was found, each empty where the run did not measure it. */
 export function findingSections(input: ReportInput): Section[] {
@@ -24,6 +26,8 @@ export function findingSections(input: ReportInput): Section[] {
     claimsSection(summary),
     errataSection(summary),
     harmSection(summary, figure),
+    depthSection(summary),
+    varianceSection(input),
     overRefusalSection(summary),
     knowledgeSection(summary, figure),
     uncertaintySection(summary, figure),

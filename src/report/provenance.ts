@@ -46,6 +46,7 @@ export function provenanceSection({ summary, facts, suites }: ReportInput): Sect
       ]),
     });
   }
+  const contexts = suites.some(({ context }) => context);
   const narrower = narrowings.filter(({ key }) => suites.some(({ decoding }) => decoding && key in decoding));
   if (suites.length > 0) {
     blocks.push({
@@ -63,8 +64,9 @@ export function provenanceSection({ summary, facts, suites }: ReportInput): Sect
         { title: 'top p', numeric: true },
         ...narrower.map(({ column }) => column),
         { title: 'seed', numeric: true },
+        ...(contexts ? [{ title: 'context' }] : []),
       ],
-      rows: suites.map(({ kind, version, items, decoding }): Cell[] => [
+      rows: suites.map(({ kind, version, items, decoding, context }): Cell[] => [
         kind,
         version,
         count(items.length),
@@ -77,11 +79,17 @@ export function provenanceSection({ summary, facts, suites }: ReportInput): Sect
               String(decoding.seed),
             ]
           : Array<string>(4 + narrower.length).fill(absent)),
+        ...(contexts ? [context ? contextPlaces[context] : absent] : []),
       ]),
     });
   }
   return { id: 'compared', title: 'What was compared', blocks };
 }
+
+const contextPlaces = {
+  system: 'system message (arXiv 2409.19476)',
+  user: 'before the behaviour in the user’s turn (HarmBench)',
+} as const;
 
 /** Decoding settings that few runs have: a column each where one has them. */
 const narrowings: readonly {

@@ -68,14 +68,22 @@ export function sampleSection(input: ReportInput, options: ReportOptions): Secti
   };
 }
 
+/** Not with the answer begun for the model, nor under another template or seed. */
+const isPlain = ({ prefill, variation }: SuiteItem) => prefill === undefined && variation === undefined;
+
 const keyOf = (record: ItemRecord | VerdictRecord) =>
   JSON.stringify([record.arm, record.id, record.condition]);
 
 function sampleGroup(kind: SuiteKind, input: ReportInput, options: ReportOptions): SampleGroup[] {
   const mine = <T extends ItemRecord | VerdictRecord>(records: readonly T[]) =>
     records.filter((record) => record.suite === kind && record.repeat === 0);
-  const records = mine(input.items);
-  const planned = input.suites.filter((suite) => suite.kind === kind).flatMap(({ items }) => items);
+  const planned = input.suites
+    .filter((suite) => suite.kind === kind)
+    .flatMap(({ items }) => items.filter(isPlain));
+  const asPlanned = new Set(planned.map(({ condition }) => condition));
+  const records = mine(input.items).filter(
+    ({ condition }) => planned.length === 0 || asPlanned.has(condition),
+  );
   const conditions = [...new Set([...planned, ...records].map(({ condition }) => condition))];
   const ids = [...new Set(records.map(({ id }) => id))];
   const drawn = ids

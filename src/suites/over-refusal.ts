@@ -11,6 +11,7 @@ export function overRefusalSuite(
   prompts: readonly BorderlinePrompt[],
   options: { readonly decoding: Decoding; readonly systemPrompt: string | null },
 ): Suite & { readonly kind: 'over-refusal' } {
+  const leftOut = prompts.filter(({ harmless }) => !harmless).length;
   return {
     kind: 'over-refusal',
     version: '1',
@@ -26,5 +27,10 @@ export function overRefusalSuite(
         semanticCategory: type,
         answers: null,
       })),
+    ...(leftOut > 0 && {
+      notes: [
+        `Over-refusal: ${leftOut} of the file’s prompts are labelled unsafe or of a contrast_ type; they are not asked, since refusing them is right.`,
+      ],
+    }),
   };
 }
