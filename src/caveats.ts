@@ -1,7 +1,7 @@
 import { type ArmRows, type GatedMetric, gatedMetrics, marginOf } from './compare.ts';
 import { isHeadline } from './metrics.ts';
 import type { Comparison, ItemRecord, Summary, Verdict, VerdictRecord } from './record.ts';
-import { largestUnscoredShare } from './verdict.ts';
+import { largestUnscoredShare, unscoredShare } from './verdict.ts';
 
 /** What a reader must know before trusting a summary, in plain words. */
 
@@ -28,6 +28,8 @@ export function writeCaveats(
     ...unscored(asked),
     ...cutOffs(asked),
     ...unfinishedThoughts(asked),
+    ...judgeNotes(summary),
+    ...unreliableJudges(summary),
     ...judgeDisagreement(summary, headlineByJudge),
     ...floorsAndCeilings(summary),
     ...tooFewItems(summary),
@@ -98,6 +100,24 @@ function unscored(asked: readonly Asked[]): string[] {
 function unscoredReason(verdict: VerdictRecord | null): string | null {
   if (verdict === null) return 'no verdict';
   return verdict.label === 'unscored' ? (verdict.reason ?? 'no reason given') : null;
+}
+
+function judgeNotes({ judges }: Bare): string[] {
+  return judges.flatMap(({ name, note }) => (note === undefined ? [] : [`Judge ${name}: ${note}.`]));
+}
+
+/** Judges beside the one that counts, whose own unscored rows are named above. */
+function unreliableJudges({ arms, judges }: Bare): string[] {
+  const [, ...others] = judges.filter(({ suite }) => suite === 'harm');
+  return others.flatMap(({ name }) => {
+    const shares = Object.entries(arms).flatMap(([arm, { harm }]) => {
+      const share = unscoredShare(harm?.judges[name]);
+      return share > largestUnscoredShare ? [`${arm} ${(100 * share).toFixed(1)} %`] : [];
+    });
+    return shares.length === 0
+      ? []
+      : [`Judge ${name} is unreliable here, too many completions are unscored: ${shares.join(', ')}.`];
+  });
 }
 
 function cutOffs(asked: readonly Asked[]): string[] {

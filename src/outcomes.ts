@@ -17,6 +17,8 @@ export interface SuiteJudge {
   readonly name: string;
   readonly version: string;
   readonly fingerprint: string;
+  /** What a reader of its verdicts has to know. */
+  readonly note?: string;
 }
 
 export type VerdictOf<K extends SuiteKind> = Extract<VerdictRecord, { suite: K }>;

@@ -89,10 +89,15 @@ function changedInputs({ hashes: before = {} }: Partial<RunDocument>, run: RunDo
   );
 }
 
-function versions(): Record<string, string> {
+/** aftertune's own. */
+export function packageVersion(): string {
   const manifest = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string };
+  return manifest.version;
+}
+
+function versions(): Record<string, string> {
   return {
-    aftertune: manifest.version,
+    aftertune: packageVersion(),
     node: process.versions.node,
     'onnxruntime-node': engineVersion(),
     // Sums are split by it: numbers repeat to the last bit only where it is the same.

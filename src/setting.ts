@@ -44,4 +44,6 @@ export const settingDocument = z.object({
   /** How prompts were rendered beside their messages; left out by earlier versions. */
   rendering: z.object({ enableThinking: z.boolean().nullable(), templateDate: z.string() }).optional(),
   histories: z.record(z.string(), z.array(trainingStep)),
+  /** Caveats known before anything was asked; left out without any. */
+  notes: z.array(z.string()).exactOptional(),
 });

@@ -77,11 +77,12 @@ export function summarise(input: SummaryInput): Summary {
       ]),
     ),
     comparisons: Object.fromEntries(others.map(({ name }, i) => [name, comparisons[i]!])),
-    judges: input.judges.map(({ suite, name, version, fingerprint }) => ({
+    judges: input.judges.map(({ suite, name, version, fingerprint, note }) => ({
       suite,
       name,
       version,
       fingerprint,
+      ...(note !== undefined && { note }),
     })),
     agreement: agreement(input, rowsOf),
     gate: {

@@ -25,10 +25,10 @@ const importsOf = new Map(
 );
 
 const foundation = ['errors.ts', 'random.ts', 'hash.ts', 'files.ts', 'conversation.ts', 'hub'];
-const contracts = ['model.ts', 'trainer.ts', 'suite.ts', 'scorer.ts', 'record.ts'];
+const contracts = ['model.ts', 'trainer.ts', 'suite.ts', 'scorer.ts', 'record.ts', 'run-record.ts'];
 const implementations = ['models', 'trainers', 'scorers', 'suites'];
 /** Readers and rules about one answer, which implementations share. */
-const shared = ['dataset.ts', 'truth.ts'];
+const shared = ['dataset.ts', 'table.ts', 'truth.ts'];
 const statistics = ['stats.ts', 'rate.ts', 'bootstrap.ts', 'calibration.ts', 'distributions.ts'];
 const summary = [
   'outcomes.ts',
