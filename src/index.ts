@@ -7,6 +7,7 @@ export { readConfigFile } from './config-file.ts';
 export { resolveConfig } from './config-resolve.ts';
 export type { Conversation, Message } from './conversation.ts';
 export { AuditError, type ErrorCode, exitCode } from './errors.ts';
+export { type JudgeRunOptions, type JudgeRunResult, judgeRun } from './judge-run.ts';
 export type {
   AnswerPart,
   ContinuationScore,
