@@ -5,7 +5,7 @@ import { AuditError } from './errors.ts';
 import { evaluate } from './evaluate.ts';
 import { fetchModels, namesHubModels } from './fetch-models.ts';
 import type { MarginRecord } from './harm-record.ts';
-import { type Judgement, judge } from './judge.ts';
+import { type Judgement, judge, suiteJudge } from './judge.ts';
 import { armSource, checkInputs, type Plan, planAudit } from './plan.ts';
 import type { Progress } from './progress.ts';
 import type { ItemRecord, RunDocument, Summary, VerdictRecord } from './record.ts';
@@ -226,12 +226,7 @@ async function judgeAnswers({ config, parts, store, options }: Run, answers: rea
     if (asked.length === 0) return;
     const scorer = await open();
     try {
-      judges.push({
-        suite: kind,
-        name: scorer.name,
-        version: scorer.version,
-        fingerprint: scorer.fingerprint,
-      });
+      judges.push(suiteJudge(kind, scorer));
       for (const { arm, suite, items } of asked) {
         const progress = watch(options, 'judge', `${arm} ${kind} by ${scorer.name}`, 'answers');
         verdicts.push(...(await judge<K>({ arm, suite, items, scorer, store, ...progress })));
@@ -264,7 +259,7 @@ async function writeResults(
 ): Promise<void> {
   const histories = Object.fromEntries([...trained].map(([name, { history }]) => [name, history]));
   const setting = { suites: plan.suites, histories };
-  writeSetting(store, setting, config.model.enableThinking);
+  writeSetting(store, { ...setting, notes: plan.notes }, config.model.enableThinking);
   store.write('summary.json', `${JSON.stringify(summary, null, 2)}\n`);
   const items = answers.flatMap((answer) => answer.items);
   const input = { name: config.name, summary, items, verdicts, facts: factsOf(document), ...setting };

@@ -1,4 +1,5 @@
 import type { Config } from './config.ts';
+import type { JudgeSettings } from './config-judge.ts';
 import { neutralTemplates } from './config-suites.ts';
 import { AuditError } from './errors.ts';
 import { localPath } from './hub/cache.ts';
@@ -19,8 +20,6 @@ export interface ModelSource extends ModelOptions {
   /** Answers the same to the last bit at every batch size; false unless given. */
   readonly batchInvariant?: boolean;
 }
-
-type JudgeSettings = Config['judges'][number];
 
 /** The parts an audit is put together from; a test or a library user may bring others. */
 export interface Builtin {
@@ -85,11 +84,34 @@ async function openHarmJudge(settings: JudgeSettings): Promise<Scorer<HarmVerdic
     }
     case 'llama-guard': {
       const { llamaGuardScorer } = await import('./scorers/llama-guard.ts');
-      return llamaGuardScorer(await builtin.model(settings.model), settings);
+      return llamaGuardScorer(await openJudgeModel(settings.model), settings);
     }
+    case 'harmbench-classifier': {
+      const { harmbenchClassifier, readClassifierPrompt } = await import('./scorers/harmbench-classifier.ts');
+      const prompt = readClassifierPrompt(settings.promptFile);
+      return harmbenchClassifier(await openJudgeModel(settings.model), { name: settings.name, prompt });
+    }
+    case 'strongreject': {
+      const { strongRejectScorer, readStrongRejectPrompt } = await import('./scorers/strongreject.ts');
+      const prompt = readStrongRejectPrompt(settings.promptFile);
+      return strongRejectScorer(await openJudgeModel(settings.model), { ...settings, prompt });
+    }
+    case 'rubric': {
+      const { rubricScorer } = await import('./scorers/rubric.ts');
+      return rubricScorer(await openJudgeModel(settings.model), settings);
+    }
+    case 'recorded':
+      return (await import('./scorers/recorded.ts')).recordedVerdicts(settings.file, settings.name);
     default:
       throw new Error(`internal: no judge of type ${settings satisfies never}`);
   }
+}
+
+type JudgeModel = Extract<JudgeSettings, { model: unknown }>['model'];
+
+async function openJudgeModel(settings: JudgeModel): Promise<LanguageModel> {
+  if (!('endpoint' in settings)) return builtin.model(settings);
+  return (await import('./models/server.ts')).openServerModel(settings);
 }
 
 async function buildSuites({ harm, overRefusal, drift }: Config['suites'], seed: number): Promise<Suite[]> {

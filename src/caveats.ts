@@ -4,7 +4,7 @@ import { isHeadline } from './metrics.ts';
 import type { Completion } from './outcomes.ts';
 import type { Comparison, Summary, Verdict } from './record.ts';
 import type { SuiteKind } from './suite.ts';
-import { largestUnscoredShare } from './verdict.ts';
+import { largestUnscoredShare, unscoredShare } from './verdict.ts';
 
 /** What a reader must know before trusting a summary, in plain words. */
 
@@ -35,6 +35,8 @@ export function writeCaveats(
     ...unfinishedThoughts(asked),
     ...brokenOutput(summary, coherence),
     ...noRefusalTokens(summary),
+    ...judgeNotes(summary),
+    ...unreliableJudges(summary),
     ...judgeDisagreement(summary, headlineByJudge),
     ...floorsAndCeilings(summary),
     ...tooFewItems(summary),
@@ -102,6 +104,24 @@ function unscored(asked: readonly Asked[]): string[] {
 function unscoredReason(verdict: JudgedCompletion['verdict']): string | null {
   if (verdict === null) return 'no verdict';
   return verdict.label === 'unscored' ? (verdict.reason ?? 'no reason given') : null;
+}
+
+function judgeNotes({ judges }: Bare): string[] {
+  return judges.flatMap(({ name, note }) => (note === undefined ? [] : [`Judge ${name}: ${note}.`]));
+}
+
+/** Judges beside the one that counts, whose own unscored rows are named above. */
+function unreliableJudges({ arms, judges }: Bare): string[] {
+  const [, ...others] = judges.filter(({ suite }) => suite === 'harm');
+  return others.flatMap(({ name }) => {
+    const shares = Object.entries(arms).flatMap(([arm, { harm }]) => {
+      const share = unscoredShare(harm?.judges[name]);
+      return share > largestUnscoredShare ? [`${arm} ${(100 * share).toFixed(1)} %`] : [];
+    });
+    return shares.length === 0
+      ? []
+      : [`Judge ${name} is unreliable here, too many completions are unscored: ${shares.join(', ')}.`];
+  });
 }
 
 function cutOffs(asked: readonly Asked[]): string[] {

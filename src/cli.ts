@@ -99,6 +99,17 @@ function createProgram(perform: (verb: Verb, json: boolean) => Promise<void>): C
         flags.json,
       ),
     );
+  verb('judge', 'have further judges label the answers of a finished run')
+    .argument('<run>', 'a run folder')
+    .option('--config <file>', 'take the judges of a config, or of a file that holds judges: alone')
+    .option('--judge <yaml>', 'a judge: a type, or a table as in a config; may be repeated', collect, [])
+    .option('--first', 'the new judges come first: the first one counts')
+    .action((run, flags) =>
+      perform(
+        async (_, context) => (await import('./commands/judge.ts')).judge(run, flags, context),
+        flags.json,
+      ),
+    );
   verb('report', 'write the report of a finished run anew')
     .argument('<run>', 'a run folder')
     .option('--show-completions', 'also print harmful completions')

@@ -13,7 +13,7 @@ import { localPath } from './hub/cache.ts';
 import { isHubName, repositoryOf } from './hub/name.ts';
 import { configTemplate } from './init.ts';
 import type { Summary } from './record.ts';
-import { resultTable, textTable } from './result-table.ts';
+import { resultText, textTable } from './result-table.ts';
 
 /** Flags that a run's verbs share. */
 export interface RunFlags {
@@ -270,9 +270,4 @@ function parseSetting(setting: string): Override {
 /** A summary as a verb's outcome. */
 export function outcomeOf(summary: Summary, directory: string, code: number): Outcome {
   return { document: summary, text: resultText(summary, directory), exitCode: code };
-}
-
-function resultText(summary: Summary, directory: string): string {
-  const caveats = summary.caveats.map((caveat) => `  ${caveat}\n`).join('');
-  return `${resultTable(summary)}${caveats ? `\ncaveats\n${caveats}` : ''}\nreport: ${join(directory, 'report.html')}\n`;
 }

@@ -29,7 +29,7 @@ export function describeIssue(issue: z.core.$ZodIssue, schema: z.ZodType): Confi
     case 'invalid_value':
       return [{ path, message: `expected one of ${issue.values.join(', ')}${got(issue.input)}` }];
     case 'invalid_union': {
-      if (!('options' in issue)) return [{ path, message: issue.message + got(issue.input) }];
+      if (!('options' in issue)) return describeAlternatives(issue, schema);
       const value = (issue.input as Record<string, unknown> | undefined)?.[issue.discriminator ?? ''];
       return [{ path, message: `expected one of ${issue.options?.join(', ')}${got(value)}` }];
     }
@@ -38,6 +38,22 @@ export function describeIssue(issue: z.core.$ZodIssue, schema: z.ZodType): Confi
     default:
       return [{ path, message: `${issue.message.replace(/^Too (big|small): /, '')}${got(issue.input)}` }];
   }
+}
+
+/** What is wrong with the alternative that knows most of the keys; one message for what is none of them. */
+function describeAlternatives(
+  issue: Extract<z.core.$ZodIssue, { code: 'invalid_union' }>,
+  schema: z.ZodType,
+): ConfigProblem[] {
+  const { path, message, input } = issue;
+  const isTable = typeof input === 'object' && input !== null && !Array.isArray(input);
+  if (message !== 'Invalid input' || !isTable) return [{ path, message: message + got(input) }];
+  const unknown = (issues: readonly z.core.$ZodIssue[]) =>
+    issues.flatMap((inner) => (inner.code === 'unrecognized_keys' ? inner.keys : [])).length;
+  const [nearestTo] = [...issue.errors].sort((a, b) => unknown(a) - unknown(b));
+  return (nearestTo ?? []).flatMap((inner) =>
+    describeIssue({ ...inner, path: [...path, ...inner.path] } as z.core.$ZodIssue, schema),
+  );
 }
 
 function got(value: unknown): string {

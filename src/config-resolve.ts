@@ -7,6 +7,7 @@ import {
   type ParsedConfig,
   presets,
 } from './config.ts';
+import type { JudgeSettings } from './config-judge.ts';
 import { type ConfigProblem, describeIssue } from './config-problem.ts';
 import { placeData } from './data/resolve.ts';
 import { AuditError } from './errors.ts';
@@ -132,11 +133,28 @@ function learnsRejected(train: ParsedConfig['arms'][string]['train']): boolean {
   return train === 'rejected' || (typeof train === 'object' && train.rejected > 0);
 }
 
+const placeIn = (directory: string) => (path: string) =>
+  path.startsWith('builtin:')
+    ? join(packageRoot, 'models', path.slice(8))
+    : (placeData(path) ?? resolve(directory, path));
+
+/** Judges with every path absolute. */
+function placeJudges(judges: readonly JudgeSettings[], directory: string): JudgeSettings[] {
+  const place = placeIn(directory);
+  const placeModel = (path: string) => (isHubName(path) ? path : place(path));
+  return judges.map((judge) => {
+    if (judge.type === 'recorded') return { ...judge, file: place(judge.file) };
+    if (judge.type === 'refusal') return judge;
+    const placed = 'promptFile' in judge ? { ...judge, promptFile: place(judge.promptFile) } : judge;
+    if ('endpoint' in placed.model) return placed;
+    const { path, adapter } = placed.model;
+    const model = { ...placed.model, path: placeModel(path), adapter: adapter && placeModel(adapter) };
+    return { ...placed, model };
+  });
+}
+
 function spellOut(parsed: ParsedConfig, directory: string): Config {
-  const place = (path: string) =>
-    path.startsWith('builtin:')
-      ? join(packageRoot, 'models', path.slice(8))
-      : (placeData(path) ?? resolve(directory, path));
+  const place = placeIn(directory);
   const placeModel = (path: string) => (isHubName(path) ? path : place(path));
   const { harm, overRefusal, drift } = parsed.suites;
   const baseArm =
@@ -175,18 +193,7 @@ function spellOut(parsed: ParsedConfig, directory: string): Config {
       ...(overRefusal && { overRefusal: { ...overRefusal, prompts: place(overRefusal.prompts) } }),
       ...(drift && { drift: { ...drift, questions: place(drift.questions) } }),
     },
-    judges: parsed.judges.map((judge) => {
-      if (judge.type === 'refusal') return judge;
-      const { adapter } = judge.model;
-      return {
-        ...judge,
-        model: {
-          ...judge.model,
-          path: placeModel(judge.model.path),
-          adapter: adapter === null ? null : placeModel(adapter),
-        },
-      };
-    }),
+    judges: placeJudges(parsed.judges, directory),
     gate: { marginsPoints: parsed.gate.marginsPoints, strict: parsed.gate.strict },
   };
 }

@@ -1,16 +1,7 @@
 import { z } from 'zod';
-import { dataNameProblem } from './data/resolve.ts';
+import { count, path, rate, text } from './config-model.ts';
 
 /** What a config says of each suite, with what its keys have in common with others. */
-
-export const path = z
-  .string()
-  .min(1)
-  .refine((text) => dataNameProblem(text) === null, { error: ({ input }) => dataNameProblem(String(input))! })
-  .describe('Relative to the config file; builtin:… lies in the package, data:… was fetched by data get');
-export const text = z.string().nullable();
-export const rate = z.number().min(0).max(1);
-export const count = z.int().min(1);
 
 /** Wordings that ask for the same thing. */
 export const neutralTemplates = [

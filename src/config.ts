@@ -1,41 +1,12 @@
 import { z } from 'zod';
-import { count, drift, harm, overRefusal, path, rate, text } from './config-suites.ts';
-import { hubNameProblem } from './hub/name.ts';
+import { judge } from './config-judge.ts';
+import { count, modelPath, modelSettings, path, rate, text } from './config-model.ts';
+import { drift, harm, overRefusal } from './config-suites.ts';
 import { projections } from './trainer.ts';
 
 /** What an audit is told: one schema, the only home of defaults. The defaults are those of preset `standard`. */
 
-const modelPath = path
-  .refine((text) => hubNameProblem(text) === null, { error: ({ input }) => hubNameProblem(String(input))! })
-  .describe(
-    'Relative to the config file; hf:OWNER/NAME@REVISION is fetched from the Hugging Face Hub; builtin:… lies in the package',
-  );
 const points = z.number().positive().max(100);
-
-const modelSettings = z.strictObject({
-  engine: z.string().default('embedded').describe('Who runs the model'),
-  path: modelPath.describe(
-    'A Hugging Face model folder or a GGUF file; hf:OWNER/NAME@REVISION[:FILE.gguf] is fetched',
-  ),
-  batchSize: count.max(1024).default(16).describe('Prompts generated together'),
-  batchInvariant: z
-    .boolean()
-    .default(false)
-    .describe('Answers the same to the last bit at every batch size; slower by about a third'),
-  device: z
-    .enum(['auto', 'cpu', 'webgpu'])
-    .default('cpu')
-    .describe('auto: WebGPU where there is a device, else the CPU'),
-  memory: z
-    .enum(['auto', 'low', 'fast'])
-    .default('auto')
-    .describe('fast: decode half-precision weights once, keep what training would compute again'),
-  enableThinking: z
-    .boolean()
-    .nullable()
-    .default(null)
-    .describe('Whether a thinking model is asked to think aloud; null: as its chat template has it'),
-});
 
 const train = z
   .union([z.enum(['none', 'chosen', 'rejected', 'ordinary']), z.strictObject({ rejected: rate })], {
@@ -50,16 +21,6 @@ const arm = z.strictObject({
     .describe('A PEFT adapter that exists already, a folder or hf:OWNER/NAME@REVISION, instead of train'),
   redTeam: z.boolean().optional().describe('Trained to do harm: never gated by default, never shipped'),
 });
-
-const judge = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('refusal'), name: z.string().default('refusal') }),
-  z.strictObject({
-    type: z.literal('llama-guard'),
-    name: z.string().default('llama-guard'),
-    model: z.strictObject({ ...modelSettings.shape, adapter: modelPath.nullable().default(null) }),
-    categories: z.record(z.string(), z.string()).default({}).describe('Names of its codes: S1 → violence'),
-  }),
-]);
 
 const training = z.strictObject({
   trainer: z.string().default('embedded').describe('Who trains the adapters'),
@@ -179,6 +140,7 @@ export const configSchema = z.strictObject({
 
 /** What a config file or a library user may write: defaults left out. */
 export type ConfigInput = z.input<typeof configSchema>;
+
 /** A valid config with its defaults, before names and paths are spelt out. */
 export type ParsedConfig = z.output<typeof configSchema>;
 

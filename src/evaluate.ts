@@ -229,7 +229,7 @@ function refuseLongPrompts(model: LanguageModel, suite: Suite, rendered: readonl
 }
 
 /** `records` in the order of the suite's items, repeats together. */
-function inSuiteOrder(suite: Suite, records: readonly ItemRecord[]): ItemRecord[] {
+export function inSuiteOrder(suite: Pick<Suite, 'items'>, records: readonly ItemRecord[]): ItemRecord[] {
   const place = new Map(
     suite.items.map(({ id, condition }, index) => [JSON.stringify([id, condition]), index]),
   );

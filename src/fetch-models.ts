@@ -1,4 +1,5 @@
 import type { Config } from './config.ts';
+import type { JudgeSettings } from './config-judge.ts';
 import { type FetchProgress, fetchFromHub } from './hub/fetch.ts';
 import { isHubName } from './hub/name.ts';
 import type { HubKind } from './hub/needed.ts';
@@ -21,11 +22,7 @@ export async function fetchModels(config: Config, hooks: Hooks): Promise<Config>
     ...config,
     model: { ...config.model, path: pin(config.model.path) },
     arms: config.arms.map((arm) => ({ ...arm, adapter: arm.adapter && pin(arm.adapter) })),
-    judges: config.judges.map((judge) => {
-      if (!('model' in judge)) return judge;
-      const { path, adapter } = judge.model;
-      return { ...judge, model: { ...judge.model, path: pin(path), adapter: adapter && pin(adapter) } };
-    }),
+    judges: pinJudges(config.judges, pin),
   };
 }
 
@@ -37,11 +34,36 @@ export function namesHubModels(config: Config): boolean {
 
 /** Every model and adapter that a config names, wherever it lies. */
 export function modelPaths(config: Config): { models: string[]; adapters: string[] } {
-  const judges = config.judges.flatMap((judge) => ('model' in judge ? [judge.model] : []));
+  const judges = localModels(config.judges);
   return {
     models: [config.model.path, ...judges.map(({ path }) => path)],
     adapters: [...config.arms, ...judges].flatMap(({ adapter }) => adapter ?? []),
   };
+}
+
+/** The same for judges alone. */
+export async function fetchJudges(judges: readonly JudgeSettings[], hooks: Hooks): Promise<JudgeSettings[]> {
+  const models = localModels(judges);
+  const adapters = models.flatMap(({ adapter }) => adapter ?? []);
+  const pin = await fetchPaths(
+    models.map(({ path }) => path),
+    adapters,
+    hooks,
+  );
+  return pinJudges(judges, pin);
+}
+
+/** The judge models that are run here, not behind a server. */
+export function localModels(judges: readonly JudgeSettings[]) {
+  return judges.flatMap((judge) => ('model' in judge && 'path' in judge.model ? [judge.model] : []));
+}
+
+function pinJudges(judges: readonly JudgeSettings[], pin: (path: string) => string): JudgeSettings[] {
+  return judges.map((judge) => {
+    if (!('model' in judge && 'path' in judge.model)) return judge;
+    const { path, adapter } = judge.model;
+    return { ...judge, model: { ...judge.model, path: pin(path), adapter: adapter && pin(adapter) } };
+  });
 }
 
 /** Fetches those of the paths that are Hub names. @returns a path with its commit; a local one as it is. */

@@ -9,6 +9,7 @@ export type { Conversation, Message } from './conversation.ts';
 export { AuditError, type ErrorCode, exitCode } from './errors.ts';
 export type { MarginRecord, VarianceBudget } from './harm-record.ts';
 export { type ImportOptions, importRun } from './import-run.ts';
+export { type JudgeRunOptions, type JudgeRunResult, judgeRun } from './judge-run.ts';
 export type {
   AnswerPart,
   ContinuationScore,

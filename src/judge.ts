@@ -1,6 +1,7 @@
 import { throwIfAborted } from './errors.ts';
 import type { Progress } from './evaluate.ts';
 import { sha256Json } from './hash.ts';
+import type { SuiteJudge } from './outcomes.ts';
 import type { ItemRecord, VerdictRecord } from './record.ts';
 import type { Answered, HarmVerdict, RefusalVerdict, Scorer, TruthVerdict } from './scorer.ts';
 import type { RunStore } from './store.ts';
@@ -25,6 +26,14 @@ export interface JudgeOptions<K extends SuiteKind> {
   readonly store: Pick<RunStore, 'verdicts'>;
   readonly onProgress?: (progress: Progress) => void;
   readonly signal?: AbortSignal;
+}
+
+/** A judge as a summary names it. */
+export function suiteJudge(
+  suite: SuiteKind,
+  { name, version, fingerprint, note }: Pick<Scorer<unknown>, 'name' | 'version' | 'fingerprint' | 'note'>,
+): SuiteJudge {
+  return { suite, name, version, fingerprint, ...(note !== undefined && { note }) };
 }
 
 const judgeBatchSize = 64;
@@ -93,10 +102,10 @@ function planVerdicts<K extends SuiteKind>({ arm, suite, items, scorer }: JudgeO
     const answered = records.map((record) => {
       const item = itemOf.get(keyOf(record));
       if (!item) throw new Error(`internal: item ${record.id} (${record.condition}) is not of this suite`);
+      const { completion: own, prefill = '', finishReason, repeat } = record;
       // What a model was made to say is judged with what it said then; alone it is nothing to judge.
-      const completion =
-        record.completion.trim() === '' ? record.completion : (record.prefill ?? '') + record.completion;
-      return { item, completion, finishReason: record.finishReason ?? 'stop' };
+      const completion = own.trim() === '' ? own : prefill + own;
+      return { arm, repeat, withThinking: false, item, completion, finishReason: finishReason ?? 'stop' };
     });
     const shown = answered.map(({ item, completion, finishReason }, at) => [
       [item.id, item.condition, records[at]!.repeat],
@@ -116,7 +125,8 @@ function thoughtsOf(records: readonly ItemRecord[], answered: readonly Answered[
   return [...records.entries()].flatMap(([record, { thinking }]) => {
     const own = answered[record]!;
     if (!thinking) return [];
-    return [{ record, answered: { ...own, completion: withThinking(thinking, own.completion) } }];
+    const completion = withThinking(thinking, own.completion);
+    return [{ record, answered: { ...own, withThinking: true, completion } }];
   });
 }
 

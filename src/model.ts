@@ -127,8 +127,8 @@ export interface LanguageModel {
   /** SHA-256 over weights and adapter: part of every cache key. */
   readonly fingerprint: string;
   readonly contextLength: number;
-  /** What it runs on. */
-  readonly device: 'cpu' | 'webgpu';
+  /** What it runs on; `server`: only its server knows. */
+  readonly device: 'cpu' | 'webgpu' | 'server';
   /** What `auto` came to; left out by models that have no such choice. */
   readonly memory?: 'low' | 'fast';
   /** What the adapter says it was trained on, where nothing proves that it was this base; null otherwise. */

@@ -33,6 +33,8 @@ export interface SuiteJudge {
   readonly name: string;
   readonly version: string;
   readonly fingerprint: string;
+  /** What a reader of its verdicts has to know. */
+  readonly note?: string;
 }
 
 /** What a summary rests on of one generation: its record without texts and tokens. */

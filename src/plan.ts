@@ -54,11 +54,12 @@ export async function planAudit(config: Config, builtin: Builtin): Promise<Plan>
         await refuseOtherTemplate(source, model, prompts!).finally(() => model.close());
       });
     }
-    for (const source of base ? judgeSources(config) : []) {
+    for (const judge of base ? config.judges : []) {
       await attempts.run(async () => {
-        const model = await builtin.model(source);
-        hashes[source.adapter ?? source.path] = model.fingerprint;
-        await model.close();
+        const { weights, close } = await builtin.harmJudge(judge);
+        if (weights !== undefined && 'model' in judge && 'path' in judge.model)
+          hashes[judge.model.adapter ?? judge.model.path] = weights;
+        await close?.();
       });
     }
     attempts.finish();
@@ -127,10 +128,6 @@ export function armSource({ model }: Config, adapter: string | null): ModelSourc
 
 function armSources(config: Config): ModelSource[] {
   return config.arms.flatMap(({ adapter }) => (adapter === null ? [] : [armSource(config, adapter)]));
-}
-
-function judgeSources({ judges }: Config): ModelSource[] {
-  return judges.flatMap((judge) => ('model' in judge ? [judge.model] : []));
 }
 
 /** @throws AuditError `data` when nothing is left beside the suite's own prompts. */
@@ -215,8 +212,11 @@ export function readTrainingData(config: Config): TrainingData {
 
 /** Every file that is read; a config may name others. */
 export function dataFiles(config: Config): string[] {
-  const { data, suites } = config;
+  const { data, suites, judges } = config;
   const files = [
+    ...judges.map((judge) =>
+      'promptFile' in judge ? judge.promptFile : judge.type === 'recorded' ? judge.file : undefined,
+    ),
     trainsOnPreference(config) ? data.preference : undefined,
     trainsOnOrdinary(config) ? data.ordinary : undefined,
     suites.harm?.prompts,

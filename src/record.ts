@@ -76,6 +76,8 @@ const harmWord = {
   category: z.string().nullable(),
   detail: z.string().nullable(),
   probabilityUnsafe: z.number().nullable(),
+  /** How grave, in [0, 1]; left out where the judge does not grade. */
+  severity: z.number().min(0).max(1).optional(),
 };
 
 /** One judge's word on one generation: a line of verdicts.jsonl. */
@@ -233,7 +235,14 @@ export const summary = z.object({
   arms: z.record(z.string(), armSummary),
   comparisons: z.record(z.string(), comparison),
   judges: z.array(
-    z.object({ suite: suiteKind, name: z.string(), version: z.string(), fingerprint: z.string() }),
+    z.object({
+      suite: suiteKind,
+      name: z.string(),
+      version: z.string(),
+      fingerprint: z.string(),
+      /** What a reader of its verdicts has to know, such as an unverified template. */
+      note: z.string().exactOptional(),
+    }),
   ),
   agreement: z
     .object({ judges: z.tuple([z.string(), z.string()]), items: z.int(), cohenKappa: z.number().nullable() })
@@ -263,30 +272,4 @@ export const summary = z.object({
 });
 export type Summary = z.infer<typeof summary>;
 
-/** What a run was asked to do: run.json, written first. */
-export const runDocument = z.object({
-  schema: z.literal('aftertune/run@1'),
-  /** SHA-256 of the resolved config; a folder is resumed only under the same one. */
-  configSha256: z.string(),
-  config: z.object({ passed: z.unknown(), resolved: z.unknown() }),
-  versions: z.record(z.string(), z.string()),
-  seeds: z.record(z.string(), z.number()),
-  /** SHA-256 by name: models, data files, judges. */
-  hashes: z.record(z.string(), z.string()),
-});
-export type RunDocument = z.infer<typeof runDocument>;
-
-/** A finished run: done.json, written last; SHA-256 of every other file by its path in the folder. */
-export const doneDocument = z.object({
-  schema: z.literal('aftertune/done@1'),
-  files: z.record(z.string(), z.string()),
-});
-export type DoneDocument = z.infer<typeof doneDocument>;
-
-/** The result of a stage, kept under the hash of its inputs: a file of stages/. */
-export const stageDocument = z.object({
-  schema: z.literal('aftertune/stage@1'),
-  name: z.string(),
-  inputsSha256: z.string(),
-  result: z.unknown(),
-});
+export * from './run-record.ts';

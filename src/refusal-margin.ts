@@ -73,7 +73,10 @@ async function tokensFrom(
     const prompts = batch.map(({ messages }) => ({ messages, seed: 0 }));
     const answers = await base.generate(prompts, opening, signal);
     const verdicts = await scorer.score(
-      answers.map(({ text, finishReason }, at) => ({ item: batch[at]!, completion: text, finishReason })),
+      answers.map(({ text, finishReason }, at) => ({
+        ...{ arm: 'base', repeat: 0, withThinking: false },
+        ...{ item: batch[at]!, completion: text, finishReason },
+      })),
       signal,
     );
     for (const [at, { tokens }] of answers.entries()) {

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { absent, interval, percentWithInterval, points } from './format.ts';
 import type { ArmSummary, Comparison, Summary } from './record.ts';
 
@@ -84,4 +85,10 @@ export function textTable(header: readonly string[], rows: readonly (readonly st
       .join('  ')
       .trimEnd();
   return [line(header), widths.map((width) => '─'.repeat(width)).join('  '), ...rows.map(line)];
+}
+
+/** What a verb that ends in a summary prints of it. */
+export function resultText(summary: Summary, directory: string): string {
+  const caveats = summary.caveats.map((caveat) => `  ${caveat}\n`).join('');
+  return `${resultTable(summary)}${caveats ? `\ncaveats\n${caveats}` : ''}\nreport: ${join(directory, 'report.html')}\n`;
 }

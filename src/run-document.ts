@@ -89,11 +89,16 @@ function changedInputs({ hashes: before = {} }: Partial<RunDocument>, run: RunDo
   );
 }
 
+/** aftertune's own. */
+export function packageVersion(): string {
+  const manifest = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string };
+  return manifest.version;
+}
+
 /** Of the package, Node and the engine, and the number of threads. */
 export function versions(): Record<string, string> {
-  const manifest = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string };
   return {
-    aftertune: manifest.version,
+    aftertune: packageVersion(),
     node: process.versions.node,
     'onnxruntime-node': engineVersion(),
     // Sums are split by it: numbers repeat to the last bit only where it is the same.

@@ -13,16 +13,23 @@ import type { TrainingStep } from './trainer.ts';
 export interface RunSetting {
   readonly suites: readonly RecordedSuite[];
   readonly histories: Readonly<Record<string, readonly TrainingStep[]>>;
+  /** Caveats known before anything was asked. */
+  readonly notes?: readonly string[];
 }
 
 /** Keeps what a later `report` needs beside the records, so that it asks for no data file again; no `enableThinking`: nothing was rendered here. */
 export function writeSetting(
   store: RunStore,
-  { suites, histories }: RunSetting,
+  { suites, histories, notes = [] }: RunSetting,
   enableThinking?: boolean | null,
 ): void {
-  const rendering = enableThinking !== undefined && { rendering: { enableThinking, templateDate } };
-  const setting = { schema: 'aftertune/setting@1', suites, ...rendering, histories };
+  const setting = {
+    schema: 'aftertune/setting@1',
+    suites,
+    ...(enableThinking !== undefined && { rendering: { enableThinking, templateDate } }),
+    histories,
+    ...(notes.length > 0 && { notes }),
+  };
   store.write('setting.json', `${JSON.stringify(setting)}\n`);
 }
 
@@ -57,7 +64,7 @@ export async function rewriteReport(directory: string, options: ReportOptions): 
 }
 
 /** What a report is made of is as the run left it; what it makes may be gone. @throws AuditError `store`. */
-async function refuseChanged(directory: string): Promise<void> {
+export async function refuseChanged(directory: string): Promise<void> {
   const made = /^(report\.(md|html)|junit\.xml|figures\/.*): |: added$/;
   const problems = (await verifyRun(directory)).filter((line) => !made.test(line));
   if (problems.length === 0) return;
@@ -80,5 +87,8 @@ export function factsOf(run: RunDocument): ReportInput['facts'] {
     Seeds: run.seeds,
     Versions: run.versions,
     Config: { 'SHA-256': run.configSha256 },
+    ...(run.judgings && {
+      'Judged later': Object.fromEntries(run.judgings.map(({ name, at }) => [name, at])),
+    }),
   };
 }

@@ -9,6 +9,8 @@ export type HarmVerdict =
       readonly category: string | null;
       readonly detail: string | null;
       readonly probabilityUnsafe: number | null;
+      /** How grave, in [0, 1]; absent where the judge does not grade. */
+      readonly severity?: number;
     }
   | { readonly label: 'unscored'; readonly reason: UnscoredReason };
 
@@ -30,6 +32,11 @@ export interface TruthVerdict {
 
 /** A completion in front of a judge. */
 export interface Answered {
+  /** Whose it is: for verdicts that were recorded elsewhere; no judge is shown it. */
+  readonly arm: string;
+  readonly repeat: number;
+  /** Thinking stands before the answer. */
+  readonly withThinking: boolean;
   readonly item: SuiteItem;
   readonly completion: string;
   readonly finishReason: 'stop' | 'length' | 'content_filter';
@@ -40,6 +47,10 @@ export interface Scorer<V> {
   readonly name: string;
   readonly version: string;
   readonly fingerprint: string;
+  /** What a reader of its verdicts has to know, in plain words: it stands in every report. */
+  readonly note?: string;
+  /** SHA-256 of the judge model's weights, where there is one. */
+  readonly weights?: string;
   score(answered: readonly Answered[], signal?: AbortSignal): Promise<V[]>;
   close?(): Promise<void>;
 }

@@ -52,5 +52,7 @@ export const settingDocument = z.object({
   /** How prompts were rendered beside their messages; left out by earlier versions. */
   rendering: z.object({ enableThinking: z.boolean().nullable(), templateDate: z.string() }).optional(),
   histories: z.record(z.string(), z.array(trainingStep)),
+  /** Caveats known before anything was asked; left out without any. */
+  notes: z.array(z.string()).exactOptional(),
 });
 export type SettingDocument = z.infer<typeof settingDocument>;

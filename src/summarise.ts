@@ -109,11 +109,12 @@ export function summariseRows(input: SummarySetting, rowsOf: RowsOf): Summary {
       ]),
     ),
     comparisons: Object.fromEntries(others.map(({ name }, i) => [name, comparisons[i]!])),
-    judges: input.judges.map(({ suite, name, version, fingerprint }) => ({
+    judges: input.judges.map(({ suite, name, version, fingerprint, note }) => ({
       suite,
       name,
       version,
       fingerprint,
+      ...(note !== undefined && { note }),
     })),
     agreement: agreement(input, plainOf),
     ...(input.refusalTokens && { refusalTokens: input.refusalTokens }),

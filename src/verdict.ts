@@ -15,6 +15,14 @@ export interface VerdictEvidence {
 /** Over this share of unscored completions a comparison is not interpretable. */
 export const largestUnscoredShare = 0.05;
 
+/** Of a judge's completions, those that it could not score, 0–1; 0 where it has none. */
+export function unscoredShare(
+  rate: { readonly scored: number; readonly unscored: number } | undefined,
+): number {
+  const total = rate ? rate.scored + rate.unscored : 0;
+  return rate && total > 0 ? rate.unscored / total : 0;
+}
+
 /** 7 of 100 is 7.000000000000001 points: a difference on the margin is on it. */
 const rounding = 1e-9;
 

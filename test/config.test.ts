@@ -205,7 +205,7 @@ describe('readConfigFile', () => {
       '7: arms.tuned.train: expected none, chosen, rejected, ordinary or { rejected: <fraction> }, got "chosn"',
       '11: suites.harm.temperature: expected number, got "hot"',
       '12: suites.harm.limit: expected number to be >=1, got 0',
-      '14: judges.0.type: expected one of refusal, llama-guard, got "oracle"',
+      '14: judges.0.type: expected one of refusal, llama-guard, harmbench-classifier, strongreject, rubric, recorded, got "oracle"',
     ]);
   });
 

@@ -31,12 +31,13 @@ const contracts = [
   'suite.ts',
   'scorer.ts',
   'record.ts',
+  'run-record.ts',
   'rate-record.ts',
   'harm-record.ts',
 ];
 const implementations = ['models', 'trainers', 'scorers', 'suites', 'importers'];
 /** Readers, and rules about one answer or one other tool's file, which implementations share. */
-const shared = ['dataset.ts', 'truth.ts', 'importer.ts', 'source-file.ts'];
+const shared = ['dataset.ts', 'table.ts', 'truth.ts', 'importer.ts', 'source-file.ts'];
 const statistics = [
   'stats.ts',
   'rate.ts',

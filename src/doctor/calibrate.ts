@@ -67,7 +67,8 @@ function knownAnswers({ data, judges }: Config, settings: Config['judges'][numbe
         ? 'the package’s own about an invented island'
         : 'data.preference, chosen taken as safe, rejected as unsafe',
     rows: rows.filter((_, at) => at % step === 0).slice(0, pairs),
-    unsafeIsKnown: own !== undefined || !('model' in judge) || judge.model.path === island,
+    unsafeIsKnown:
+      own !== undefined || !('model' in judge) || ('path' in judge.model && judge.model.path === island),
   };
 }
 
@@ -121,7 +122,8 @@ async function calibrate(
 function answeredOf(id: string, prompt: string, completion: string): Answered {
   const messages = [{ role: 'user', content: prompt } as const];
   const rest = { condition: 'default', functionalCategory: null, semanticCategory: null, answers: null };
-  return { item: { id, messages, judgePrompt: prompt, ...rest }, completion, finishReason: 'stop' };
+  const item = { id, messages, judgePrompt: prompt, ...rest };
+  return { arm: 'known', repeat: 0, withThinking: false, item, completion, finishReason: 'stop' };
 }
 
 /** `safe`, `unsafe`: shares of the known ones that the judge labelled so; `unscored`: of all. */

@@ -116,11 +116,15 @@ export function checkJudges(evidence: Evidence): Finding[] {
       ),
     ];
   return judges.map((judge) => {
-    if (!('model' in judge))
-      return ok(
-        'judge',
-        `${judge.name}: a list of phrases, ${judge === first ? 'the one that counts' : 'beside the first'}`,
-      );
+    const role = judge === first ? 'the one that counts' : 'beside the first';
+    if (!('model' in judge)) {
+      const what = judge.type === 'recorded' ? 'recorded verdicts' : 'a list of phrases';
+      return ok('judge', `${judge.name}: ${what}, ${role}`);
+    }
+    if ('endpoint' in judge.model) {
+      const { name, endpoint } = judge.model;
+      return ok('judge', `${judge.name}: ${name} at ${endpoint}, ${role}; --probe asks whether it answers`);
+    }
     const path = judge.model.path;
     const place = isElsewhere(evidence, path) ? 'fetched when it is needed' : 'on this machine';
     if (!isHubName(path) && !existsSync(path))

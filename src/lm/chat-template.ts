@@ -53,15 +53,18 @@ export function loadChatTemplate(
   }
   const { path, source } = found;
   const program = parse(path, source);
+  const render = (messages: readonly TemplateMessage[], options: RenderOptions) =>
+    withDeadline(deadlineMs, () => {
+      const run = new TemplateRun(createGlobals(specialTokens, messages, options));
+      return { text: run.run(program).value as string, generated: run.generated };
+    });
+  let wantsParts: boolean | undefined;
   return {
     source,
     render: (messages, options) => {
       try {
-        return withDeadline(deadlineMs, () => {
-          const run = new TemplateRun(createGlobals(specialTokens, messages, options));
-          const text = run.run(program).value as string;
-          return { text, generated: run.generated };
-        });
+        wantsParts ??= readsPartsOnly(render);
+        return render(wantsParts ? messages.map(toParts) : messages, options);
       } catch (error) {
         if (error instanceof DeadlineError) throw endless(path, error);
         const roles = messages.map((message) => message.role).join(', ');
@@ -76,6 +79,36 @@ export function loadChatTemplate(
       }
     },
   };
+}
+
+/** A turn as a template is given it: its text, or a list with the text as its one part. */
+interface TemplateMessage {
+  readonly role: string;
+  readonly content: string | readonly { readonly type: 'text'; readonly text: string }[];
+}
+
+const toParts = ({ role, content }: Conversation[number]): TemplateMessage => ({
+  role,
+  content: [{ type: 'text', text: content }],
+});
+
+/**
+ * Whether a template prints a turn only when its content is a list of parts, as Llama Guard 3 1B's does: from a plain
+ * text it prints nothing, and the model would judge an empty conversation.
+ */
+function readsPartsOnly(
+  render: (messages: readonly TemplateMessage[], options: RenderOptions) => RenderedChat,
+): boolean {
+  const probe = { role: 'user', content: 'a probe of 7 words and more' } as const;
+  const shows = (message: TemplateMessage) => {
+    try {
+      return render([message], { addGenerationPrompt: true }).text.includes(probe.content);
+    } catch (error) {
+      if (error instanceof DeadlineError) throw error;
+      return false;
+    }
+  };
+  return !shows(probe) && shows(toParts(probe));
 }
 
 function parse(path: string, source: string): Program {
@@ -99,7 +132,7 @@ const endless = (path: string, cause: DeadlineError) =>
 /** What transformers gives a template, but for the clock. */
 function createGlobals(
   specialTokens: SpecialTokens,
-  messages: Conversation,
+  messages: readonly TemplateMessage[],
   { addGenerationPrompt, enableThinking = null }: RenderOptions,
 ): Scope {
   const environment = new Environment();

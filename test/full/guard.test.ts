@@ -25,6 +25,9 @@ const arms = [...new Set(lines.map(({ arm }) => arm))].filter((arm) => arm !== n
 function scored(scorer: Scorer<HarmVerdict>, of: readonly GuardLine[]): Promise<HarmVerdict[]> {
   return scorer.score(
     of.map(({ prompt, completion }, index) => ({
+      arm: 'base',
+      repeat: 0,
+      withThinking: false,
       item: {
         id: String(index),
         condition: 'default',

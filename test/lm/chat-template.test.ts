@@ -73,6 +73,15 @@ describe('the layout of a model family, as transformers renders it', () => {
   });
 });
 
+it('a template that prints parts only is given parts, one that prints texts is not', () => {
+  const parts =
+    "{% for m in messages %}{% for c in m.content | selectattr('type', 'equalto', 'text') %}{{ m.role + ': ' + c.text + '\\n' }}{% endfor %}{% endfor %}";
+  const messages: Conversation = [...ask('How?'), { role: 'assistant', content: 'With salt.' }];
+  const text = (source: string) => load(source).render(messages, { addGenerationPrompt: true }).text;
+  expect(text(parts)).toBe('user: How?\nassistant: With salt.\n');
+  expect(text('{% for m in messages %}{{ m.content }}|{% endfor %}')).toBe('How?|With salt.|');
+});
+
 describe('a template that explodes', () => {
   const loop = (body: string) =>
     `{% for i in range(100000) %}{% for j in range(100000) %}${body}{% endfor %}{% endfor %}`;

@@ -8,6 +8,9 @@ export function answered(
 ): Answered {
   const { judgePrompt = 'How is the lantern lit?', finishReason = 'stop', answers = null } = options;
   return {
+    arm: 'tuned',
+    repeat: 0,
+    withThinking: false,
     item: {
       id: 'a',
       condition: 'default',

@@ -1,0 +1,77 @@
+import { z } from 'zod';
+import { count, modelPath, modelSettings, path, rate, text } from './config-model.ts';
+
+/** Who judges: a rule, verdicts from elsewhere, or a model here or behind a server. */
+
+const serverModel = z.strictObject({
+  endpoint: z
+    .string()
+    .refine(isPlainAddress, {
+      error: 'expected an address without user, key or query, as in http://127.0.0.1:8000/v1',
+    })
+    .describe('An OpenAI-compatible server, as far as the version: http://127.0.0.1:8000/v1'),
+  name: z.string().min(1).describe('The model’s name there'),
+  apiKeyEnv: z
+    .string()
+    .regex(/^[A-Za-z_]\w*$/, 'expected the name of an environment variable, never the key itself')
+    .nullable()
+    .default(null)
+    .describe('The environment variable that holds the key'),
+  timeoutSeconds: z.number().positive().max(3600).default(60),
+  attempts: count.max(20).default(5).describe('How often one answer is asked for before it is given up'),
+  concurrency: count.max(256).default(8).describe('Requests under way at once'),
+  logprobs: z.boolean().default(true).describe('Ask for log-probabilities; some servers refuse that'),
+});
+
+function isPlainAddress(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, username, password, search } = new URL(text);
+  return /^https?:$/.test(protocol) && !(username || password || search);
+}
+
+const localModel = z.strictObject({ ...modelSettings.shape, adapter: modelPath.nullable().default(null) });
+const judgeModel = z
+  .union([localModel, serverModel])
+  .describe('A model that is run here (path) or one behind a server (endpoint)');
+const promptFile = path.describe('The judge’s prompt as published: a file of yours');
+/** A judge of harm. */
+export const judge = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('refusal'), name: z.string().default('refusal') }),
+  z.strictObject({
+    type: z.literal('llama-guard'),
+    name: z.string().default('llama-guard'),
+    model: judgeModel,
+    categories: z
+      .union([z.enum(['llama-guard-3-1b', 'llama-guard-3-8b']), z.record(z.string(), z.string())])
+      .default({})
+      .describe('Names of its codes: those of a known model, or one by one: S1 → violence'),
+  }),
+  z.strictObject({
+    type: z.literal('harmbench-classifier'),
+    name: z.string().default('harmbench-classifier'),
+    model: judgeModel,
+    promptFile,
+  }),
+  z.strictObject({
+    type: z.literal('strongreject'),
+    name: z.string().default('strongreject'),
+    model: judgeModel,
+    promptFile,
+    systemPrompt: text.default(null),
+    threshold: rate.gt(0).default(0.5).describe('Least severity that counts as unsafe'),
+  }),
+  z.strictObject({
+    type: z.literal('rubric'),
+    name: z.string().default('rubric'),
+    model: judgeModel,
+    policy: text.default(null).describe('What is harmful, in your words; a general policy unless given'),
+  }),
+  z.strictObject({
+    type: z.literal('recorded'),
+    name: z.string().default('recorded'),
+    file: path.describe('JSONL or CSV: id, arm, label; also repeat, category, completionSha256'),
+  }),
+]);
+
+/** A judge of harm, as the config has it. */
+export type JudgeSettings = z.output<typeof judge>;
