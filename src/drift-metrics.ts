@@ -22,7 +22,7 @@ const baseCondition = 'base_prompt';
 const eceBins = 10;
 
 /** One answer. */
-interface Answer {
+export interface Answer {
   readonly correct: boolean;
   readonly adopted: boolean;
   readonly exactMatch: boolean;
@@ -33,7 +33,7 @@ interface Answer {
 }
 
 /** Answers by question, one per repeat; null where there is none. */
-type Answers = ReadonlyMap<string, readonly (Answer | null)[]>;
+export type Answers = ReadonlyMap<string, readonly (Answer | null)[]>;
 
 /** Whether a verdict says correct, in either mode. */
 export const isCorrect =
@@ -72,7 +72,8 @@ function readAnswer({ record, verdict }: Completion<'drift'>, mode: DriftMode): 
   };
 }
 
-function answersByCondition(rows: readonly Row<'drift'>[], mode: DriftMode): Map<string, Answers> {
+/** Every question's answers, by condition in the plan's order. */
+export function answersByCondition(rows: readonly Row<'drift'>[], mode: DriftMode): Map<string, Answers> {
   const conditions = new Map<string, Map<string, (Answer | null)[]>>();
   for (const { item, completions } of rows) {
     const answers = conditions.get(item.condition) ?? new Map<string, (Answer | null)[]>();
@@ -89,8 +90,13 @@ function answersByCondition(rows: readonly Row<'drift'>[], mode: DriftMode): Map
 export function driftMetrics(rows: readonly Row<'drift'>[], mode: DriftMode): Record<string, DriftSummary> {
   const conditions = answersByCondition(rows, mode);
   const base: Answers = conditions.get(baseCondition) ?? new Map();
+  const repeats = new Map(rows.map(({ item }) => [item.condition, item.contextRepeats]));
   return Object.fromEntries(
-    [...conditions].map(([name, answers]) => [name, summariseCondition(answers, base, mode)]),
+    [...conditions].map(([name, answers]) => {
+      const contextRepeats = repeats.get(name);
+      const dose = contextRepeats !== undefined && { contextRepeats };
+      return [name, { ...summariseCondition(answers, base, mode), ...dose }];
+    }),
   );
 }
 
@@ -129,7 +135,11 @@ function summariseCondition(answers: Answers, base: Answers, mode: DriftMode): D
 }
 
 /** Tallies by question; with `known`, only over repeats the same arm had right there. */
-function tallyAnswers(answers: Answers, positive: (answer: Answer) => boolean, known?: Answers): Tallies {
+export function tallyAnswers(
+  answers: Answers,
+  positive: (answer: Answer) => boolean,
+  known?: Answers,
+): Tallies {
   return new Map(
     [...answers].map(([id, repeats]): [string, Tally] => {
       const asked = known ? repeats.filter((_, repeat) => known.get(id)?.[repeat]?.correct) : repeats;
@@ -140,7 +150,7 @@ function tallyAnswers(answers: Answers, positive: (answer: Answer) => boolean, k
 }
 
 /** Answers that changed from `from` to its opposite against the same arm's base prompt; null where that was not asked. */
-function countFlips(answers: Answers, base: Answers, from: boolean): number | null {
+export function countFlips(answers: Answers, base: Answers, from: boolean): number | null {
   if (base.size === 0) return null;
   let flips = 0;
   for (const [id, repeats] of answers) {

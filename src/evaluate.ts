@@ -1,3 +1,4 @@
+import { askBatch, type BatchAnswer } from './ask-batch.ts';
 import { AuditError, throwIfAborted } from './errors.ts';
 import { sha256Json } from './hash.ts';
 import type { Generation, LanguageModel, RenderedPrompt } from './model.ts';
@@ -105,11 +106,7 @@ export async function evaluate(options: EvaluateOptions): Promise<ItemRecord[]> 
       if (finished.has(key)) continue;
       throwIfAborted(signal);
       const start = performance.now();
-      const generations = await model.generate(
-        prompts.map(({ item, seed }) => ({ messages: item.messages, seed })),
-        suite.decoding,
-        signal,
-      );
+      const generations = await askBatch(model, prompts, suite.decoding, signal);
       const milliseconds = (performance.now() - start) / prompts.length;
       const records = prompts.map((prompt, at) =>
         toRecord(arm, suite, key, prompt, generations[at], milliseconds),
@@ -141,6 +138,7 @@ function batchKey(arm: string, model: LanguageModel, suite: Suite, prompts: Plan
       repeat,
       rendered.sha256,
       seed,
+      ...(item.key?.choices ? [item.key.choices] : []),
     ]),
   });
 }
@@ -150,7 +148,7 @@ function toRecord(
   suite: Suite,
   key: string,
   { item, repeat, rendered }: PlannedPrompt,
-  generation: Generation | undefined,
+  generation: BatchAnswer | undefined,
   milliseconds: number,
 ): ItemRecord {
   if (!generation) throw new Error(`internal: the model gave no answer to item ${item.id}`);
@@ -163,7 +161,10 @@ function toRecord(
       },
     );
   }
-  const { thinking, answer, thinkingTokens } = splitThinking(rendered.text, generation);
+  const { choiceLogProbabilities } = generation;
+  const { thinking, answer, thinkingTokens } = choiceLogProbabilities
+    ? { thinking: null, answer: generation.text, thinkingTokens: 0 }
+    : splitThinking(rendered.text, generation);
   return {
     schema: 'aftertune/item@1',
     arm,
@@ -176,6 +177,7 @@ function toRecord(
     promptTokens: generation.promptTokens,
     completion: answer,
     ...(thinking !== null && { thinking, thinkingTokens }),
+    ...(choiceLogProbabilities && { choiceLogProbabilities }),
     finishReason: generation.finishReason,
     ...scoreTokens(generation.tokens, thinkingTokens),
     milliseconds: Math.round(milliseconds * 1000) / 1000,

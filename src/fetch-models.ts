@@ -15,19 +15,34 @@ interface Hooks {
  * @throws AuditError before anything large is fetched where one of them cannot be had.
  */
 export async function fetchModels(config: Config, hooks: Hooks): Promise<Config> {
-  const judges = config.judges.flatMap((judge) => ('model' in judge ? [judge.model] : []));
+  const entropy = config.suites.drift?.semanticEntropy;
+  const judges = [
+    ...config.judges.flatMap((judge) => ('model' in judge ? [judge.model] : [])),
+    ...(entropy?.judge ? [entropy.judge] : []),
+  ];
   const models = [config.model.path, ...judges.map(({ path }) => path)];
   const adapters = [...config.arms, ...judges].flatMap(({ adapter }) => adapter ?? []);
   const pin = await fetchPaths(models, adapters, hooks);
+  const pinJudge = <T extends { path: string; adapter: string | null }>(model: T): T => ({
+    ...model,
+    path: pin(model.path),
+    adapter: model.adapter && pin(model.adapter),
+  });
+  const { drift } = config.suites;
   return {
     ...config,
     model: { ...config.model, path: pin(config.model.path) },
     arms: config.arms.map((arm) => ({ ...arm, adapter: arm.adapter && pin(arm.adapter) })),
-    judges: config.judges.map((judge) => {
-      if (!('model' in judge)) return judge;
-      const { path, adapter } = judge.model;
-      return { ...judge, model: { ...judge.model, path: pin(path), adapter: adapter && pin(adapter) } };
-    }),
+    judges: config.judges.map((judge) =>
+      'model' in judge ? { ...judge, model: pinJudge(judge.model) } : judge,
+    ),
+    ...(drift &&
+      entropy?.judge && {
+        suites: {
+          ...config.suites,
+          drift: { ...drift, semanticEntropy: { ...entropy, judge: pinJudge(entropy.judge) } },
+        },
+      }),
   };
 }
 

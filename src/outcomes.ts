@@ -3,7 +3,10 @@ import type { ItemRecord, VerdictRecord } from './record.ts';
 import type { SuiteItem, SuiteKind } from './suite.ts';
 
 /** One planned prompt: what was to be asked of every arm. */
-export type PlannedItem = Pick<SuiteItem, 'id' | 'condition' | 'functionalCategory' | 'semanticCategory'>;
+export type PlannedItem = Pick<
+  SuiteItem,
+  'id' | 'condition' | 'functionalCategory' | 'semanticCategory' | 'contextRepeats' | 'key'
+>;
 
 /** A suite as planned; a whole `Suite` fits. */
 export interface PlannedSuite {
@@ -52,7 +55,13 @@ export function joinOutcomes(
       verdict,
     ]),
   );
-  const repeats: Record<SuiteKind, number> = { harm: 1, 'over-refusal': 1, drift: 1 };
+  const repeats: Record<SuiteKind, number> = {
+    harm: 1,
+    'over-refusal': 1,
+    drift: 1,
+    'semantic-entropy': 1,
+    utility: 1,
+  };
   for (const { suite, repeat } of items) repeats[suite] = Math.max(repeats[suite], repeat + 1);
   return <K extends SuiteKind>(arm: string, judge: SuiteJudge & { readonly suite: K }) => {
     const planned = suites.filter(({ kind }) => kind === judge.suite).flatMap((suite) => suite.items);

@@ -39,7 +39,8 @@ export async function planAudit(config: Config, builtin: Builtin): Promise<Plan>
   const base = await attempts.run(() => builtin.model(armSource(config, null)));
   try {
     if (base) hashes[config.model.path] = base.fingerprint;
-    const notes: string[] = [];
+    const notes = (suites ?? []).flatMap(({ notes = [] }) => notes);
+    if (base) await attempts.run(() => refuseUnscorable(base, suites ?? []));
     const prompts = base && (await attempts.run(() => renderSuites(base, suites ?? [])));
     for (const source of prompts ? armSources(config) : []) {
       await attempts.run(async () => {
@@ -92,8 +93,12 @@ function armSources(config: Config): ModelSource[] {
   return config.arms.flatMap(({ adapter }) => (adapter === null ? [] : [armSource(config, adapter)]));
 }
 
-function judgeSources({ judges }: Config): ModelSource[] {
-  return judges.flatMap((judge) => ('model' in judge ? [judge.model] : []));
+function judgeSources({ judges, suites }: Config): ModelSource[] {
+  const entailment = suites.drift?.semanticEntropy?.judge;
+  return [
+    ...judges.flatMap((judge) => ('model' in judge ? [judge.model] : [])),
+    ...(entailment ? [entailment] : []),
+  ];
 }
 
 /** A prompt of a suite as the untouched model reads it. */
@@ -109,6 +114,15 @@ async function renderSuites(base: LanguageModel, suites: readonly Suite[]): Prom
   );
   const rendered = await base.render(asked.map(({ messages }) => messages));
   return asked.map((prompt, at) => ({ ...prompt, ...rendered[at]! }));
+}
+
+/** Multiple choice needs likelihoods, which not everybody who runs a model gives. @throws AuditError `unsupported`. */
+function refuseUnscorable({ name, loglikelihood }: LanguageModel, suites: readonly Suite[]): void {
+  const count = suites.flatMap(({ items }) => items).filter(({ key }) => key?.choices).length;
+  if (loglikelihood || count === 0) return;
+  throw new AuditError('unsupported', `${name}: gives no likelihoods, and ${count} questions have choices`, {
+    hint: 'suites.utility.tasks: leave out the multiple choice, or run the model with the embedded engine',
+  });
 }
 
 /** A folder's or a repository's own name, without where it lies. */
@@ -166,6 +180,7 @@ function dataFiles(config: Config): string[] {
     suites.harm?.prompts,
     suites.overRefusal?.prompts,
     suites.drift?.questions,
+    suites.utility?.tasks,
   ];
   return files.filter((path) => path !== undefined);
 }

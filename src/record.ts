@@ -1,8 +1,11 @@
 import { z } from 'zod';
+import { answerSpread, clusterWord, knownSubset } from './drift-record.ts';
+import { interval, paired, share, test } from './rate-record.ts';
+import { pairedUtility, utilitySummary, utilityWord } from './utility-record.ts';
 
 /** The documents of a run folder. The schemas are the contract: `schemas/*.json` is generated from them. */
 
-export const suiteKind = z.enum(['harm', 'over-refusal', 'drift']);
+export const suiteKind = z.enum(['harm', 'over-refusal', 'drift', 'semantic-entropy', 'utility']);
 const finishReason = z.enum(['stop', 'length', 'content_filter']);
 
 /** SHA-256 of the planned batch that made the line (model or judge, prompts, decoding, seeds, repeats): what resuming looks up. */
@@ -31,6 +34,8 @@ export const itemRecord = z.object({
   thinkingTokens: z.int().min(0).optional(),
   /** ln p of each sampled token, 4 decimals, the end-of-turn token included where there is one. */
   logProbabilities: z.array(z.number()),
+  /** Multiple choice, of utility: Σ ln p of every choice in the item's order; `completion` is the likeliest. Nothing was generated. */
+  choiceLogProbabilities: z.array(z.number().nullable()).optional(),
   finishReason,
   uncertainty: uncertainty.nullable(),
   uncertaintyPaper: uncertainty.nullable(),
@@ -97,24 +102,14 @@ export const verdictRecord = z.discriminatedUnion('suite', [
     tokenF1: z.number(),
     paper: z.object({ correct: z.boolean(), adopted: z.boolean() }),
   }),
+  z.object({ ...verdictKey, suite: z.literal('semantic-entropy'), ...clusterWord }),
+  z.object({ ...verdictKey, suite: z.literal('utility'), ...utilityWord }),
 ]);
 export type VerdictRecord = z.infer<typeof verdictRecord>;
 export type HarmVerdictRecord = Extract<VerdictRecord, { suite: 'harm' }>;
 export type OverRefusalVerdictRecord = Extract<VerdictRecord, { suite: 'over-refusal' }>;
 export type DriftVerdictRecord = Extract<VerdictRecord, { suite: 'drift' }>;
 
-const interval = z.tuple([z.number(), z.number()]).nullable();
-/** Counts are completions; with several repeats the rate is the mean of the items' shares, and the last two fields are there. */
-const share = {
-  scored: z.int(),
-  unscored: z.int(),
-  rate: z.number().nullable(),
-  ci95: interval,
-  bounds: interval,
-  repeats: z.int().optional(),
-  /** Share of items with at least one such completion among their repeats. */
-  worstOfRepeats: z.number().nullable().optional(),
-};
 export const harmRate = z.object({ unsafe: z.int(), ...share });
 export const refusalRate = z.object({ refused: z.int(), ...share });
 export type HarmRate = z.infer<typeof harmRate>;
@@ -155,20 +150,17 @@ export const driftSummary = z.object({
   truncatedMass: z.number().nullable(),
   correct: uncertaintySplit,
   incorrect: uncertaintySplit,
+  /** How often the context was stated, where several numbers were asked for. */
+  contextRepeats: z.int().optional(),
+  /** Among what the same arm, and what the base arm, had right under the base prompt; with `knownSubset`. */
+  knownByArm: knownSubset.optional(),
+  knownByBase: knownSubset.optional(),
+  /** Over meanings, told apart by a judge of entailment; over normalised answers, where there is none. */
+  semanticEntropy: answerSpread.optional(),
+  answerEntropy: answerSpread.optional(),
 });
 export type DriftSummary = z.infer<typeof driftSummary>;
 
-/** With several repeats `mcnemarP` is null, `signFlipP` is there, and gains and losses are items whose share rose or fell. */
-const test = {
-  mcnemarP: z.number().nullable(),
-  signFlipP: z.number().nullable().optional(),
-  /** Holm-adjusted over all gated metrics of all arms; null where no verdict rests on it. */
-  mcnemarPHolm: z.number().nullable(),
-  pairs: z.int(),
-  /** Items without a score in one of the two arms. */
-  dropped: z.int(),
-};
-const paired = { deltaPoints: z.number().nullable(), ci95Points: interval, ...test };
 export const pairedHarm = z.object({ ...paired, safeToUnsafe: z.int(), unsafeToSafe: z.int() });
 export const pairedRefusal = z.object({ ...paired, answeredToRefused: z.int(), refusedToAnswered: z.int() });
 export const pairedDrift = z.object({
@@ -204,6 +196,7 @@ const armSummary = z.object({
   driftPaper: z.record(z.string(), driftSummary).optional(),
   /** Right→wrong under a false context beyond right→wrong under a random one, points, with the count of questions known. */
   flipExcess: z.object({ points: z.number().nullable(), ci95Points: interval, known: z.int() }).optional(),
+  utility: utilitySummary.optional(),
   training: z
     .object({
       rows: z.int(),
@@ -227,6 +220,7 @@ const comparison = z.object({
   harmHeadline: pairedHarm.optional(),
   overRefusal: pairedRefusal.optional(),
   drift: z.record(z.string(), pairedDrift).optional(),
+  utility: pairedUtility.optional(),
   gated: z.boolean(),
   verdicts: z.record(z.string(), verdict),
   /** Items needed for 80 % power to PASS when nothing changed, per gated metric. */
@@ -250,7 +244,13 @@ export const summary = z.object({
     verdict,
     exitCode: z.int(),
     strict: z.boolean(),
-    marginsPoints: z.object({ harm: z.number(), overRefusal: z.number(), accuracy: z.number() }),
+    marginsPoints: z.object({
+      harm: z.number(),
+      overRefusal: z.number(),
+      accuracy: z.number(),
+      /** Absent: utility is not gated. */
+      utility: z.number().optional(),
+    }),
   }),
   caveats: z.array(z.string()),
   errata: z

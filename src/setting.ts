@@ -10,6 +10,8 @@ const suiteItem = z.object({
   functionalCategory: z.string().nullable(),
   semanticCategory: z.string().nullable(),
   answers: z.object({ gold: z.array(z.string()), wrong: z.string() }).nullable(),
+  contextRepeats: z.int().exactOptional(),
+  key: z.object({ choices: z.array(z.string()).nullable(), gold: z.array(z.string()) }).exactOptional(),
 });
 const trainingStep = z.object({
   step: z.int(),

@@ -11,13 +11,25 @@ import {
   toPairedDrift,
   toPairedHarm,
   toPairedRefusal,
+  toPairedUtility,
 } from './compare.ts';
 import { type DriftMode, driftMetrics, flipExcess } from './drift-metrics.ts';
+import { knownSubsets } from './known-subset.ts';
 import { harmMetrics, overRefusalMetrics } from './metrics.ts';
 import { joinOutcomes, type PlannedSuite, type Row, type RowsOf, type SuiteJudge } from './outcomes.ts';
-import type { ArmSummary, Comparison, ItemRecord, Summary, Verdict, VerdictRecord } from './record.ts';
+import type {
+  ArmSummary,
+  Comparison,
+  DriftSummary,
+  ItemRecord,
+  Summary,
+  Verdict,
+  VerdictRecord,
+} from './record.ts';
+import { answerSpreads } from './semantic-entropy.ts';
 import { cohenKappa, holm } from './stats.ts';
 import type { SuiteKind } from './suite.ts';
+import { utilityMetrics } from './utility-metrics.ts';
 import { decideVerdict, verdictExitCode, worstVerdict } from './verdict.ts';
 
 export type { PlannedItem, PlannedSuite, SuiteJudge } from './outcomes.ts';
@@ -51,6 +63,8 @@ export interface SummaryInput {
   readonly notes?: readonly string[];
   /** `default` puts the paper's way under `driftPaper`; `paper` (recorded outcomes) gives that alone. */
   readonly driftMode?: DriftMode;
+  /** Also what became of the questions that an arm, and the base, had right without a context. */
+  readonly knownSubset?: boolean;
 }
 
 /** The result of a run: every number of summary.json from its records. Pure; equal input gives equal bytes. */
@@ -61,7 +75,7 @@ export function summarise(input: SummaryInput): Summary {
   const base = rows.get(baseArm);
   if (!base) throw new Error(`internal: the base arm ${baseArm} is not among the arms`);
   const others = input.arms.filter(({ name }) => name !== baseArm);
-  const compared = others.map(({ name }) => compareArm(rows.get(name)!, base, mode));
+  const compared = others.map(({ name }) => compareArm(rows.get(name)!, base, mode, gate.marginsPoints));
   const adjusted = adjustTogether(compared);
   const comparisons = others.map(({ gated }, i) => writeComparison(compared[i]!, adjusted[i]!, gated, gate));
   const verdict = worstVerdict(
@@ -73,7 +87,7 @@ export function summarise(input: SummaryInput): Summary {
     arms: Object.fromEntries(
       input.arms.map(({ name, training }) => [
         name,
-        { ...summariseArm(input, rowsOf, name, rows.get(name)!, mode), training },
+        { ...summariseArm(input, rowsOf, name, rows.get(name)!, base), training },
       ]),
     ),
     comparisons: Object.fromEntries(others.map(({ name }, i) => [name, comparisons[i]!])),
@@ -101,33 +115,82 @@ function judgesOf<K extends SuiteKind>({ judges }: SummaryInput, suite: K): (Sui
 
 /** The arm's rows as the first judge of each planned suite saw them. */
 function readArm(input: SummaryInput, rowsOf: RowsOf, arm: string): ArmRows {
-  const read = <K extends SuiteKind>(suite: K): Row<K>[] | null => {
-    if (!input.suites.some(({ kind }) => kind === suite)) return null;
-    const judge = judgesOf(input, suite)[0];
-    if (!judge) throw new Error(`internal: no judge for the ${suite} suite`);
-    return rowsOf(arm, judge);
-  };
+  const read = <K extends SuiteKind>(suite: K) => readSuite(input, rowsOf, arm, suite);
   const [harm, overRefusal, drift] = [read('harm'), read('over-refusal'), read('drift')];
-  return { ...(harm && { harm }), ...(overRefusal && { overRefusal }), ...(drift && { drift }) };
+  const utility = read('utility');
+  return {
+    ...(harm && { harm }),
+    ...(overRefusal && { overRefusal }),
+    ...(drift && { drift }),
+    ...(utility && { utility }),
+  };
+}
+
+/** As the suite's first judge saw it; null where the suite was not planned. */
+function readSuite<K extends SuiteKind>(
+  input: SummaryInput,
+  rowsOf: RowsOf,
+  arm: string,
+  suite: K,
+): Row<K>[] | null {
+  if (!input.suites.some(({ kind }) => kind === suite)) return null;
+  const judge = judgesOf(input, suite)[0];
+  if (!judge) throw new Error(`internal: no judge for the ${suite} suite`);
+  return rowsOf(arm, judge);
 }
 
 function summariseArm(
   input: SummaryInput,
   rowsOf: RowsOf,
   arm: string,
-  { harm, overRefusal, drift }: ArmRows,
-  mode: DriftMode,
+  { harm, overRefusal, drift, utility }: ArmRows,
+  base: ArmRows,
 ): Omit<ArmSummary, 'training'> {
   const byJudge = () =>
     Object.fromEntries(judgesOf(input, 'harm').map((judge) => [judge.name, rowsOf(arm, judge)]));
+  const { driftMode: mode = 'default' } = input;
+  const samples = readSuite(input, rowsOf, arm, 'semantic-entropy') ?? [];
+  const knowledge = (rows: readonly Row<'drift'>[], how: DriftMode) =>
+    extend(driftMetrics(rows, how), how, {
+      samples,
+      rows,
+      baseRows: (input.knownSubset && base.drift) || null,
+    });
   const excess = drift && flipExcess(drift, mode);
   return {
     ...(harm && { harm: harmMetrics(harm, byJudge()) }),
     ...(overRefusal && { overRefusal: overRefusalMetrics(overRefusal) }),
-    ...(drift && { drift: driftMetrics(drift, mode) }),
-    ...(drift && mode === 'default' && { driftPaper: driftMetrics(drift, 'paper') }),
+    ...(drift && { drift: knowledge(drift, mode) }),
+    ...(drift && mode === 'default' && { driftPaper: knowledge(drift, 'paper') }),
     ...(excess && { flipExcess: excess }),
+    ...(utility && { utility: utilityMetrics(utility) }),
   };
+}
+
+/** Every condition's summary with what only some runs have. */
+function extend(
+  conditions: Record<string, DriftSummary>,
+  mode: DriftMode,
+  {
+    samples,
+    rows,
+    baseRows,
+  }: {
+    readonly samples: readonly Row<'semantic-entropy'>[];
+    readonly rows: readonly Row<'drift'>[];
+    /** Null: no known subsets. */
+    readonly baseRows: readonly Row<'drift'>[] | null;
+  },
+): Record<string, DriftSummary> {
+  const known = baseRows ? knownSubsets(rows, baseRows, mode) : {};
+  const spreads = answerSpreads(samples, rows, mode);
+  return Object.fromEntries(
+    Object.entries(conditions).map(([name, own]) => {
+      const found = spreads.get(name);
+      const field = found?.method === 'entailment' ? 'semanticEntropy' : 'answerEntropy';
+      return [name, { ...own, ...known[name], ...(found && { [field]: found.spread }) }];
+    }),
+  );
 }
 
 type Adjusted = Partial<Record<GatedMetric, number | null>>;
@@ -146,14 +209,15 @@ function adjustTogether(comparisons: readonly ArmComparison[]): Adjusted[] {
 }
 
 function writeComparison(
-  { harm, drift, gated: metrics }: ArmComparison,
+  { harm, drift, utility, gated: metrics }: ArmComparison,
   adjusted: Adjusted,
   gated: boolean,
   { marginsPoints, strict }: GateSettings,
 ): Comparison {
   const present = gatedMetrics.flatMap((metric) => {
     const compared = metrics[metric];
-    return compared ? [{ metric, compared, margin: marginsPoints[marginOf[metric]] }] : [];
+    const margin = marginsPoints[marginOf[metric]];
+    return compared && margin !== undefined ? [{ metric, compared, margin }] : [];
   });
   const conditions = Object.entries(drift ?? {});
   return {
@@ -172,6 +236,7 @@ function writeComparison(
         ]),
       ),
     }),
+    ...(utility && { utility: toPairedUtility(utility, adjusted.utility ?? null) }),
     gated,
     verdicts: Object.fromEntries(
       present.map(({ metric, compared, margin }) => [

@@ -25,15 +25,27 @@ const importsOf = new Map(
 );
 
 const foundation = ['errors.ts', 'random.ts', 'hash.ts', 'files.ts', 'conversation.ts', 'hub'];
-const contracts = ['model.ts', 'trainer.ts', 'suite.ts', 'scorer.ts', 'record.ts'];
+const contracts = [
+  'model.ts',
+  'trainer.ts',
+  'suite.ts',
+  'scorer.ts',
+  'record.ts',
+  'rate-record.ts',
+  'drift-record.ts',
+  'utility-record.ts',
+];
 const implementations = ['models', 'trainers', 'scorers', 'suites'];
 /** Readers and rules about one answer, which implementations share. */
-const shared = ['dataset.ts', 'truth.ts'];
+const shared = ['dataset.ts', 'truth.ts', 'choices.ts', 'utility-tasks.ts'];
 const statistics = ['stats.ts', 'rate.ts', 'bootstrap.ts', 'calibration.ts', 'distributions.ts'];
 const summary = [
   'outcomes.ts',
   'metrics.ts',
   'drift-metrics.ts',
+  'known-subset.ts',
+  'semantic-entropy.ts',
+  'utility-metrics.ts',
   'compare.ts',
   'verdict.ts',
   'caveats.ts',
