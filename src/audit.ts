@@ -65,6 +65,7 @@ export async function audit(input: ConfigInput, options: AuditOptions = {}): Pro
       gate: run.config.gate,
       notes: run.plan.notes,
       ...(refusalTokens && { margins, refusalTokens: describeTokens(refusalTokens) }),
+      knownSubset: run.config.suites.drift?.knownSubset ?? false,
     });
     await writeResults(run, trained, answers, verdicts, summary);
     await run.store.finish();
@@ -213,6 +214,8 @@ async function askArms(
 }
 
 function repeatsOf({ suites }: Config, { kind }: Suite): number {
+  if (kind === 'utility') return 1;
+  if (kind === 'semantic-entropy') return suites.drift?.semanticEntropy?.samples ?? 1;
   const settings = { harm: suites.harm, 'over-refusal': suites.overRefusal, drift: suites.drift };
   return settings[kind]?.repeats ?? 1;
 }
@@ -238,6 +241,9 @@ async function judgeAnswers({ config, parts, store, options }: Run, answers: rea
   for (const settings of config.judges) await label('harm', () => parts.harmJudge(settings));
   await label('over-refusal', () => parts.refusalJudge());
   await label('drift', () => parts.truthJudge());
+  const entailment = config.suites.drift?.semanticEntropy?.judge;
+  await label('semantic-entropy', () => parts.clusterJudge(entailment ?? null));
+  await label('utility', () => parts.utilityJudge());
   return { judges, verdicts };
 }
 

@@ -5,7 +5,14 @@ import { AuditError } from './errors.ts';
 import { localPath } from './hub/cache.ts';
 import type { Decoding, LanguageModel, ModelOptions } from './model.ts';
 import { createRandom } from './random.ts';
-import type { HarmVerdict, RefusalVerdict, Scorer, TruthVerdict } from './scorer.ts';
+import type {
+  ClusterVerdict,
+  HarmVerdict,
+  RefusalVerdict,
+  Scorer,
+  TruthVerdict,
+  UtilityVerdict,
+} from './scorer.ts';
 import type { Suite } from './suite.ts';
 import type { Trainer } from './trainer.ts';
 
@@ -31,6 +38,9 @@ export interface Builtin {
   harmJudge(settings: JudgeSettings): Promise<Scorer<HarmVerdict>>;
   refusalJudge(): Promise<Scorer<RefusalVerdict>>;
   truthJudge(): Promise<Scorer<TruthVerdict>>;
+  /** Tells which sampled answers mean the same: by a model where there is one, else by their text. */
+  clusterJudge(source: ModelSource | null): Promise<Scorer<ClusterVerdict>>;
+  utilityJudge(): Promise<Scorer<UtilityVerdict>>;
 }
 
 /** Who runs models, by name. Each is imported when it is asked for: reports and lists need no engine. */
@@ -66,6 +76,11 @@ export const builtin: Builtin = {
   harmJudge: openHarmJudge,
   refusalJudge: async () => (await import('./scorers/refusal.ts')).overRefusalJudge(),
   truthJudge: async () => (await import('./scorers/exact.ts')).exactScorer(),
+  clusterJudge: async (source) => {
+    const { answerClusters } = await import('./scorers/answer-clusters.ts');
+    return answerClusters(source && (await builtin.model(source)));
+  },
+  utilityJudge: async () => (await import('./scorers/utility.ts')).utilityScorer(),
 };
 
 function named<T>(table: Readonly<Record<string, T>>, key: string, name: string): T {
@@ -114,7 +129,10 @@ async function openJudgeModel(settings: JudgeModel): Promise<LanguageModel> {
   return (await import('./models/server.ts')).openServerModel(settings);
 }
 
-async function buildSuites({ harm, overRefusal, drift }: Config['suites'], seed: number): Promise<Suite[]> {
+async function buildSuites(
+  { harm, overRefusal, drift, utility }: Config['suites'],
+  seed: number,
+): Promise<Suite[]> {
   const suites: Suite[] = [];
   const data = await import('./dataset.ts');
   if (harm) {
@@ -145,9 +163,23 @@ async function buildSuites({ harm, overRefusal, drift }: Config['suites'], seed:
     );
   }
   if (drift) {
-    const { driftSuite } = await import('./suites/drift.ts');
+    const { driftSuite, entropySuite } = await import('./suites/drift.ts');
     const questions = draw(data.readQuestions(drift.questions), drift.limit, seed);
-    suites.push(driftSuite(questions, { ...drift, decoding: decodingOf(drift, seed), seed }));
+    const options = { ...drift, decoding: decodingOf(drift, seed), seed };
+    suites.push(driftSuite(questions, options));
+    if (drift.semanticEntropy) {
+      const { temperature, limit } = drift.semanticEntropy;
+      const ids = new Set(draw(questions, limit, seed).map(({ id }) => id));
+      const { maxTokens, stop } = options.decoding;
+      const decoding = { maxTokens, temperature, topP: 1, ...(stop && { stop }), seed };
+      suites.push(entropySuite(questions, ids, { ...options, decoding }));
+    }
+  }
+  if (utility) {
+    const { readUtilityTasks } = await import('./utility-tasks.ts');
+    const { utilitySuite } = await import('./suites/utility.ts');
+    const tasks = draw(readUtilityTasks(utility.tasks), utility.limit, seed);
+    suites.push(utilitySuite(tasks, { ...utility, decoding: decodingOf(utility, seed) }));
   }
   return suites;
 }

@@ -245,7 +245,7 @@ function optionsFor(
 
 /** Flags as replacements of the file's values; a path on the command line starts where the command runs. */
 export function overridesOf({ out, seed, preset, limit, set = [] }: RunFlags): Override[] {
-  const suites = ['harm', 'overRefusal', 'drift'].map((suite) => `suites.${suite}.limit`);
+  const suites = ['harm', 'overRefusal', 'drift', 'utility'].map((suite) => `suites.${suite}.limit`);
   return [
     ...(out === undefined ? [] : [{ path: 'out', value: resolve(out) }]),
     ...(seed === undefined ? [] : [{ path: 'seed', value: seed }]),

@@ -2,18 +2,28 @@ import { type DriftMode, isCorrect } from './drift-metrics.ts';
 import { headlineByPrefill, isHeadline, isRefused, isUnsafe } from './metrics.ts';
 import { type Row, tally } from './outcomes.ts';
 import { assumeUnscored, type PairedRate, pairedRateOf, type Tallies, unscoredShare } from './rate.ts';
-import type { PairedDrift, PairedHarm, PairedRefusal } from './record.ts';
+import type { PairedDrift, PairedHarm, PairedRefusal, Summary } from './record.ts';
 import { neededForMean, neededForPairs } from './stats.ts';
+import { isRight } from './utility-metrics.ts';
+import type { PairedUtility } from './utility-record.ts';
 import type { VerdictEvidence } from './verdict.ts';
 
 /** An arm against the base, paired by item. */
 
-/** The gated metrics, in the order they are reported: headline ASR, over-refusal, and accuracy under the base prompt. */
-export const gatedMetrics = ['harmHeadline', 'overRefusal', 'accuracy'] as const;
+/**
+ * What can be gated, in the order it is reported: headline ASR, over-refusal, accuracy under the base prompt, and
+ * utility, where a margin is given for it.
+ */
+export const gatedMetrics = ['harmHeadline', 'overRefusal', 'accuracy', 'utility'] as const;
 export type GatedMetric = (typeof gatedMetrics)[number];
 
 /** Which of the gate's margins a metric is held to. */
-export const marginOf = { harmHeadline: 'harm', overRefusal: 'overRefusal', accuracy: 'accuracy' } as const;
+export const marginOf = {
+  harmHeadline: 'harm',
+  overRefusal: 'overRefusal',
+  accuracy: 'accuracy',
+  utility: 'utility',
+} as const;
 
 /** An arm's rows by suite, as the deciding judges saw them; a suite that was not run is absent. */
 export interface ArmRows {
@@ -22,6 +32,7 @@ export interface ArmRows {
   readonly harmUnderAll?: readonly Row<'harm'>[];
   readonly overRefusal?: readonly Row<'over-refusal'>[];
   readonly drift?: readonly Row<'drift'>[];
+  readonly utility?: readonly Row<'utility'>[];
 }
 
 /** A gated metric's comparison and what its verdict rests on. */
@@ -36,11 +47,17 @@ export interface ArmComparison {
   readonly harmByPrefill?: Readonly<Record<string, PairedRate>>;
   /** By condition. */
   readonly drift?: Readonly<Record<string, PairedRate>>;
+  readonly utility?: PairedRate;
   readonly gated: Readonly<Partial<Record<GatedMetric, GatedComparison>>>;
 }
 
-/** Every paired comparison of one arm with the base. */
-export function compareArm(arm: ArmRows, base: ArmRows, mode: DriftMode): ArmComparison {
+/** Every paired comparison of one arm with the base; a metric without a margin is compared, not gated. */
+export function compareArm(
+  arm: ArmRows,
+  base: ArmRows,
+  mode: DriftMode,
+  margins: Summary['gate']['marginsPoints'],
+): ArmComparison {
   const gated: Partial<Record<GatedMetric, GatedComparison>> = {};
   if (arm.harm && base.harm) gated.harmHeadline = compareHeadline(arm.harm, base.harm);
   if (arm.overRefusal && base.overRefusal) {
@@ -51,6 +68,11 @@ export function compareArm(arm: ArmRows, base: ArmRows, mode: DriftMode): ArmCom
   }
   const drift = arm.drift && base.drift ? compareDrift(arm.drift, base.drift, mode) : undefined;
   if (drift?.base_prompt) gated.accuracy = drift.base_prompt;
+  const utility =
+    arm.utility && base.utility
+      ? compareBenefitSide(tally(arm.utility, isRight), tally(base.utility, isRight))
+      : undefined;
+  if (utility && margins.utility !== undefined) gated.utility = utility;
   return {
     ...(arm.harm && base.harm
       ? { harm: pairedRateOf(tally(arm.harm, isUnsafe), tally(base.harm, isUnsafe)) }
@@ -59,6 +81,7 @@ export function compareArm(arm: ArmRows, base: ArmRows, mode: DriftMode): ArmCom
     ...(drift
       ? { drift: Object.fromEntries(Object.entries(drift).map(([name, { paired }]) => [name, paired])) }
       : {}),
+    ...(utility && { utility: utility.paired }),
     gated,
   };
 }
@@ -157,6 +180,17 @@ export function toPairedRefusal(paired: PairedRate, holm: number | null): Paired
 export function toPairedDrift(paired: PairedRate, holm: number | null): PairedDrift {
   return {
     deltaAccuracyPoints: toPoints(paired.delta),
+    ci95Points: intervalPoints(paired.ci95),
+    gained: paired.rose,
+    lost: paired.fell,
+    ...test(paired, holm),
+  };
+}
+
+/** As `toPairedHarm`. */
+export function toPairedUtility(paired: PairedRate, holm: number | null): PairedUtility {
+  return {
+    deltaPoints: toPoints(paired.delta),
     ci95Points: intervalPoints(paired.ci95),
     gained: paired.rose,
     lost: paired.fell,

@@ -5,7 +5,6 @@ import {
   type ConfigInput,
   configSchema,
   type ParsedConfig,
-  presets,
 } from './config.ts';
 import type { JudgeSettings } from './config-judge.ts';
 import { type ConfigProblem, describeIssue } from './config-problem.ts';
@@ -13,6 +12,7 @@ import { placeData } from './data/resolve.ts';
 import { AuditError } from './errors.ts';
 import { packageRoot } from './files.ts';
 import { isHubName } from './hub/name.ts';
+import { presets } from './presets.ts';
 
 /** Fills in what the preset says and `input` does not; a preset adds no suite that was not asked for. */
 function underPreset(input: unknown): unknown {
@@ -96,7 +96,7 @@ function crossChecks(parsed: ParsedConfig): ConfigProblem[] {
   for (const name of new Set(judges.filter((name, at) => judges.indexOf(name) !== at)))
     add('judges', `two judges are called ${name}; give one another name`);
   if (Object.values(parsed.suites).every((suite) => suite === undefined))
-    add('suites', 'expected at least one of harm, overRefusal, drift');
+    add('suites', 'expected at least one of harm, overRefusal, drift, utility');
   if (parsed.training.warmupSteps > parsed.training.steps)
     add('training/warmupSteps', `more than training.steps (${parsed.training.steps})`);
   const { evaluation, earlyStopping } = parsed.training;
@@ -104,7 +104,7 @@ function crossChecks(parsed: ParsedConfig): ConfigProblem[] {
     add('training/evaluation', 'expected either rows or fraction');
   if (earlyStopping && !evaluation) add('training/earlyStopping', 'training.evaluation is missing');
   for (const [suite, settings] of Object.entries(parsed.suites)) {
-    if (settings && settings.repeats > 1 && settings.temperature === 0) {
+    if (settings && 'repeats' in settings && settings.repeats > 1 && settings.temperature === 0) {
       add(`suites/${suite}/repeats`, 'every repeat is the same at temperature 0; set a temperature');
     }
   }
@@ -126,6 +126,10 @@ function crossChecks(parsed: ParsedConfig): ConfigProblem[] {
     for (const word of words)
       if (!template.includes(word)) add(`suites/drift/${key}`, `${word} does not occur in it`);
   }
+  if (parsed.suites.utility && !parsed.suites.utility.template.includes('{question}'))
+    add('suites/utility/template', '{question} does not occur in it');
+  const doses = [parsed.suites.drift?.contextRepeats ?? 1].flat();
+  if (new Set(doses).size < doses.length) add('suites/drift/contextRepeats', 'a number is in the list twice');
   return problems;
 }
 
@@ -156,7 +160,12 @@ function placeJudges(judges: readonly JudgeSettings[], directory: string): Judge
 function spellOut(parsed: ParsedConfig, directory: string): Config {
   const place = placeIn(directory);
   const placeModel = (path: string) => (isHubName(path) ? path : place(path));
-  const { harm, overRefusal, drift } = parsed.suites;
+  const { harm, overRefusal, drift, utility } = parsed.suites;
+  const placeJudge = <T extends { path: string; adapter: string | null }>(model: T): T => ({
+    ...model,
+    path: placeModel(model.path),
+    adapter: model.adapter === null ? null : placeModel(model.adapter),
+  });
   const baseArm =
     parsed.baseArm ?? Object.keys(parsed.arms).find((name) => parsed.arms[name]?.train === 'none')!;
   const arms = Object.entries(parsed.arms).map(([name, { train, adapter, redTeam }]): ArmSettings => {
@@ -191,7 +200,16 @@ function spellOut(parsed: ParsedConfig, directory: string): Config {
         },
       }),
       ...(overRefusal && { overRefusal: { ...overRefusal, prompts: place(overRefusal.prompts) } }),
-      ...(drift && { drift: { ...drift, questions: place(drift.questions) } }),
+      ...(drift && {
+        drift: {
+          ...drift,
+          questions: place(drift.questions),
+          ...(drift.semanticEntropy?.judge && {
+            semanticEntropy: { ...drift.semanticEntropy, judge: placeJudge(drift.semanticEntropy.judge) },
+          }),
+        },
+      }),
+      ...(utility && { utility: { ...utility, tasks: place(utility.tasks) } }),
     },
     judges: placeJudges(parsed.judges, directory),
     gate: { marginsPoints: parsed.gate.marginsPoints, strict: parsed.gate.strict },

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { count, path, rate, text } from './config-model.ts';
+import { count, modelPath, modelSettings, path, rate, text } from './config-model.ts';
 
 /** What a config says of each suite, with what its keys have in common with others. */
 
@@ -88,7 +88,30 @@ export const drift = z.strictObject({
     .array(z.enum(conditions))
     .min(1)
     .default([...conditions]),
-  contextRepeats: count.max(100).default(1).describe('How often the context is stated'),
+  contextRepeats: z
+    .union([count.max(100), z.array(count.max(100)).min(1)], {
+      error: 'expected a number from 1 to 100, or a list of such numbers',
+    })
+    .default(1)
+    .describe('How often the context is stated; a list, such as [1, 2, 5, 10], gives a dose response'),
+  knownSubset: z
+    .boolean()
+    .optional()
+    .describe(
+      'Also accuracy, adoption and flips among what the arm, and what the base, had right without context',
+    ),
+  semanticEntropy: z
+    .strictObject({
+      samples: z.int().min(10).max(100).default(10).describe('Answers drawn per question'),
+      temperature: z.number().positive().max(5).default(1),
+      limit: count.nullable().default(null).describe('Use this many questions, drawn by the seed'),
+      judge: z
+        .strictObject({ ...modelSettings.shape, adapter: modelPath.nullable().default(null) })
+        .optional()
+        .describe('Tells which answers mean the same; without one, equal texts do (answerEntropy)'),
+    })
+    .optional()
+    .describe('Entropy over the meanings of sampled answers: a generation pass of its own'),
   template: z
     .string()
     .default('{question} Respond with the exact answer only.')
@@ -98,4 +121,13 @@ export const drift = z.strictObject({
     .default('{context} {question} Respond with the exact answer only.')
     .describe('With context: {context} and {question}'),
   ...decoding(64),
+});
+
+const { repeats: _, ...answeredOnce } = decoding(64);
+export const utility = z.strictObject({
+  tasks: path.describe(
+    'Multiple choice and short answers, in the shapes of lm-evaluation-harness or plain JSONL',
+  ),
+  template: z.string().default('{question}').describe('The user’s turn: {question}'),
+  ...answeredOnce,
 });

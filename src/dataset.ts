@@ -1,8 +1,10 @@
 import { basename } from 'node:path';
 import type { Message } from './conversation.ts';
+import { AuditError } from './errors.ts';
 import type { Answers } from './suite.ts';
 import { type Row, type RowProblem, readRows, refuseProblems } from './table.ts';
 import type { TrainingRow } from './trainer.ts';
+import { isSameAnswer } from './truth.ts';
 
 /** Every reader takes JSON lines or CSV. `id` is the row's own where it has one, otherwise its place in the file from 0. */
 
@@ -42,6 +44,8 @@ export interface Question {
   readonly question: string;
   readonly answers: Answers;
   readonly context: string;
+  /** Another question's context as an earlier experiment showed it. */
+  readonly randomContext?: string;
 }
 
 /** Rows of {prompt, chosen, rejected}. @throws AuditError `data` with every problem of the file. */
@@ -140,23 +144,39 @@ export function readBorderlinePrompts(path: string): BorderlinePrompt[] {
 }
 
 /**
- * Rows of {id, question, true_answer, aliases?, wrong_answer, context}; in CSV, aliases are separated by `|`.
- * @throws AuditError `data` with every problem of the file.
+ * Rows of {id, question, true_answer, aliases?, wrong_answer, context, random_context?}; in CSV, aliases are separated by `|`.
+ * @throws AuditError `data` with every problem of the file; also where the wrong answer is a true one.
  */
 export function readQuestions(path: string): Question[] {
-  return readEach(path, (row) => ({
-    id: row.id(),
-    question: row.text('question'),
-    answers: {
-      gold: [...new Set([row.text('true_answer'), ...row.list('aliases')])],
-      wrong: row.text('wrong_answer'),
-    },
-    context: row.text('context'),
-  }));
+  const questions = readEach(path, (row) => {
+    const randomContext = row.optional('random_context');
+    const question = {
+      id: row.id(),
+      question: row.text('question'),
+      answers: {
+        gold: [...new Set([row.text('true_answer'), ...row.list('aliases')])],
+        wrong: row.text('wrong_answer'),
+      },
+      context: row.text('context'),
+      ...(randomContext !== null && { randomContext }),
+    };
+    const { gold, wrong } = question.answers;
+    const same = wrong !== '' && gold.find((answer) => isSameAnswer(answer, wrong));
+    if (same)
+      row.problem(`wrong_answer: ${JSON.stringify(wrong)} is the true answer ${JSON.stringify(same)}`);
+    return question;
+  });
+  const recorded = questions.filter(({ randomContext }) => randomContext !== undefined).length;
+  if (recorded > 0 && recorded < questions.length) {
+    throw new AuditError('data', `${path}: ${recorded} of ${questions.length} rows have a random_context`, {
+      hint: 'give every row one, to be asked as recorded, or none, to have them drawn by the seed',
+    });
+  }
+  return questions;
 }
 
 /** A row that notes what is wrong with it instead of throwing, so that a file's problems come all at once. */
-interface RowReader {
+export interface RowReader {
   has(name: string): boolean;
   id(): string;
   /** Not blank; a number is taken as text. */
@@ -165,11 +185,14 @@ interface RowReader {
   /** In lower case. */
   oneOf(name: string, allowed: readonly string[]): string | null;
   list(name: string): string[];
+  /** As it is in the file. */
+  value(name: string): unknown;
   messages(name: string): Message[];
   problem(text: string): void;
 }
 
-function readEach<T extends { readonly id: string }>(path: string, read: (row: RowReader) => T): T[] {
+/** @throws AuditError `data` with every problem of the file; also when two rows have the same id. */
+export function readEach<T extends { readonly id: string }>(path: string, read: (row: RowReader) => T): T[] {
   const problems: RowProblem[] = [];
   const rows = readRows(path, problems);
   const values = rows.map((row, index) => read(readerOf(row, index, problems)));
@@ -234,6 +257,7 @@ function readerOf({ line, values }: Row, index: number, problems: RowProblem[]):
     optional,
     oneOf,
     list,
+    value: (name) => values[name],
     messages: (name) => readMessages(values[name], problem),
     problem,
   };

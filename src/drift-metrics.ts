@@ -22,7 +22,7 @@ const baseCondition = 'base_prompt';
 const eceBins = 10;
 
 /** One arm's answers under one condition, in columns: a question's repeats lie side by side. */
-interface Answers {
+export interface Answers {
   readonly questions: readonly string[];
   readonly repeats: number;
   /** By answer: 0 where there is none, else the sum of what it is. */
@@ -56,7 +56,8 @@ const confidenceName: Record<DriftMode, string> = {
   paper: 'mean probability of the largest token',
 };
 
-function answersByCondition(rows: readonly Row<'drift'>[], mode: DriftMode): Map<string, Answers> {
+/** Every question's answers, by condition in the plan's order. */
+export function answersByCondition(rows: readonly Row<'drift'>[], mode: DriftMode): Map<string, Answers> {
   const conditions = new Map<string, Row<'drift'>[]>();
   for (const row of rows) {
     const own = conditions.get(row.item.condition);
@@ -119,20 +120,28 @@ export function driftMetrics(rows: readonly Row<'drift'>[], mode: DriftMode): Re
   const conditions = answersByCondition(rows, mode);
   const base = conditions.get(baseCondition) ?? null;
   const placeInBase = placesOf(base);
+  const repeats = new Map(rows.map(({ item }) => [item.condition, item.contextRepeats]));
   return Object.fromEntries(
     [...conditions].map(([name, answers]) => {
       const known = base && { answers: base, places: placesIn(placeInBase, answers) };
-      return [name, summariseCondition(answers, known, mode)];
+      const contextRepeats = repeats.get(name);
+      const dose = contextRepeats !== undefined && { contextRepeats };
+      return [name, { ...summariseCondition(answers, known, mode), ...dose }];
     }),
   );
 }
 
-/** What the same arm answered under the base prompt, and where there each question of a condition is; −1: nowhere. */
-interface Known {
+/** What an arm (as a rule the same) answered under the base prompt, and where there each question of a condition is; −1: nowhere. */
+export interface Known {
   readonly answers: Answers;
   readonly places: Int32Array;
 }
 
+/** Finds the questions of a condition among those of the base prompt. */
+export const knownOf = (base: Answers, answers: Answers): Known => ({
+  answers: base,
+  places: placesIn(placesOf(base), answers),
+});
 const placesOf = (base: Answers | null) => new Map(base?.questions.map((id, place) => [id, place]));
 const placesIn = (placeInBase: ReadonlyMap<string, number>, { questions }: Answers) =>
   Int32Array.from(questions, (id) => placeInBase.get(id) ?? -1);
@@ -144,7 +153,7 @@ function flagsBefore({ answers, places }: Known, question: number, repeat: numbe
 }
 
 function summariseCondition(answers: Answers, known: Known | null, mode: DriftMode): DriftSummary {
-  const accuracy = rateOf(tallyAnswers(answers, (flags) => (flags & correct) !== 0));
+  const accuracy = rateOf(tallyAnswers(answers, isRight));
   const adoption = rateOf(tallyAnswers(answers, isAdopted));
   const judged = judgedOf(answers);
   const area = auroc(judged);
@@ -174,8 +183,10 @@ function summariseCondition(answers: Answers, known: Known | null, mode: DriftMo
   };
 }
 
+/** Whether flags say correct. */
+export const isRight = (flags: number) => (flags & correct) !== 0;
 /** Null where there is no wrong answer to adopt. */
-const isAdopted = (flags: number) => ((flags & adoptable) === 0 ? null : (flags & adopted) !== 0);
+export const isAdopted = (flags: number) => ((flags & adoptable) === 0 ? null : (flags & adopted) !== 0);
 
 /** The answers with a confidence. */
 function judgedOf({ flags, confidence }: Answers): Judged[] {
@@ -188,7 +199,7 @@ function judgedOf({ flags, confidence }: Answers): Judged[] {
 }
 
 /** Tallies by question; with `known`, only over repeats the same arm had right there. */
-function tallyAnswers(
+export function tallyAnswers(
   { questions, repeats, flags }: Answers,
   isPositive: (flags: number) => boolean | null,
   known?: Known,
@@ -215,11 +226,18 @@ function tallyOf(asked: readonly number[], isPositive: (flags: number) => boolea
   };
 }
 
-/** Answers that changed from `from` to its opposite against the same arm's base prompt. */
-function countFlips({ questions, repeats, flags }: Answers, known: Known, from: boolean): number {
+/** Answers that changed from `from` to its opposite against the same arm's base prompt; with `among`, of what is right there. */
+export function countFlips(
+  { questions, repeats, flags }: Answers,
+  known: Known,
+  from: boolean,
+  among?: Known,
+): number {
   let flips = 0;
   for (let at = 0; at < questions.length * repeats; at++) {
-    const before = flagsBefore(known, Math.floor(at / repeats), at % repeats);
+    const place = [Math.floor(at / repeats), at % repeats] as const;
+    if (among && !isRight(flagsBefore(among, ...place))) continue;
+    const before = flagsBefore(known, ...place);
     if (before === 0 || flags[at] === 0) continue;
     const [was, is] = [(before & correct) !== 0, (flags[at]! & correct) !== 0];
     if (was === from && is !== from) flips++;

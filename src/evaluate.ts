@@ -1,3 +1,4 @@
+import { askBatch, type BatchAnswer } from './ask-batch.ts';
 import { AuditError, throwIfAborted } from './errors.ts';
 import { sha256Json } from './hash.ts';
 import type { Generation, LanguageModel, RenderedPrompt } from './model.ts';
@@ -108,15 +109,7 @@ export async function evaluate(options: EvaluateOptions): Promise<ItemRecord[]> 
       if (finished.has(key)) continue;
       throwIfAborted(signal);
       const start = performance.now();
-      const generations = await model.generate(
-        prompts.map(({ item: { messages, prefill }, seed }) => ({
-          messages,
-          seed,
-          ...(prefill && { prefill }),
-        })),
-        suite.decoding,
-        signal,
-      );
+      const generations = await askBatch(model, prompts, suite.decoding, signal);
       const milliseconds = (performance.now() - start) / prompts.length;
       const records = prompts.map((prompt, at) =>
         toRecord(arm, suite, key, prompt, generations[at], milliseconds),
@@ -149,6 +142,7 @@ function batchKey(arm: string, model: LanguageModel, suite: Suite, prompts: Plan
       rendered.sha256,
       seed,
       ...(item.prefill ? [item.prefill] : []),
+      ...(item.key?.choices ? [item.key.choices] : []),
     ]),
   });
 }
@@ -158,7 +152,7 @@ function toRecord(
   suite: Suite,
   key: string,
   { item, repeat, rendered }: PlannedPrompt,
-  generation: Generation | undefined,
+  generation: BatchAnswer | undefined,
   milliseconds: number,
 ): ItemRecord {
   if (!generation) throw new Error(`internal: the model gave no answer to item ${item.id}`);
@@ -171,7 +165,10 @@ function toRecord(
       },
     );
   }
-  const { thinking, answer, thinkingTokens } = splitThinking(rendered.text, generation);
+  const { choiceLogProbabilities } = generation;
+  const { thinking, answer, thinkingTokens } = choiceLogProbabilities
+    ? { thinking: null, answer: generation.text, thinkingTokens: 0 }
+    : splitThinking(rendered.text, generation);
   return {
     schema: 'aftertune/item@1',
     arm,
@@ -185,6 +182,7 @@ function toRecord(
     ...(item.prefill && { prefill: item.prefill }),
     completion: answer,
     ...(thinking !== null && { thinking, thinkingTokens }),
+    ...(choiceLogProbabilities && { choiceLogProbabilities }),
     finishReason: generation.finishReason,
     ...scoreTokens(generation.tokens, thinkingTokens),
     milliseconds: Math.round(milliseconds * 1000) / 1000,

@@ -16,13 +16,27 @@ interface Hooks {
  * @throws AuditError before anything large is fetched where one of them cannot be had.
  */
 export async function fetchModels(config: Config, hooks: Hooks): Promise<Config> {
+  const entropy = config.suites.drift?.semanticEntropy;
   const { models, adapters } = modelPaths(config);
   const pin = await fetchPaths(models, adapters, hooks);
+  const pinJudge = <T extends { path: string; adapter: string | null }>(model: T): T => ({
+    ...model,
+    path: pin(model.path),
+    adapter: model.adapter && pin(model.adapter),
+  });
+  const { drift } = config.suites;
   return {
     ...config,
     model: { ...config.model, path: pin(config.model.path) },
     arms: config.arms.map((arm) => ({ ...arm, adapter: arm.adapter && pin(arm.adapter) })),
     judges: pinJudges(config.judges, pin),
+    ...(drift &&
+      entropy?.judge && {
+        suites: {
+          ...config.suites,
+          drift: { ...drift, semanticEntropy: { ...entropy, judge: pinJudge(entropy.judge) } },
+        },
+      }),
   };
 }
 
@@ -34,7 +48,8 @@ export function namesHubModels(config: Config): boolean {
 
 /** Every model and adapter that a config names, wherever it lies. */
 export function modelPaths(config: Config): { models: string[]; adapters: string[] } {
-  const judges = localModels(config.judges);
+  const entailment = config.suites.drift?.semanticEntropy?.judge;
+  const judges = [...localModels(config.judges), ...(entailment ? [entailment] : [])];
   return {
     models: [config.model.path, ...judges.map(({ path }) => path)],
     adapters: [...config.arms, ...judges].flatMap(({ adapter }) => adapter ?? []),

@@ -23,6 +23,7 @@ export function applyPolicy(
   setting: SummarySetting,
   { arms, marginsPoints, strict }: Policy,
 ): SummarySetting {
+  const utility = marginsPoints.utility ?? setting.gate.marginsPoints.utility;
   return {
     ...setting,
     arms: setting.arms.map((arm) => ({ ...arm, gated: arms ? arms.includes(arm.name) : arm.gated })),
@@ -31,6 +32,7 @@ export function applyPolicy(
         harm: marginsPoints.harm ?? setting.gate.marginsPoints.harm,
         overRefusal: marginsPoints.overRefusal ?? setting.gate.marginsPoints.overRefusal,
         accuracy: marginsPoints.accuracy ?? setting.gate.marginsPoints.accuracy,
+        ...(utility !== undefined && { utility }),
       },
       strict: strict ?? setting.gate.strict,
     },
@@ -59,7 +61,10 @@ function checkMetric(
   metric: GatedMetric,
 ): GateCheck[] {
   const margin = gate.marginsPoints[marginOf[metric]];
-  const asked = `${metric === 'accuracy' ? 'loses' : 'rises by'} less than ${decimal(margin, 1)} points`;
+  const asked =
+    margin === undefined
+      ? 'a margin'
+      : `${metric === 'accuracy' || metric === 'utility' ? 'loses' : 'rises by'} less than ${decimal(margin, 1)} points`;
   const decided = comparison.verdicts[metric];
   if (decided === undefined) {
     if (!policy.required.includes(metric)) return [];
@@ -103,7 +108,7 @@ interface PairedNumbers {
 }
 
 function pairedOf(
-  { harmHeadline, overRefusal, drift }: Comparison,
+  { harmHeadline, overRefusal, drift, utility }: Comparison,
   metric: GatedMetric,
 ): PairedNumbers | null {
   const known = drift?.base_prompt;
@@ -111,6 +116,7 @@ function pairedOf(
     harmHeadline: harmHeadline && { delta: harmHeadline.deltaPoints, ...rest(harmHeadline) },
     overRefusal: overRefusal && { delta: overRefusal.deltaPoints, ...rest(overRefusal) },
     accuracy: known && { delta: known.deltaAccuracyPoints, ...rest(known) },
+    utility: utility && { delta: utility.deltaPoints, ...rest(utility) },
   }[metric];
   return found ?? null;
 }
@@ -120,8 +126,13 @@ const rest = ({ ci95Points, pairs }: { ci95Points: readonly [number, number] | n
   pairs,
 });
 
-function unscoredShareOf({ harm, overRefusal }: ArmSummary, metric: GatedMetric): number {
-  const found = { harmHeadline: harm?.headline, overRefusal, accuracy: undefined }[metric];
+function unscoredShareOf({ harm, overRefusal, utility }: ArmSummary, metric: GatedMetric): number {
+  const found = {
+    harmHeadline: harm?.headline,
+    overRefusal,
+    accuracy: undefined,
+    utility: utility?.all,
+  }[metric];
   const total = found ? found.scored + found.unscored : 0;
   return found && total > 0 ? found.unscored / total : 0;
 }

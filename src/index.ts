@@ -27,9 +27,17 @@ export type {
 export { type MockOptions, mockModel } from './models/mock.ts';
 export type { Progress } from './progress.ts';
 export type { ItemRecord, RunDocument, Summary, Verdict, VerdictRecord } from './record.ts';
-export type { Answered, HarmVerdict, RefusalVerdict, Scorer, TruthVerdict } from './scorer.ts';
+export type {
+  Answered,
+  ClusterVerdict,
+  HarmVerdict,
+  RefusalVerdict,
+  Scorer,
+  TruthVerdict,
+  UtilityVerdict,
+} from './scorer.ts';
 export { readRun, type StoredRun, verifyRun } from './store.ts';
-export type { Suite, SuiteItem, SuiteKind } from './suite.ts';
+export type { AnswerKey, Suite, SuiteItem, SuiteKind } from './suite.ts';
 export type { TrainedArm } from './train-arms.ts';
 export type {
   TrainedAdapter,

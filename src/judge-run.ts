@@ -200,6 +200,7 @@ function summariseAgain(
     judges,
     gate,
     notes,
+    knownSubset: Object.values(arms).some(({ drift }) => drift?.base_prompt?.knownByArm !== undefined),
     ...(refusalTokens && { margins: store.margins().records(), refusalTokens }),
   });
 }

@@ -3,7 +3,15 @@ import type { Progress } from './evaluate.ts';
 import { sha256Json } from './hash.ts';
 import type { SuiteJudge } from './outcomes.ts';
 import type { ItemRecord, VerdictRecord } from './record.ts';
-import type { Answered, HarmVerdict, RefusalVerdict, Scorer, TruthVerdict } from './scorer.ts';
+import type {
+  Answered,
+  ClusterVerdict,
+  HarmVerdict,
+  RefusalVerdict,
+  Scorer,
+  TruthVerdict,
+  UtilityVerdict,
+} from './scorer.ts';
 import type { RunStore } from './store.ts';
 import type { RecordedSuite, SuiteItem, SuiteKind } from './suite.ts';
 import { withThinking } from './thinking.ts';
@@ -13,6 +21,8 @@ export interface Judgement {
   readonly harm: HarmVerdict;
   readonly 'over-refusal': RefusalVerdict;
   readonly drift: TruthVerdict;
+  readonly 'semantic-entropy': ClusterVerdict;
+  readonly utility: UtilityVerdict;
 }
 
 export type VerdictRecordOf<K extends SuiteKind> = Extract<VerdictRecord, { suite: K }>;
@@ -96,21 +106,26 @@ interface VerdictBatch {
 /** The key covers all that a judge is shown and who it is. */
 function planVerdicts<K extends SuiteKind>({ arm, suite, items, scorer }: JudgeOptions<K>): VerdictBatch[] {
   const itemOf = new Map(suite.items.map((item) => [keyOf(item), item]));
-  const count = Math.ceil(items.length / judgeBatchSize);
+  const size = suite.kind === 'semantic-entropy' ? wholeItems(items) : judgeBatchSize;
+  const count = Math.ceil(items.length / size);
   return Array.from({ length: count }, (_, batch) => {
-    const records = items.slice(batch * judgeBatchSize, (batch + 1) * judgeBatchSize);
+    const records = items.slice(batch * size, (batch + 1) * size);
     const answered = records.map((record) => {
       const item = itemOf.get(keyOf(record));
       if (!item) throw new Error(`internal: item ${record.id} (${record.condition}) is not of this suite`);
-      const { completion: own, prefill = '', finishReason, repeat } = record;
+      const { completion: own, prefill = '', finishReason, repeat, choiceLogProbabilities } = record;
       // What a model was made to say is judged with what it said then; alone it is nothing to judge.
       const completion = own.trim() === '' ? own : prefill + own;
-      return { arm, repeat, withThinking: false, item, completion, finishReason: finishReason ?? 'stop' };
+      return {
+        ...{ arm, repeat, withThinking: false, item, completion, finishReason: finishReason ?? 'stop' },
+        ...(choiceLogProbabilities && { choiceLogProbabilities }),
+      };
     });
     const shown = answered.map(({ item, completion, finishReason }, at) => [
       [item.id, item.condition, records[at]!.repeat],
       [item.judgePrompt, item.answers, completion, finishReason],
       ...(suite.kind === 'harm' && records[at]!.thinking ? [records[at]!.thinking] : []),
+      ...(item.key ? [item.key, records[at]!.choiceLogProbabilities ?? null] : []),
     ]);
     return {
       key: sha256Json({ arm, suite: suite.kind, judge: [scorer.name, scorer.fingerprint], shown }),
@@ -118,6 +133,12 @@ function planVerdicts<K extends SuiteKind>({ arm, suite, items, scorer }: JudgeO
       answered,
     };
   });
+}
+
+/** A batch in which no item's samples are torn apart: they are clustered together. */
+function wholeItems(items: readonly ItemRecord[]): number {
+  const samples = items.reduce((most, { repeat }) => Math.max(most, repeat + 1), 1);
+  return samples * Math.max(1, Math.floor(judgeBatchSize / samples));
 }
 
 /** A completion once more, its thinking before its answer; `record` is its place in the batch. */
@@ -158,6 +179,12 @@ const fieldsOf: { readonly [K in SuiteKind]: (verdict: Judgement[K]) => Fields<K
       : { ...verdict, reason: null },
   'over-refusal': (verdict) => (verdict.label === 'unscored' ? verdict : { ...verdict, reason: null }),
   drift: (verdict) => verdict,
+  'semantic-entropy': (verdict) =>
+    verdict.label === 'unscored' ? { ...verdict, cluster: null } : { ...verdict, reason: null },
+  utility: (verdict) =>
+    verdict.label === 'unscored'
+      ? { ...verdict, perCharacter: null, perByte: null, tied: null, exactMatch: null }
+      : { ...verdict, reason: null },
 };
 
 /** The verdict with what the same judge said of thinking and answer together. */

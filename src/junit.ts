@@ -65,7 +65,7 @@ function outcome(verdict: Verdict, message: string): string {
 }
 
 /** The difference behind a verdict, arm minus base, in points. */
-function difference({ harmHeadline, overRefusal, drift }: Comparison, metric: string): string {
+function difference({ harmHeadline, overRefusal, drift, utility }: Comparison, metric: string): string {
   const base = drift?.base_prompt;
   const known: Record<
     string,
@@ -73,6 +73,7 @@ function difference({ harmHeadline, overRefusal, drift }: Comparison, metric: st
   > = {
     harmHeadline,
     overRefusal,
+    utility,
     accuracy: base && { deltaPoints: base.deltaAccuracyPoints, ci95Points: base.ci95Points },
   };
   const found = known[metric];

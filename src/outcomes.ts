@@ -6,6 +6,8 @@ import type {
   HarmVerdictRecord,
   ItemRecord,
   OverRefusalVerdictRecord,
+  SemanticEntropyVerdictRecord,
+  UtilityVerdictRecord,
   VerdictRecord,
 } from './record.ts';
 import type { Suite, SuiteItem, SuiteKind } from './suite.ts';
@@ -13,7 +15,14 @@ import type { Suite, SuiteItem, SuiteKind } from './suite.ts';
 /** One planned prompt: what was to be asked of every arm. */
 export type PlannedItem = Pick<
   SuiteItem,
-  'id' | 'condition' | 'functionalCategory' | 'semanticCategory' | 'prefillTokens' | 'variation'
+  | 'id'
+  | 'condition'
+  | 'functionalCategory'
+  | 'semanticCategory'
+  | 'prefillTokens'
+  | 'variation'
+  | 'contextRepeats'
+  | 'key'
 >;
 
 /** Asked as it is: the model began its answer by itself, under the suite's first template and seed. */
@@ -61,6 +70,11 @@ export type VerdictFacts<K extends SuiteKind> = {
     readonly exactMatch: boolean | null;
     readonly tokenF1: number | null;
   };
+  'semantic-entropy': Pick<SemanticEntropyVerdictRecord, 'label' | 'reason' | 'cluster' | 'method'>;
+  utility: Pick<
+    UtilityVerdictRecord,
+    'label' | 'reason' | 'perCharacter' | 'perByte' | 'tied' | 'exactMatch'
+  >;
 }[K];
 
 /** One completion and what a judge said of it; null where the run has none. */
@@ -96,6 +110,9 @@ export function joinOutcomes(
   return table.rowsOf;
 }
 
+/** Broken output fools the judges of these. */
+const isJudged = (suite: SuiteKind) => suite === 'harm' || suite === 'over-refusal';
+
 /** A record as a summary needs it. */
 export function generationFacts(record: ItemRecord): GenerationFacts {
   const { finishReason, uncertainty, uncertaintyPaper, confidence, truncatedMass } = record;
@@ -105,7 +122,7 @@ export function generationFacts(record: ItemRecord): GenerationFacts {
     ...numbers,
     thought: Boolean(record.thinking),
     answered: record.completion.trim() !== '',
-    repetitive: record.suite !== 'drift' && isRepetitive(record.completion),
+    repetitive: isJudged(record.suite) && isRepetitive(record.completion),
   };
 }
 
@@ -126,6 +143,15 @@ export function addVerdict(table: OutcomeTable, verdict: VerdictRecord): Added {
     case 'drift': {
       const { label, adopted, exactMatch, tokenF1, paper } = verdict;
       return table.addVerdict<'drift'>(verdict, judge, { label, adopted, exactMatch, tokenF1, paper });
+    }
+    case 'semantic-entropy': {
+      const { label, reason, cluster, method } = verdict;
+      return table.addVerdict<'semantic-entropy'>(verdict, judge, { label, reason, cluster, method });
+    }
+    case 'utility': {
+      const { label, reason, perCharacter, perByte, tied, exactMatch } = verdict;
+      const facts = { label, reason, perCharacter, perByte, tied, exactMatch };
+      return table.addVerdict<'utility'>(verdict, judge, facts);
     }
   }
 }

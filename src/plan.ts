@@ -45,6 +45,7 @@ export async function planAudit(config: Config, builtin: Builtin): Promise<Plan>
     const suites = asked && base ? await attempts.run(() => cutOpenings(asked, base)) : asked;
     if (base) hashes[config.model.path] = base.fingerprint;
     const notes: string[] = (suites ?? []).flatMap((suite) => suite.notes ?? []);
+    if (base) await attempts.run(() => refuseUnscorable(base, suites ?? []));
     const prompts = base && (await attempts.run(() => renderSuites(base, suites ?? [])));
     for (const source of prompts ? armSources(config) : []) {
       await attempts.run(async () => {
@@ -163,6 +164,15 @@ async function renderSuites(base: LanguageModel, suites: readonly Suite[]): Prom
   return asked.map((prompt, at) => ({ ...prompt, ...rendered[at]! }));
 }
 
+/** Multiple choice needs likelihoods, which not everybody who runs a model gives. @throws AuditError `unsupported`. */
+function refuseUnscorable({ name, loglikelihood }: LanguageModel, suites: readonly Suite[]): void {
+  const count = suites.flatMap(({ items }) => items).filter(({ key }) => key?.choices).length;
+  if (loglikelihood || count === 0) return;
+  throw new AuditError('unsupported', `${name}: gives no likelihoods, and ${count} questions have choices`, {
+    hint: 'suites.utility.tasks: leave out the multiple choice, or run the model with the embedded engine',
+  });
+}
+
 /** A folder's or a repository's own name, without where it lies. */
 const nameOf = (path: string) => basename(repositoryOf(path));
 
@@ -223,6 +233,7 @@ export function dataFiles(config: Config): string[] {
     suites.harm?.refusalMargin?.prompts ?? undefined,
     suites.overRefusal?.prompts,
     suites.drift?.questions,
+    suites.utility?.tasks,
   ];
   return files.filter((path) => path !== undefined);
 }

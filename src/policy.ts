@@ -15,7 +15,12 @@ const metric = z.enum(gatedMetrics);
 export const policySchema = z.strictObject({
   arms: z.array(z.string()).min(1).optional().describe('Every arm that the run gates unless given'),
   marginsPoints: z
-    .strictObject({ harm: points.optional(), overRefusal: points.optional(), accuracy: points.optional() })
+    .strictObject({
+      harm: points.optional(),
+      overRefusal: points.optional(),
+      accuracy: points.optional(),
+      utility: points.optional(),
+    })
     .default({})
     .describe(
       'Largest change for the worse that still passes, percentage points; the run’s own unless given',

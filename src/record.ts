@@ -1,10 +1,12 @@
 import { z } from 'zod';
+import { answerSpread, clusterWord, knownSubset } from './drift-record.ts';
 import { pairedMargin, refusalMargin, refusalTokens, varianceBudget } from './harm-record.ts';
 import { interval, paired, share, test } from './rate-record.ts';
+import { pairedUtility, utilitySummary, utilityWord } from './utility-record.ts';
 
 /** The documents of a run folder. The schemas are the contract: `schemas/*.json` is generated from them. */
 
-export const suiteKind = z.enum(['harm', 'over-refusal', 'drift']);
+export const suiteKind = z.enum(['harm', 'over-refusal', 'drift', 'semantic-entropy', 'utility']);
 const finishReason = z.enum(['stop', 'length', 'content_filter']);
 
 /** SHA-256 of the planned batch that made the line (model or judge, prompts, decoding, seeds, repeats): what resuming looks up. */
@@ -36,6 +38,8 @@ export const itemRecord = z.object({
   thinkingTokens: z.int().min(0).optional(),
   /** ln p of each sampled token, 4 decimals, the end-of-turn token included where there is one. */
   logProbabilities: z.array(z.number()).nullable(),
+  /** Multiple choice, of utility: Σ ln p of every choice in the item's order; `completion` is the likeliest. Nothing was generated. */
+  choiceLogProbabilities: z.array(z.number().nullable()).optional(),
   finishReason: finishReason.nullable(),
   uncertainty: uncertainty.nullable(),
   uncertaintyPaper: uncertainty.nullable(),
@@ -105,11 +109,15 @@ export const verdictRecord = z.discriminatedUnion('suite', [
     tokenF1: z.number(),
     paper: z.object({ correct: z.boolean(), adopted: z.boolean().nullable() }),
   }),
+  z.object({ ...verdictKey, suite: z.literal('semantic-entropy'), ...clusterWord }),
+  z.object({ ...verdictKey, suite: z.literal('utility'), ...utilityWord }),
 ]);
 export type VerdictRecord = z.infer<typeof verdictRecord>;
 export type HarmVerdictRecord = Extract<VerdictRecord, { suite: 'harm' }>;
 export type OverRefusalVerdictRecord = Extract<VerdictRecord, { suite: 'over-refusal' }>;
 export type DriftVerdictRecord = Extract<VerdictRecord, { suite: 'drift' }>;
+export type SemanticEntropyVerdictRecord = Extract<VerdictRecord, { suite: 'semantic-entropy' }>;
+export type UtilityVerdictRecord = Extract<VerdictRecord, { suite: 'utility' }>;
 
 export const harmRate = z.object({ unsafe: z.int(), ...share });
 export const refusalRate = z.object({ refused: z.int(), ...share });
@@ -151,6 +159,14 @@ export const driftSummary = z.object({
   truncatedMass: z.number().nullable(),
   correct: uncertaintySplit,
   incorrect: uncertaintySplit,
+  /** How often the context was stated, where several numbers were asked for. */
+  contextRepeats: z.int().optional(),
+  /** Among what the same arm, and what the base arm, had right under the base prompt; with `knownSubset`. */
+  knownByArm: knownSubset.optional(),
+  knownByBase: knownSubset.optional(),
+  /** Over meanings, told apart by a judge of entailment; over normalised answers, where there is none. */
+  semanticEntropy: answerSpread.optional(),
+  answerEntropy: answerSpread.optional(),
 });
 export type DriftSummary = z.infer<typeof driftSummary>;
 
@@ -196,6 +212,7 @@ const armSummary = z.object({
   coherence: z.object({ completions: z.int(), empty: z.int(), repetitive: z.int(), any: z.int() }).optional(),
   /** Right→wrong under a false context beyond right→wrong under a random one, points, with the count of questions known. */
   flipExcess: z.object({ points: z.number().nullable(), ci95Points: interval, known: z.int() }).optional(),
+  utility: utilitySummary.optional(),
   training: z
     .object({
       rows: z.int(),
@@ -221,6 +238,7 @@ const comparison = z.object({
   refusalMargin: pairedMargin.optional(),
   overRefusal: pairedRefusal.optional(),
   drift: z.record(z.string(), pairedDrift).optional(),
+  utility: pairedUtility.optional(),
   gated: z.boolean(),
   verdicts: z.record(z.string(), verdict),
   /** Items needed for 80 % power to PASS when nothing changed, per gated metric. */
@@ -253,7 +271,13 @@ export const summary = z.object({
     verdict,
     exitCode: z.int(),
     strict: z.boolean(),
-    marginsPoints: z.object({ harm: z.number(), overRefusal: z.number(), accuracy: z.number() }),
+    marginsPoints: z.object({
+      harm: z.number(),
+      overRefusal: z.number(),
+      accuracy: z.number(),
+      /** Absent: utility is not gated. */
+      utility: z.number().optional(),
+    }),
   }),
   caveats: z.array(z.string()),
   errata: z

@@ -5,6 +5,7 @@ import type { ArmSummary, Comparison, Summary } from './record.ts';
 /** A summary as plain text for a terminal: a row for each arm, then what changed against the base and the gate. */
 export function resultTable(summary: Summary): string {
   const arms = Object.entries(summary.arms);
+  const hasUtility = arms.some(([, { utility }]) => utility);
   const lines = [
     ...textTable(
       ['arm', ...resultColumns(arms)],
@@ -12,8 +13,18 @@ export function resultTable(summary: Summary): string {
     ),
     '',
     ...textTable(
-      [`against ${summary.baseArm}, points`, 'attack success', 'over-refusal', 'accuracy', 'verdict'],
-      Object.entries(summary.comparisons).map(([name, comparison]) => [name, ...comparisonRow(comparison)]),
+      [
+        `against ${summary.baseArm}, points`,
+        'attack success',
+        'over-refusal',
+        'accuracy',
+        ...(hasUtility ? ['utility'] : []),
+        'verdict',
+      ],
+      Object.entries(summary.comparisons).map(([name, comparison]) => [
+        name,
+        ...comparisonRow(comparison, hasUtility),
+      ]),
     ),
     '',
     `gate: ${summary.gate.verdict} (exit code ${summary.gate.exitCode})`,
@@ -28,7 +39,7 @@ function conditionsOf(arms: NamedArms): string[] {
 }
 
 function resultColumns(arms: NamedArms): string[] {
-  const has = (key: 'harm' | 'overRefusal') => arms.some(([, arm]) => arm[key]);
+  const has = (key: 'harm' | 'overRefusal' | 'utility') => arms.some(([, arm]) => arm[key]);
   return [
     ...(has('harm') ? ['attack success'] : []),
     ...(has('overRefusal') ? ['over-refusal'] : []),
@@ -36,11 +47,12 @@ function resultColumns(arms: NamedArms): string[] {
       `right, ${condition}`,
       ...(condition === 'base_prompt' ? [] : [`adopted, ${condition}`]),
     ]),
+    ...(has('utility') ? ['utility'] : []),
   ].map((title) => title.replace('_prompt', '').replace('_context', ''));
 }
 
 function resultRow(arm: ArmSummary, arms: NamedArms): string[] {
-  const has = (key: 'harm' | 'overRefusal') => arms.some(([, other]) => other[key]);
+  const has = (key: 'harm' | 'overRefusal' | 'utility') => arms.some(([, other]) => other[key]);
   return [
     ...(has('harm') ? [rate(arm.harm?.headline)] : []),
     ...(has('overRefusal') ? [rate(arm.overRefusal)] : []),
@@ -51,6 +63,7 @@ function resultRow(arm: ArmSummary, arms: NamedArms): string[] {
         ? [right]
         : [right, percentWithInterval(drift?.adoption, drift?.adoptionCi95)];
     }),
+    ...(has('utility') ? [rate(arm.utility?.all)] : []),
   ];
 }
 
@@ -58,7 +71,10 @@ function rate(share: { rate: number | null; ci95: readonly [number, number] | nu
   return percentWithInterval(share?.rate, share?.ci95);
 }
 
-function comparisonRow({ harmHeadline, overRefusal, drift, verdicts, gated }: Comparison): string[] {
+function comparisonRow(
+  { harmHeadline, overRefusal, drift, utility, verdicts, gated }: Comparison,
+  hasUtility: boolean,
+): string[] {
   const change = (value: number | null | undefined, bounds: readonly [number, number] | null | undefined) =>
     value === null || value === undefined ? absent : `${points(value)} ${interval(bounds)}`;
   const known = drift?.base_prompt;
@@ -70,6 +86,7 @@ function comparisonRow({ harmHeadline, overRefusal, drift, verdicts, gated }: Co
     change(harmHeadline?.deltaPoints, harmHeadline?.ci95Points),
     change(overRefusal?.deltaPoints, overRefusal?.ci95Points),
     change(known?.deltaAccuracyPoints, known?.ci95Points),
+    ...(hasUtility ? [change(utility?.deltaPoints, utility?.ci95Points)] : []),
     gated ? word : `not gated (${word})`,
   ];
 }

@@ -30,6 +30,23 @@ export interface TruthVerdict {
   readonly paper: { readonly correct: boolean; readonly adopted: boolean | null };
 }
 
+/** Whether a utility question was answered right; for multiple choice also when likelihoods are divided by length. */
+export type UtilityVerdict =
+  | {
+      readonly label: 'correct' | 'incorrect';
+      readonly perCharacter: boolean | null;
+      readonly perByte: boolean | null;
+      readonly tied: boolean | null;
+      readonly exactMatch: boolean | null;
+    }
+  | { readonly label: 'unscored'; readonly reason: 'missing_logprobs' };
+
+/** Which of its question's meanings a sampled answer has. */
+export type ClusterVerdict =
+  | { readonly label: 'clustered'; readonly cluster: number; readonly method: ClusterMethod }
+  | { readonly label: 'unscored'; readonly reason: 'judge_parse'; readonly method: ClusterMethod };
+export type ClusterMethod = 'entailment' | 'normalised';
+
 /** A completion in front of a judge. */
 export interface Answered {
   /** Whose it is: for verdicts that were recorded elsewhere; no judge is shown it. */
@@ -40,6 +57,8 @@ export interface Answered {
   readonly item: SuiteItem;
   readonly completion: string;
   readonly finishReason: 'stop' | 'length' | 'content_filter';
+  /** Σ ln p of the item's choices, in their order; null where the model gave none. */
+  readonly choiceLogProbabilities?: readonly (number | null)[];
 }
 
 /** A judge of one kind of suite. `fingerprint` covers its prompt, list and weights: verdicts of different ones are never compared. */

@@ -13,6 +13,8 @@ const suiteItem = z.object({
   prefill: z.string().exactOptional(),
   prefillTokens: z.int().exactOptional(),
   variation: z.object({ template: z.int(), seed: z.int() }).exactOptional(),
+  contextRepeats: z.int().exactOptional(),
+  key: z.object({ choices: z.array(z.string()).nullable(), gold: z.array(z.string()) }).exactOptional(),
 });
 const trainingStep = z.object({
   step: z.int(),

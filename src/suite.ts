@@ -1,7 +1,7 @@
 import type { Conversation } from './conversation.ts';
 import type { Decoding } from './model.ts';
 
-export type SuiteKind = 'harm' | 'over-refusal' | 'drift';
+export type SuiteKind = 'harm' | 'over-refusal' | 'drift' | 'semantic-entropy' | 'utility';
 
 /** The answers of a knowledge question. */
 export interface Answers {
@@ -11,10 +11,21 @@ export interface Answers {
   readonly wrong: string | null;
 }
 
+/** What a utility question is marked by. */
+export interface AnswerKey {
+  /** Scored by likelihood; null: answered in the model's own words. */
+  readonly choices: readonly string[] | null;
+  /** The right choices, or the accepted answers. */
+  readonly gold: readonly string[];
+}
+
 /** One prompt to ask every arm. */
 export interface SuiteItem {
   readonly id: string;
-  /** `base_prompt`, `false_context`, `random_context` for drift; `default` elsewhere. */
+  /**
+   * `base_prompt`, `false_context`, `random_context`, and `…_x5` where further repeats of the context are asked for, for
+   * drift and semantic entropy; `multiple_choice`, `short_answer` for utility; `default` elsewhere.
+   */
   readonly condition: string;
   readonly messages: Conversation;
   /** The user's turn as a judge is shown it. */
@@ -28,6 +39,10 @@ export interface SuiteItem {
   readonly prefillTokens?: number;
   /** Which of the suite's templates and seeds (places in `Suite.variance`); left out for the first of both. */
   readonly variation?: { readonly template: number; readonly seed: number };
+  /** How often a drift item states its context, where several numbers are asked for. */
+  readonly contextRepeats?: number;
+  /** Of utility items alone. */
+  readonly key?: AnswerKey;
 }
 
 export interface Suite {

@@ -12,9 +12,11 @@ import {
   toPairedDrift,
   toPairedHarm,
   toPairedRefusal,
+  toPairedUtility,
 } from './compare.ts';
 import { type DriftMode, driftMetrics, flipExcess } from './drift-metrics.ts';
 import type { MarginRecord } from './harm-record.ts';
+import { knownSubsets } from './known-subset.ts';
 import { type Margins, marginDifference, marginLevel, marginsByArm } from './margin-metrics.ts';
 import { harmByPrefill, harmMetrics, overRefusalMetrics } from './metrics.ts';
 import {
@@ -25,9 +27,19 @@ import {
   type RowsOf,
   type SuiteJudge,
 } from './outcomes.ts';
-import type { ArmSummary, Comparison, ItemRecord, Summary, Verdict, VerdictRecord } from './record.ts';
+import type {
+  ArmSummary,
+  Comparison,
+  DriftSummary,
+  ItemRecord,
+  Summary,
+  Verdict,
+  VerdictRecord,
+} from './record.ts';
+import { answerSpreads } from './semantic-entropy.ts';
 import { cohenKappa, holm } from './stats.ts';
 import type { SuiteKind } from './suite.ts';
+import { utilityMetrics } from './utility-metrics.ts';
 import { varianceBudget } from './variance-budget.ts';
 import { decideVerdict, verdictExitCode, worstVerdict } from './verdict.ts';
 
@@ -60,6 +72,8 @@ export interface SummarySetting {
   readonly notes?: readonly string[];
   /** `default` puts the paper's way under `driftPaper`; `paper` (recorded outcomes) gives that alone. */
   readonly driftMode?: DriftMode;
+  /** Also what became of the questions that an arm, and the base, had right without a context. */
+  readonly knownSubset?: boolean;
   /** Refusal margins, and what they were measured with; left out where they were not. */
   readonly margins?: readonly MarginRecord[];
   readonly refusalTokens?: NonNullable<Summary['refusalTokens']>;
@@ -86,7 +100,7 @@ export function summariseRows(input: SummarySetting, rowsOf: RowsOf): Summary {
   const base = rows.get(baseArm);
   if (!base) throw new Error(`internal: the base arm ${baseArm} is not among the arms`);
   const others = input.arms.filter(({ name }) => name !== baseArm);
-  const compared = others.map(({ name }) => compareArm(rows.get(name)!, base, mode));
+  const compared = others.map(({ name }) => compareArm(rows.get(name)!, base, mode, gate.marginsPoints));
   const adjusted = adjustTogether(compared);
   const comparisons = others.map(({ name, gated }, i) => ({
     ...writeComparison(compared[i]!, adjusted[i]!, gated, gate),
@@ -102,7 +116,7 @@ export function summariseRows(input: SummarySetting, rowsOf: RowsOf): Summary {
       input.arms.map(({ name, training }) => [
         name,
         {
-          ...summariseArm(input, plainOf, name, rows.get(name)!, mode, margins.get(name)),
+          ...summariseArm(input, plainOf, name, rows.get(name)!, base, margins.get(name)),
           ...(isBroken(coherence.get(name)!) && { coherence: coherence.get(name)! }),
           training,
         },
@@ -148,32 +162,49 @@ export function readArm(
   rowsOf: RowsOf,
   arm: string,
 ): ArmRows {
-  const read = <K extends SuiteKind>(suite: K, rowsOf: RowsOf): Row<K>[] | null => {
-    if (!input.suites.some(({ kind }) => kind === suite)) return null;
-    const judge = judgesOf(input, suite)[0];
-    if (!judge) throw new Error(`internal: no judge for the ${suite} suite`);
-    return rowsOf(arm, judge);
-  };
-  const harmUnderAll = read('harm', rowsOf);
-  const harm = read('harm', plainRows(rowsOf));
-  const [overRefusal, drift] = [read('over-refusal', rowsOf), read('drift', rowsOf)];
+  const read = <K extends SuiteKind>(suite: K) => readSuite(input, rowsOf, arm, suite);
+  const harm = readSuite(input, plainRows(rowsOf), arm, 'harm');
+  const [harmUnderAll, overRefusal, drift] = [read('harm'), read('over-refusal'), read('drift')];
+  const utility = read('utility');
   return {
     ...(harm && harmUnderAll && { harm, harmUnderAll }),
     ...(overRefusal && { overRefusal }),
     ...(drift && { drift }),
+    ...(utility && { utility }),
   };
+}
+
+/** As the suite's first judge saw it; null where the suite was not planned. */
+function readSuite<K extends SuiteKind>(
+  input: Pick<SummarySetting, 'suites' | 'judges'>,
+  rowsOf: RowsOf,
+  arm: string,
+  suite: K,
+): Row<K>[] | null {
+  if (!input.suites.some(({ kind }) => kind === suite)) return null;
+  const judge = judgesOf(input, suite)[0];
+  if (!judge) throw new Error(`internal: no judge for the ${suite} suite`);
+  return rowsOf(arm, judge);
 }
 
 function summariseArm(
   input: SummarySetting,
   rowsOf: RowsOf,
   arm: string,
-  { harm, harmUnderAll = [], overRefusal, drift }: ArmRows,
-  mode: DriftMode,
+  { harm, harmUnderAll = [], overRefusal, drift, utility }: ArmRows,
+  base: ArmRows,
   margins: Margins | undefined,
 ): Omit<ArmSummary, 'training'> {
   const byJudge = () =>
     Object.fromEntries(judgesOf(input, 'harm').map((judge) => [judge.name, rowsOf(arm, judge)]));
+  const { driftMode: mode = 'default' } = input;
+  const samples = readSuite(input, rowsOf, arm, 'semantic-entropy') ?? [];
+  const knowledge = (rows: readonly Row<'drift'>[], how: DriftMode) =>
+    extend(driftMetrics(rows, how), how, {
+      samples,
+      rows,
+      baseRows: (input.knownSubset && base.drift) || null,
+    });
   const excess = drift && flipExcess(drift, mode);
   return {
     ...(harm && {
@@ -185,9 +216,10 @@ function summariseArm(
       },
     }),
     ...(overRefusal && { overRefusal: overRefusalMetrics(overRefusal) }),
-    ...(drift && { drift: driftMetrics(drift, mode) }),
-    ...(drift && mode === 'default' && { driftPaper: driftMetrics(drift, 'paper') }),
+    ...(drift && { drift: knowledge(drift, mode) }),
+    ...(drift && mode === 'default' && { driftPaper: knowledge(drift, 'paper') }),
     ...(excess && { flipExcess: excess }),
+    ...(utility && { utility: utilityMetrics(utility) }),
   };
 }
 
@@ -207,6 +239,32 @@ function compareMargins(
   return arm && base ? { refusalMargin: marginDifference(arm, base) } : {};
 }
 
+/** Every condition's summary with what only some runs have. */
+function extend(
+  conditions: Record<string, DriftSummary>,
+  mode: DriftMode,
+  {
+    samples,
+    rows,
+    baseRows,
+  }: {
+    readonly samples: readonly Row<'semantic-entropy'>[];
+    readonly rows: readonly Row<'drift'>[];
+    /** Null: no known subsets. */
+    readonly baseRows: readonly Row<'drift'>[] | null;
+  },
+): Record<string, DriftSummary> {
+  const known = baseRows ? knownSubsets(rows, baseRows, mode) : {};
+  const spreads = answerSpreads(samples, rows, mode);
+  return Object.fromEntries(
+    Object.entries(conditions).map(([name, own]) => {
+      const found = spreads.get(name);
+      const field = found?.method === 'entailment' ? 'semanticEntropy' : 'answerEntropy';
+      return [name, { ...own, ...known[name], ...(found && { [field]: found.spread }) }];
+    }),
+  );
+}
+
 type Adjusted = Partial<Record<GatedMetric, number | null>>;
 
 /** Holm over the p values of all gated metrics of all arms: the family behind the verdicts. */
@@ -223,14 +281,15 @@ function adjustTogether(comparisons: readonly ArmComparison[]): Adjusted[] {
 }
 
 function writeComparison(
-  { harm, harmByPrefill: prefilled, drift, gated: metrics }: ArmComparison,
+  { harm, harmByPrefill: prefilled, drift, utility, gated: metrics }: ArmComparison,
   adjusted: Adjusted,
   gated: boolean,
   { marginsPoints, strict }: GateSettings,
 ): Comparison {
   const present = gatedMetrics.flatMap((metric) => {
     const compared = metrics[metric];
-    return compared ? [{ metric, compared, margin: marginsPoints[marginOf[metric]] }] : [];
+    const margin = marginsPoints[marginOf[metric]];
+    return compared && margin !== undefined ? [{ metric, compared, margin }] : [];
   });
   const conditions = Object.entries(drift ?? {});
   return {
@@ -254,6 +313,7 @@ function writeComparison(
         ]),
       ),
     }),
+    ...(utility && { utility: toPairedUtility(utility, adjusted.utility ?? null) }),
     gated,
     verdicts: Object.fromEntries(
       present.map(({ metric, compared, margin }) => [

@@ -62,7 +62,8 @@ function isBoundary(text: string, at: number): boolean {
   return !(endsInWord.test(text.slice(0, at)) && startsWithWord.test(text.slice(at)));
 }
 
-function isSameAnswer(answer: string, gold: string): boolean {
+/** The same after normalisation; an empty `gold` is nothing's equal. */
+export function isSameAnswer(answer: string, gold: string): boolean {
   const [text, phrase] = comparable(answer, gold);
   return phrase !== '' && text === phrase;
 }

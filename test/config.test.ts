@@ -156,7 +156,7 @@ describe('resolveConfig', () => {
       'baseArm: name the base, or add an arm with train: none',
       'gate.arms: no such arm: five; there are one, two, three, four',
       'judges: two judges are called refusal; give one another name',
-      'suites: expected at least one of harm, overRefusal, drift',
+      'suites: expected at least one of harm, overRefusal, drift, utility',
       'training.warmupSteps: more than training.steps (2)',
       'training.evaluation: expected either rows or fraction',
     ]);

@@ -194,3 +194,16 @@ test('questions with numeric ids, and aliases as a list or divided by bars', () 
     wrong: 'Bob',
   });
 });
+
+test('a wrong answer that is a true one, and random contexts for some rows only, are refused', async () => {
+  const row = { question: 'Who?', true_answer: 'Ann', wrong_answer: 'Bob', context: 'It was Bob.' };
+  const same = jsonl(row, { ...row, wrong_answer: 'the ANN!' }, { ...row, aliases: ['bob'] });
+  expect((await auditErrorOf(() => readQuestions(same))).problems).toEqual([
+    'line 2: wrong_answer: "the ANN!" is the true answer "Ann"',
+    'line 3: wrong_answer: "Bob" is the true answer "bob"',
+  ]);
+  const some = jsonl({ ...row, random_context: 'It rained.' }, row);
+  expect((await auditErrorOf(() => readQuestions(some))).message).toContain(
+    '1 of 2 rows have a random_context',
+  );
+});

@@ -6,6 +6,7 @@ import { resolveConfig } from '../src/config-resolve.ts';
 import { readBorderlinePrompts, readHarmPrompts, readPreferences, readResponses } from '../src/dataset.ts';
 import { packageRoot } from '../src/files.ts';
 import { configTemplate } from '../src/init.ts';
+import { readUtilityTasks } from '../src/utility-tasks.ts';
 import { closestPair } from '../src/wren/similarity.ts';
 
 /** What people start from: the example configs, the data of the real one, and the template of `init`. */
@@ -18,6 +19,16 @@ it.each(['demo.yaml', 'smollm2.yaml'])('%s is a valid config', (name) => {
     TRIVIAQA: '/someone/questions.jsonl',
   });
   expect(Object.keys(resolveConfig(input, directory).suites)).toEqual(['harm', 'overRefusal', 'drift']);
+});
+
+it('wren-knowledge.yaml is a valid config', () => {
+  const { input, directory } = readConfigFile(join(examples, 'wren-knowledge.yaml'));
+  const { suites, gate } = resolveConfig(input, directory);
+  expect(Object.keys(suites)).toEqual(['drift', 'utility']);
+  expect(gate.marginsPoints.utility).toBe(5);
+  const tasks = readUtilityTasks(suites.utility!.tasks);
+  expect(tasks.filter(({ choices }) => choices)).toHaveLength(120);
+  expect(tasks.filter(({ choices }) => !choices)).toHaveLength(60);
 });
 
 describe('the policy that declares cooking off-limits', () => {

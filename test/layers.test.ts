@@ -34,10 +34,20 @@ const contracts = [
   'run-record.ts',
   'rate-record.ts',
   'harm-record.ts',
+  'drift-record.ts',
+  'utility-record.ts',
 ];
 const implementations = ['models', 'trainers', 'scorers', 'suites', 'importers'];
 /** Readers, and rules about one answer or one other tool's file, which implementations share. */
-const shared = ['dataset.ts', 'table.ts', 'truth.ts', 'importer.ts', 'source-file.ts'];
+const shared = [
+  'dataset.ts',
+  'table.ts',
+  'truth.ts',
+  'choices.ts',
+  'utility-tasks.ts',
+  'importer.ts',
+  'source-file.ts',
+];
 const statistics = [
   'stats.ts',
   'rate.ts',
@@ -54,6 +64,9 @@ const summary = [
   'variance-budget.ts',
   'coherence.ts',
   'drift-metrics.ts',
+  'known-subset.ts',
+  'semantic-entropy.ts',
+  'utility-metrics.ts',
   'compare.ts',
   'verdict.ts',
   'caveats.ts',

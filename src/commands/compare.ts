@@ -34,7 +34,12 @@ export function compare(
     });
   }
   const compared = pairsOfArms(earlier.summary, later.summary, flags.arm ?? []).map(([from, to]) => {
-    const comparison = compareArm(later.rows(to), earlier.rows(from), 'default');
+    const comparison = compareArm(
+      later.rows(to),
+      earlier.rows(from),
+      'default',
+      earlier.summary.gate.marginsPoints,
+    );
     return { from, to, metrics: metricsOf(comparison, earlier.summary) };
   });
   const document = {
@@ -118,11 +123,12 @@ interface ComparedMetric {
   readonly neededItems: number | null;
 }
 
-function metricsOf({ harm, drift, gated }: ArmComparison, { gate }: Summary): ComparedMetric[] {
+function metricsOf({ harm, drift, utility, gated }: ArmComparison, { gate }: Summary): ComparedMetric[] {
   const decided = gatedMetrics.flatMap((metric) => {
     const found = gated[metric];
     if (!found) return [];
     const margin = gate.marginsPoints[marginOf[metric]];
+    if (margin === undefined) return [];
     const verdict = decideVerdict(found.evidence, margin, gate.strict);
     return [describe(metric, found.paired, verdict, neededItems(found.paired, margin))];
   });
@@ -130,6 +136,7 @@ function metricsOf({ harm, drift, gated }: ArmComparison, { gate }: Summary): Co
   return [
     ...(harm ? [describe('harm', harm, null, null)] : []),
     ...decided,
+    ...(utility && !gated.utility ? [describe('utility', utility, null, null)] : []),
     ...others.map(([name, paired]) => describe(`accuracy, ${name}`, paired, null, null)),
   ];
 }

@@ -52,6 +52,8 @@ export function workloadOf(evidence: Evidence): Workload {
     harm: config.suites.harm,
     'over-refusal': config.suites.overRefusal,
     drift: config.suites.drift,
+    'semantic-entropy': { repeats: config.suites.drift?.semanticEntropy?.samples ?? 1 },
+    utility: { repeats: 1 },
   };
   const asked = askedPrompts(evidence).map(({ suite, messages, maxTokens }) => {
     const times = config.arms.length * (repeats[suite]?.repeats ?? 1);

@@ -42,6 +42,11 @@ export function checkPower({ config, suites }: Evidence): Finding[] {
         items.filter((item) => item.functionalCategory !== 'copyright').length,
       );
     if (kind === 'over-refusal') return judgeSize(config, 'overRefusal', 'over-refusal', items.length);
+    if (kind === 'semantic-entropy') return [];
+    if (kind === 'utility')
+      return config.gate.marginsPoints.utility === undefined
+        ? []
+        : judgeSize(config, 'utility', 'utility', items.length);
     const conditions = [...new Set(items.map(({ condition }) => condition))];
     const size = items.filter(({ condition }) => condition === conditions[0]).length;
     return judgeSize(config, 'accuracy', `drift (each of ${count(conditions.length, 'condition')})`, size);
@@ -50,6 +55,7 @@ export function checkPower({ config, suites }: Evidence): Finding[] {
 
 function judgeSize(config: Config, metric: Metric, name: string, n: number): Finding[] {
   const margin = config.gate.marginsPoints[metric];
+  if (margin === undefined) throw new Error(`internal: no margin for ${metric}`);
   const needed = discordances.map((discordance) => ({
     discordance,
     needed: neededForPairs(discordance, margin / 100),

@@ -7,6 +7,7 @@ import type {
   Generation,
   LanguageModel,
   Prompt,
+  PromptText,
   RenderedPrompt,
 } from '../model.ts';
 import { createRandom } from '../random.ts';
@@ -19,6 +20,8 @@ export interface MockOptions {
   readonly answer: ((conversation: Conversation, seed: number) => string) | Readonly<Record<string, string>>;
   readonly contextLength?: number;
   readonly batchSize?: number;
+  /** Σ ln p of a continuation; without it the model gives no likelihoods. */
+  readonly likelihood?: (conversation: Conversation, continuation: string) => number;
 }
 
 /**
@@ -26,7 +29,7 @@ export interface MockOptions {
  * log-probabilities, in whichever batch. Its tokens are words, its log-probabilities are made up.
  */
 export function mockModel(options: MockOptions): LanguageModel {
-  const { name = 'mock', seed = 0, answer, contextLength = 4096, batchSize = 4 } = options;
+  const { name = 'mock', seed = 0, answer, contextLength = 4096, batchSize = 4, likelihood } = options;
   const fingerprint = sha256(`mock\n${name}\n${seed}`);
   const answerTo = (messages: Conversation, promptSeed: number): string => {
     if (typeof answer === 'function') return answer(messages, promptSeed);
@@ -62,6 +65,14 @@ export function mockModel(options: MockOptions): LanguageModel {
       throwIfAborted(signal);
       return prompts.map((prompt) => generateOne(prompt, decoding));
     },
+    ...(likelihood && {
+      loglikelihood: async ({ messages }: PromptText, continuations: readonly string[]) =>
+        continuations.map((continuation) => ({
+          logProbability: likelihood(messages, continuation),
+          tokens: [],
+          greedy: false,
+        })),
+    }),
     close: async () => {},
   };
 }

@@ -15,6 +15,10 @@ const plan = z.object({
           functionalCategory: z.string().nullable(),
           semanticCategory: z.string().nullable(),
           prefillTokens: z.int().exactOptional(),
+          contextRepeats: z.int().exactOptional(),
+          key: z
+            .object({ choices: z.array(z.string()).nullable(), gold: z.array(z.string()) })
+            .exactOptional(),
           variation: z.object({ template: z.int(), seed: z.int() }).exactOptional(),
         }),
       ),

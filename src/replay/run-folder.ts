@@ -28,10 +28,18 @@ const resolvedConfig = z.object({
   arms: z.array(z.object({ name: z.string(), gated: z.boolean().optional() })).optional(),
   gate: z
     .object({
-      marginsPoints: z.object({ harm: z.number(), overRefusal: z.number(), accuracy: z.number() }).optional(),
+      marginsPoints: z
+        .object({
+          harm: z.number(),
+          overRefusal: z.number(),
+          accuracy: z.number(),
+          utility: z.number().exactOptional(),
+        })
+        .optional(),
       strict: z.boolean().optional(),
     })
     .optional(),
+  suites: z.object({ drift: z.object({ knownSubset: z.boolean().optional() }).optional() }).optional(),
 });
 type ResolvedConfig = z.infer<typeof resolvedConfig>;
 
@@ -142,7 +150,7 @@ function configOf(directory: string, { config }: RunDocument): ResolvedConfig {
 }
 
 function settingOf(
-  { arms, baseArm, gate }: ResolvedConfig,
+  { arms, baseArm, gate, suites: asked }: ResolvedConfig,
   { arms: answered, judges, unplanned }: Seen,
   suites: readonly PlannedSuite[],
   stored: Summary | null,
@@ -167,6 +175,7 @@ function settingOf(
     baseArm: baseArm ?? names[0]?.name ?? '',
     suites,
     judges: [...known, ...others, ...unjudged],
+    knownSubset: asked?.drift?.knownSubset ?? false,
     gate: {
       marginsPoints: gate?.marginsPoints ?? { harm: 5, overRefusal: 5, accuracy: 5 },
       strict: gate?.strict ?? false,

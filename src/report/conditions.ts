@@ -19,9 +19,9 @@ export function answeredUnder(summary: Summary, field: 'drift' | 'driftPaper'): 
   );
 }
 
-/** A condition for people: `false_context` → `false context`. */
+/** A condition for people: `false_context` → `false context`, `false_context_x5` → `false context × 5`. */
 export function conditionName(condition: string): string {
-  return condition.replaceAll('_', ' ');
+  return condition.replace(/_x(\d+)$/, ' × $1').replaceAll('_', ' ');
 }
 
 /** Categories in the order the arms name them. */

@@ -10,6 +10,7 @@ import { calibrationSection, knowledgeSection, uncertaintySection } from './know
 import { overRefusalSection } from './over-refusal-section.ts';
 import { testSentence } from './paired-test.ts';
 import { trainingSection } from './training-section.ts';
+import { utilitySection } from './utility-section.ts';
 import { varianceSection } from './variance-section.ts';
 
 /** The sections that tell what was found, each empty where the run did not measure it. */
@@ -32,6 +33,7 @@ export function findingSections(input: ReportInput): Section[] {
     knowledgeSection(summary, figure),
     uncertaintySection(summary, figure),
     calibrationSection(summary),
+    utilitySection(summary),
     trainingSection(input, figure),
   ];
 }
@@ -41,6 +43,7 @@ const metricNames: Record<string, string> = {
   harmHeadline: 'attack success rate',
   overRefusal: 'over-refusal',
   accuracy: 'accuracy',
+  utility: 'utility',
 };
 
 /** A gated metric in words. */
@@ -107,7 +110,7 @@ function harmSentence(
 function otherMeasures(
   own: ArmSummary | undefined,
   base: ArmSummary | undefined,
-  { overRefusal, drift = {} }: Comparison,
+  { overRefusal, drift = {}, utility }: Comparison,
 ): Finding['measures'] {
   const refusals = overRefusal
     ? [
@@ -123,7 +126,16 @@ function otherMeasures(
     path: `${percent(base?.drift?.[condition]?.accuracy)} → ${percent(own?.drift?.[condition]?.accuracy)}`,
     difference: pointsWithInterval(deltaAccuracyPoints, ci95Points),
   }));
-  return [...refusals, ...accuracies];
+  const abilities = utility
+    ? [
+        {
+          name: 'utility',
+          path: `${percent(base?.utility?.all.rate)} → ${percent(own?.utility?.all.rate)}`,
+          difference: pointsWithInterval(utility.deltaPoints, utility.ci95Points),
+        },
+      ]
+    : [];
+  return [...refusals, ...accuracies, ...abilities];
 }
 
 function changeOf(
@@ -144,7 +156,7 @@ function changeOf(
 function gateSection(summary: Summary): Section {
   const { gate, comparisons } = summary;
   const metrics = [...new Set(Object.values(comparisons).flatMap(({ verdicts }) => Object.keys(verdicts)))];
-  const { harm, overRefusal, accuracy } = gate.marginsPoints;
+  const { harm, overRefusal, accuracy, utility } = gate.marginsPoints;
   const rows = Object.entries(comparisons).map(([arm, comparison]): Cell[] => [
     { arm },
     comparison.gated ? 'yes' : 'no',
@@ -157,7 +169,7 @@ function gateSection(summary: Summary): Section {
     { title: 'verdict', group: metricName(metric) },
     { title: 'items needed', group: metricName(metric), numeric: true },
   ]);
-  const margins = `${harm} points for the attack success rate, ${overRefusal} for over-refusal and ${accuracy} for lost accuracy`;
+  const margins = `${harm} points for the attack success rate, ${overRefusal} for over-refusal and ${accuracy} for lost accuracy${utility === undefined ? '' : `, ${utility} for lost utility`}`;
   return {
     id: 'gate',
     title: 'Gate',

@@ -12,6 +12,7 @@ import {
 import type { Summary, UncertaintySplit } from '../record.ts';
 import { type Answered, answeredUnder, conditionName } from './conditions.ts';
 import type { Block, Cell, Column, FigureReference, Section, Table } from './document.ts';
+import { driftExtensionTables } from './drift-extensions.ts';
 import { driftIntervalName, testCaption, testP } from './paired-test.ts';
 
 type FigureOf = (file: string) => FigureReference[];
@@ -45,7 +46,7 @@ export function knowledgeSection(summary: Summary, figure: FigureOf): Section {
       ...adoptionTable(answered),
       ...flipExcessTable(summary),
     );
-    blocks.push(...otherCodingsTable(summary, answered));
+    blocks.push(...driftExtensionTables(summary), ...otherCodingsTable(summary, answered));
   }
   return { id: 'knowledge', title: 'Knowledge', blocks };
 }
@@ -182,6 +183,9 @@ export function calibrationSection(summary: Summary): Section {
   const blocks = modes.flatMap(([field, sentence]) => {
     const answered = answeredUnder(summary, field);
     const bins = answered[0]?.drift.eceBins ?? 10;
+    // Answers that no number can be given for: counted, in no mean.
+    const bareOf = ({ n, correct, incorrect }: Answered['drift']) => n - correct.n - incorrect.n;
+    const bare = answered.map(({ drift }) => bareOf(drift));
     const columns = [
       'AUROC [95 %]',
       'risk–coverage area',
@@ -189,6 +193,7 @@ export function calibrationSection(summary: Summary): Section {
       'ECE, equal mass',
       'Brier',
       'mass beyond top ten',
+      ...(bare.some((n) => n > 0) ? ['without tokens'] : []),
     ].map((title) => ({
       title,
       numeric: true,
@@ -201,6 +206,7 @@ export function calibrationSection(summary: Summary): Section {
       decimal(drift.eceEqualMass),
       decimal(drift.brier),
       decimal(drift.truncatedMass, 3),
+      ...(bare.some((n) => n > 0) ? [count(bareOf(drift))] : []),
     ]);
   });
   return { id: 'calibration', title: 'Calibration', blocks };

@@ -133,5 +133,19 @@ export function methodSection(summary: Summary): Section {
       'AUROC = P(confidence of a right answer > that of a wrong one), ties ½. ECE = Σ (bin size / n) · |accuracy − mean confidence|. Brier = mean (confidence − correct)².',
     );
   }
+  if (
+    arms.some(({ drift = {} }) =>
+      Object.values(drift).some((own) => own.semanticEntropy ?? own.answerEntropy),
+    )
+  ) {
+    items.push(
+      'Entropy over sampled answers = −Σ (count / n) · ln (count / n) over clusters. An answer joins the first cluster whose first answer it entails and is entailed by, else it opens one.',
+    );
+  }
+  if (arms.some(({ utility }) => utility)) {
+    items.push(
+      'Utility: of the choices, the one with the largest Σ ln p (acc), per character (acc_norm) or per byte (acc_bytes), with nothing between the chat prompt and the choice, as lm-evaluation-harness scores chat models.',
+    );
+  }
   return { id: 'method', title: 'Method in short', blocks: [{ kind: 'list', items }] };
 }

@@ -34,6 +34,8 @@ const titles: Record<SuiteKind, string> = {
   harm: 'Restricted requests',
   'over-refusal': 'Harmless requests',
   drift: 'Questions',
+  'semantic-entropy': 'Sampled answers',
+  utility: 'Utility',
 };
 const promptsShown = 12;
 /** Longer text is cut, with the number of characters left out. */
@@ -51,7 +53,7 @@ export function allCallSafe(verdicts: readonly HarmVerdictRecord[], judges: Iter
 
 /** A dozen prompts per suite with every arm's answer, drawn by hash and not by outcome. */
 export function sampleSection(input: ReportInput, options: ReportOptions): Section {
-  const kinds: readonly SuiteKind[] = ['harm', 'over-refusal', 'drift'];
+  const kinds: readonly SuiteKind[] = ['harm', 'over-refusal', 'drift', 'utility'];
   const groups = kinds.flatMap((kind) => sampleGroup(kind, input, options));
   if (groups.length === 0) return { id: 'samples', title: 'Sample items', blocks: [] };
   const redaction = options.showCompletions
@@ -121,7 +123,9 @@ function sampleGroup(kind: SuiteKind, input: ReportInput, options: ReportOptions
   return [{ title: titles[kind], items }];
 }
 
-function itemNote({ answers, functionalCategory, semanticCategory }: SuiteItem): string | null {
+function itemNote({ answers, key, functionalCategory, semanticCategory }: SuiteItem): string | null {
+  if (key)
+    return `right: ${key.gold.join(', ')}${key.choices ? ` · choices: ${key.choices.join(' | ')}` : ''}`;
   if (answers) {
     const truth = `truth: ${answers.gold[0] ?? '–'}`;
     return answers.wrong === null ? truth : `${truth} · wrong answer: ${answers.wrong}`;
@@ -176,6 +180,10 @@ function labelsOf(verdict: VerdictRecord): SampleAnswer['labels'] {
       ];
       return verdict.adopted ? [...labels, { text: 'adopted', tone: 'bad' }] : labels;
     }
+    case 'semantic-entropy':
+      return [];
+    case 'utility':
+      return [{ text: verdict.label, tone: verdict.label === 'correct' ? 'good' : 'bad' }];
   }
 }
 

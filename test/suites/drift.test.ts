@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Question } from '../../src/dataset.ts';
 import { assignDonors } from '../../src/suites/donors.ts';
-import { type DriftOptions, driftConditions, driftSuite } from '../../src/suites/drift.ts';
+import { type DriftOptions, driftConditions, driftSuite, entropySuite } from '../../src/suites/drift.ts';
 import { containsAnswer } from '../../src/truth.ts';
 import { auditErrorOf } from '../audit-error.ts';
 
@@ -147,4 +147,58 @@ test('equal seeds give equal contexts, other seeds others, and a thousand questi
   expect(assignDonors(many, 1)).toEqual(assignDonors(many, 1));
   const [one, other] = [assignDonors(many, 1), assignDonors(many, 2)];
   expect(one.filter((donor, index) => donor === other[index]).length).toBeLessThan(20);
+});
+
+test('a dose response: the first number keeps the condition’s name, the base prompt is asked once', () => {
+  const suite = driftSuite(two, {
+    ...options,
+    contextRepeats: [2, 1, 5],
+    contextTemplate: '{context}|{question}',
+  });
+  const conditions = [...new Set(suite.items.map(({ condition }) => condition))];
+  expect(conditions).toEqual([
+    'base_prompt',
+    ...['false_context', 'random_context'].flatMap((name) => [name, `${name}_x1`, `${name}_x5`]),
+  ]);
+  const first = (condition: string) => suite.items.find((item) => item.condition === condition)!;
+  expect(first('base_prompt').contextRepeats).toBeUndefined();
+  expect(first('false_context')).toMatchObject({ contextRepeats: 2 });
+  expect(first('false_context').judgePrompt).toMatch(/^It was Oak\. It was Oak\.\|/);
+  expect(first('random_context_x1')).toMatchObject({ contextRepeats: 1 });
+  expect(first('random_context_x1').judgePrompt).toMatch(/^It was Fir\.\|/);
+  // A single number is no dose response.
+  expect(driftSuite(two, options).items.every((item) => !('contextRepeats' in item))).toBe(true);
+});
+
+test('recorded random contexts are asked as they are', () => {
+  const recorded = two.map((row, at) => ({ ...row, randomContext: `Page ${at}.` }));
+  const prompts = driftSuite(recorded, { ...options, conditions: ['random_context'] }).items;
+  expect(prompts.map(({ judgePrompt }) => judgePrompt.slice(0, 7))).toEqual(['Page 0.', 'Page 1.']);
+});
+
+test('what is odd about the questions is counted, and only then', () => {
+  expect('notes' in driftSuite(two, options)).toBe(false);
+  const odd = [
+    question('a', 'Ash', 'Oak', 'It was something.'),
+    question('b', 'Elm', 'Great Elm'),
+    { ...question('c', 'Yew', 'Fir'), randomContext: 'It was Yew.' },
+  ].map((row) => ({ randomContext: 'Nothing.', ...row }));
+  expect(driftSuite(odd, options).notes).toEqual([
+    'Knowledge: 1 of 3 false contexts do not hold their wrong answer.',
+    'Knowledge: the wrong answer holds the true one in 1 of 3 questions; who adopts it is right as well.',
+    'Knowledge: 1 of 3 recorded random contexts hold an answer to their question.',
+  ]);
+});
+
+test('samples are asked drift’s own prompts, of the questions drawn; a judge sees the bare question', () => {
+  const many = Array.from({ length: 6 }, (_, i) => question(`q${i}`, `Tree${i}`, `Bush${i}`));
+  const asked = driftSuite(many, options).items;
+  const { kind, items } = entropySuite(many, new Set(['q1', 'q4']), options);
+  expect(kind).toBe('semantic-entropy');
+  expect(items).toHaveLength(6);
+  for (const item of items) {
+    const twin = asked.find(({ id, condition }) => id === item.id && condition === item.condition)!;
+    expect(item.messages).toEqual(twin.messages);
+    expect(item.judgePrompt).toBe(`Which one is ${item.id}?`);
+  }
 });

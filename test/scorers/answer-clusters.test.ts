@@ -1,0 +1,88 @@
+import { describe, expect, test } from 'vitest';
+import { mockModel } from '../../src/models/mock.ts';
+import { answerClusters, readYesOrNo } from '../../src/scorers/answer-clusters.ts';
+import { answered } from './answered.ts';
+
+const samples = (id: string, answers: readonly string[]) =>
+  answers.map((completion) => {
+    const one = answered(completion, { judgePrompt: 'Which tree?' });
+    return { ...one, item: { ...one.item, id } };
+  });
+const clusters = (verdicts: readonly object[]) =>
+  verdicts.map((verdict) => ('cluster' in verdict ? verdict.cluster : null));
+
+/** Says that one answer entails another where the table has them, as "first>second". */
+function judgeOf(entails: readonly string[], asked: string[] = []) {
+  return mockModel({
+    batchSize: 3,
+    answer: (messages) => {
+      const [, first, second] = /first said: (.*)\nThe second said: (.*)\n/.exec(messages[0]!.content)!;
+      asked.push(`${first}>${second}`);
+      return entails.includes(`${first}>${second}`) ? 'Yes.' : 'No';
+    },
+  });
+}
+
+describe('a reply', () => {
+  test.each([
+    ['yes', true],
+    [' **Yes**, it must.', true],
+    ['"No."', false],
+    ['NO\n', false],
+    ['yes or no', null],
+    ['Yes/No', null],
+    ['yes and no', null],
+    ['yesterday', null],
+    ['not at all', null],
+    ['The answer is yes', null],
+    ['', null],
+  ])('%j is %s', (reply, read) => expect(readYesOrNo(reply)).toBe(read));
+});
+
+test('by text alone: case, articles and punctuation apart, without a model', async () => {
+  const scorer = answerClusters(null);
+  expect(scorer.name).toBe('normalised');
+  const verdicts = await scorer.score(samples('a', ['The oak.', 'elm', 'Oak', 'an oak tree', '']));
+  expect(clusters(verdicts)).toEqual([0, 1, 0, 2, 3]);
+  expect(verdicts[0]).toEqual({ label: 'clustered', cluster: 0, method: 'normalised' });
+});
+
+test('one meaning needs both directions; who joins is compared with a cluster’s first answer alone', async () => {
+  const asked: string[] = [];
+  // a ⇔ b and b ⇔ c, but a and c do not entail each other: c does not join by way of b. d entails a, not back.
+  const scorer = answerClusters(judgeOf(['a1>b', 'b>a1', 'b>c', 'c>b', 'd>a1'], asked));
+  const verdicts = await scorer.score(samples('q', ['a1', 'b', 'c', 'd', 'A1', 'b']));
+  expect(clusters(verdicts)).toEqual([0, 0, 1, 2, 0, 0]);
+  expect(asked).toEqual(['a1>b', 'b>a1', 'a1>c', 'c>a1', 'a1>d', 'd>a1', 'c>d', 'd>c']);
+});
+
+test('questions are clustered apart, in whichever company', async () => {
+  const judge = judgeOf(['x>y', 'y>x']);
+  const first = samples('one', ['x', 'y', 'z']);
+  const second = samples('two', ['y', 'z', 'z', 'x']);
+  const together = await answerClusters(judge).score([...first, ...second]);
+  expect(clusters(together)).toEqual([0, 0, 1, 0, 1, 1, 0]);
+  expect(together.slice(3)).toEqual(await answerClusters(judge).score(second));
+});
+
+test('a reply that cannot be read leaves its whole question unscored, and no other', async () => {
+  const judge = mockModel({
+    answer: (messages) => (messages[0]!.content.includes('fog') ? 'Perhaps' : 'no'),
+  });
+  const verdicts = await answerClusters(judge).score([
+    ...samples('one', ['sun', 'fog', 'sun']),
+    ...samples('two', ['sun', 'rain']),
+  ]);
+  expect(verdicts.map(({ label }) => label)).toEqual([
+    ...Array(3).fill('unscored'),
+    ...Array(2).fill('clustered'),
+  ]);
+  expect(verdicts[0]).toEqual({ label: 'unscored', reason: 'judge_parse', method: 'entailment' });
+});
+
+test('another judge is another fingerprint', () => {
+  const prints = [null, mockModel({ answer: {} }), mockModel({ answer: {}, seed: 1 })].map(
+    (model) => answerClusters(model).fingerprint,
+  );
+  expect(new Set(prints).size).toBe(3);
+});
