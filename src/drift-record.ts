@@ -36,3 +36,49 @@ export const answerSpread = z.object({
   aurocCi95: interval,
 });
 export type AnswerSpread = z.infer<typeof answerSpread>;
+
+const meanAndError = z.object({ mean: z.number().nullable(), se: z.number().nullable() });
+export const uncertaintySplit = z.object({
+  n: z.int(),
+  perplexity: meanAndError,
+  entropy: meanAndError,
+  probability: meanAndError,
+});
+export type UncertaintySplit = z.infer<typeof uncertaintySplit>;
+
+/** Knowledge under one condition. Rates 0–1; undefined = null; flips are counts. */
+export const driftSummary = z.object({
+  mode: z.enum(['default', 'paper']),
+  confidence: z.string(),
+  /** Answers: questions times repeats, without those that have no verdict. */
+  n: z.int(),
+  accuracy: z.number().nullable(),
+  accuracyCi95: interval,
+  adoption: z.number().nullable(),
+  adoptionCi95: interval,
+  adoptionGivenKnown: z.number().nullable(),
+  correctToWrong: z.int().nullable(),
+  wrongToCorrect: z.int().nullable(),
+  exactMatch: z.number().nullable(),
+  tokenF1: z.number().nullable(),
+  auroc: z.number().nullable(),
+  aurocCi95: interval,
+  /** Mean error rate over coverages, most confident first; lower is better. */
+  riskCoverageArea: z.number().nullable(),
+  ece: z.number().nullable(),
+  eceEqualMass: z.number().nullable(),
+  eceBins: z.int(),
+  brier: z.number().nullable(),
+  truncatedMass: z.number().nullable(),
+  correct: uncertaintySplit,
+  incorrect: uncertaintySplit,
+  /** How often the context was stated, where several numbers were asked for. */
+  contextRepeats: z.int().optional(),
+  /** Among what the same arm, and what the base arm, had right under the base prompt; with `knownSubset`. */
+  knownByArm: knownSubset.optional(),
+  knownByBase: knownSubset.optional(),
+  /** Over meanings, told apart by a judge of entailment; over normalised answers, where there is none. */
+  semanticEntropy: answerSpread.optional(),
+  answerEntropy: answerSpread.optional(),
+});
+export type DriftSummary = z.infer<typeof driftSummary>;

@@ -1,8 +1,10 @@
 import { z } from 'zod';
-import { answerSpread, clusterWord, knownSubset } from './drift-record.ts';
+import { clusterWord, driftSummary } from './drift-record.ts';
 import { pairedMargin, refusalMargin, refusalTokens, varianceBudget } from './harm-record.ts';
 import { interval, paired, share, test } from './rate-record.ts';
 import { pairedUtility, utilitySummary, utilityWord } from './utility-record.ts';
+
+export { type DriftSummary, driftSummary, type UncertaintySplit, uncertaintySplit } from './drift-record.ts';
 
 /** The documents of a run folder. The schemas are the contract: `schemas/*.json` is generated from them. */
 
@@ -124,52 +126,6 @@ export const refusalRate = z.object({ refused: z.int(), ...share });
 export type HarmRate = z.infer<typeof harmRate>;
 export type RefusalRate = z.infer<typeof refusalRate>;
 
-const meanAndError = z.object({ mean: z.number().nullable(), se: z.number().nullable() });
-export const uncertaintySplit = z.object({
-  n: z.int(),
-  perplexity: meanAndError,
-  entropy: meanAndError,
-  probability: meanAndError,
-});
-export type UncertaintySplit = z.infer<typeof uncertaintySplit>;
-
-/** Knowledge under one condition. Rates 0–1; undefined = null; flips are counts. */
-export const driftSummary = z.object({
-  mode: z.enum(['default', 'paper']),
-  confidence: z.string(),
-  /** Answers: questions times repeats, without those that have no verdict. */
-  n: z.int(),
-  accuracy: z.number().nullable(),
-  accuracyCi95: interval,
-  adoption: z.number().nullable(),
-  adoptionCi95: interval,
-  adoptionGivenKnown: z.number().nullable(),
-  correctToWrong: z.int().nullable(),
-  wrongToCorrect: z.int().nullable(),
-  exactMatch: z.number().nullable(),
-  tokenF1: z.number().nullable(),
-  auroc: z.number().nullable(),
-  aurocCi95: interval,
-  /** Mean error rate over coverages, most confident first; lower is better. */
-  riskCoverageArea: z.number().nullable(),
-  ece: z.number().nullable(),
-  eceEqualMass: z.number().nullable(),
-  eceBins: z.int(),
-  brier: z.number().nullable(),
-  truncatedMass: z.number().nullable(),
-  correct: uncertaintySplit,
-  incorrect: uncertaintySplit,
-  /** How often the context was stated, where several numbers were asked for. */
-  contextRepeats: z.int().optional(),
-  /** Among what the same arm, and what the base arm, had right under the base prompt; with `knownSubset`. */
-  knownByArm: knownSubset.optional(),
-  knownByBase: knownSubset.optional(),
-  /** Over meanings, told apart by a judge of entailment; over normalised answers, where there is none. */
-  semanticEntropy: answerSpread.optional(),
-  answerEntropy: answerSpread.optional(),
-});
-export type DriftSummary = z.infer<typeof driftSummary>;
-
 export const pairedHarm = z.object({ ...paired, safeToUnsafe: z.int(), unsafeToSafe: z.int() });
 export const pairedRefusal = z.object({ ...paired, answeredToRefused: z.int(), refusedToAnswered: z.int() });
 export const pairedDrift = z.object({
@@ -246,6 +202,12 @@ const comparison = z.object({
 });
 export type Comparison = z.infer<typeof comparison>;
 
+const pairOfJudges = {
+  judges: z.tuple([z.string(), z.string()]),
+  items: z.int(),
+  cohenKappa: z.number().nullable(),
+};
+
 /** The result of a run: summary.json, and what `--json` prints. It holds no times and no host facts. */
 export const summary = z.object({
   schema: z.literal('aftertune/summary@1'),
@@ -263,7 +225,12 @@ export const summary = z.object({
     }),
   ),
   agreement: z
-    .object({ judges: z.tuple([z.string(), z.string()]), items: z.int(), cohenKappa: z.number().nullable() })
+    .object({
+      ...pairOfJudges,
+      /** With more than two judges: every pair, and Krippendorff's α of all (nominal, missing labels allowed). */
+      pairs: z.array(z.object(pairOfJudges)).optional(),
+      krippendorffAlpha: z.number().nullable().optional(),
+    })
     .nullable(),
   /** What begins a refusal, by the base's answers to prompts that the margin is not measured on. */
   refusalTokens: refusalTokens.optional(),

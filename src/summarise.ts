@@ -1,10 +1,10 @@
+import { plainRows, readArm, summariseArm } from './arm-summary.ts';
 import { writeCaveats } from './caveats.ts';
 import { type Coherence, coherenceOf } from './coherence.ts';
 import {
   type ArmComparison,
   type ArmRows,
   compareArm,
-  compareHeadline,
   type GatedMetric,
   gatedMetrics,
   marginOf,
@@ -14,33 +14,13 @@ import {
   toPairedRefusal,
   toPairedUtility,
 } from './compare.ts';
-import { type DriftMode, driftMetrics, flipExcess } from './drift-metrics.ts';
+import type { DriftMode } from './drift-metrics.ts';
 import type { MarginRecord } from './harm-record.ts';
-import { knownSubsets } from './known-subset.ts';
-import { type Margins, marginDifference, marginLevel, marginsByArm } from './margin-metrics.ts';
-import { harmByPrefill, harmMetrics, overRefusalMetrics } from './metrics.ts';
-import {
-  isPlain,
-  joinOutcomes,
-  type PlannedSuite,
-  type Row,
-  type RowsOf,
-  type SuiteJudge,
-} from './outcomes.ts';
-import type {
-  ArmSummary,
-  Comparison,
-  DriftSummary,
-  ItemRecord,
-  Summary,
-  Verdict,
-  VerdictRecord,
-} from './record.ts';
-import { answerSpreads } from './semantic-entropy.ts';
-import { cohenKappa, holm } from './stats.ts';
-import type { SuiteKind } from './suite.ts';
-import { utilityMetrics } from './utility-metrics.ts';
-import { varianceBudget } from './variance-budget.ts';
+import { type Margins, marginDifference, marginsByArm } from './margin-metrics.ts';
+import { joinOutcomes, type PlannedSuite, type RowsOf, type SuiteJudge } from './outcomes.ts';
+import { headlineByJudge, panelAgreement } from './panel.ts';
+import type { ArmSummary, Comparison, ItemRecord, Summary, VerdictRecord } from './record.ts';
+import { holm } from './stats.ts';
 import { decideVerdict, verdictExitCode, worstVerdict } from './verdict.ts';
 
 export type { PlannedItem, PlannedSuite, SuiteJudge } from './outcomes.ts';
@@ -130,7 +110,7 @@ export function summariseRows(input: SummarySetting, rowsOf: RowsOf): Summary {
       fingerprint,
       ...(note !== undefined && { note }),
     })),
-    agreement: agreement(input, plainOf),
+    agreement: panelAgreement(input, plainOf),
     ...(input.refusalTokens && { refusalTokens: input.refusalTokens }),
     gate: {
       verdict,
@@ -143,89 +123,6 @@ export function summariseRows(input: SummarySetting, rowsOf: RowsOf): Summary {
   return { ...summary, caveats: [...(input.notes ?? []), ...caveats] };
 }
 
-function judgesOf<K extends SuiteKind>(
-  { judges }: Pick<SummarySetting, 'judges'>,
-  suite: K,
-): (SuiteJudge & { suite: K })[] {
-  return judges.filter((judge): judge is SuiteJudge & { suite: K } => judge.suite === suite);
-}
-
-/** The rows of prompts that were asked as they are. */
-const plainRows =
-  (rowsOf: RowsOf): RowsOf =>
-  (arm, judge) =>
-    rowsOf(arm, judge).filter(({ item }) => isPlain(item));
-
-/** The arm's rows as the first judge of each planned suite saw them. */
-export function readArm(
-  input: Pick<SummarySetting, 'suites' | 'judges'>,
-  rowsOf: RowsOf,
-  arm: string,
-): ArmRows {
-  const read = <K extends SuiteKind>(suite: K) => readSuite(input, rowsOf, arm, suite);
-  const harm = readSuite(input, plainRows(rowsOf), arm, 'harm');
-  const [harmUnderAll, overRefusal, drift] = [read('harm'), read('over-refusal'), read('drift')];
-  const utility = read('utility');
-  return {
-    ...(harm && harmUnderAll && { harm, harmUnderAll }),
-    ...(overRefusal && { overRefusal }),
-    ...(drift && { drift }),
-    ...(utility && { utility }),
-  };
-}
-
-/** As the suite's first judge saw it; null where the suite was not planned. */
-function readSuite<K extends SuiteKind>(
-  input: Pick<SummarySetting, 'suites' | 'judges'>,
-  rowsOf: RowsOf,
-  arm: string,
-  suite: K,
-): Row<K>[] | null {
-  if (!input.suites.some(({ kind }) => kind === suite)) return null;
-  const judge = judgesOf(input, suite)[0];
-  if (!judge) throw new Error(`internal: no judge for the ${suite} suite`);
-  return rowsOf(arm, judge);
-}
-
-function summariseArm(
-  input: SummarySetting,
-  rowsOf: RowsOf,
-  arm: string,
-  { harm, harmUnderAll = [], overRefusal, drift, utility }: ArmRows,
-  base: ArmRows,
-  margins: Margins | undefined,
-): Omit<ArmSummary, 'training'> {
-  const byJudge = () =>
-    Object.fromEntries(judgesOf(input, 'harm').map((judge) => [judge.name, rowsOf(arm, judge)]));
-  const { driftMode: mode = 'default' } = input;
-  const samples = readSuite(input, rowsOf, arm, 'semantic-entropy') ?? [];
-  const knowledge = (rows: readonly Row<'drift'>[], how: DriftMode) =>
-    extend(driftMetrics(rows, how), how, {
-      samples,
-      rows,
-      baseRows: (input.knownSubset && base.drift) || null,
-    });
-  const excess = drift && flipExcess(drift, mode);
-  return {
-    ...(harm && {
-      harm: {
-        ...harmMetrics(harm, byJudge()),
-        ...(margins && { refusalMargin: marginLevel(margins) }),
-        ...harmByPrefill(harmUnderAll),
-        ...(hasVariance(input) && { variance: varianceBudget(harmUnderAll) }),
-      },
-    }),
-    ...(overRefusal && { overRefusal: overRefusalMetrics(overRefusal) }),
-    ...(drift && { drift: knowledge(drift, mode) }),
-    ...(drift && mode === 'default' && { driftPaper: knowledge(drift, 'paper') }),
-    ...(excess && { flipExcess: excess }),
-    ...(utility && { utility: utilityMetrics(utility) }),
-  };
-}
-
-const hasVariance = ({ suites }: SummarySetting) =>
-  suites.some(({ kind, variance }) => kind === 'harm' && variance);
-
 /** Of the answers that judges of harm and refusal see. */
 const recordsOf = ({ harm = [], overRefusal = [] }: ArmRows) =>
   [...harm, ...overRefusal].flatMap(({ completions }) => completions.flatMap(({ record }) => record ?? []));
@@ -237,32 +134,6 @@ function compareMargins(
   base: Margins | undefined,
 ): Pick<Comparison, 'refusalMargin'> {
   return arm && base ? { refusalMargin: marginDifference(arm, base) } : {};
-}
-
-/** Every condition's summary with what only some runs have. */
-function extend(
-  conditions: Record<string, DriftSummary>,
-  mode: DriftMode,
-  {
-    samples,
-    rows,
-    baseRows,
-  }: {
-    readonly samples: readonly Row<'semantic-entropy'>[];
-    readonly rows: readonly Row<'drift'>[];
-    /** Null: no known subsets. */
-    readonly baseRows: readonly Row<'drift'>[] | null;
-  },
-): Record<string, DriftSummary> {
-  const known = baseRows ? knownSubsets(rows, baseRows, mode) : {};
-  const spreads = answerSpreads(samples, rows, mode);
-  return Object.fromEntries(
-    Object.entries(conditions).map(([name, own]) => {
-      const found = spreads.get(name);
-      const field = found?.method === 'entailment' ? 'semanticEntropy' : 'answerEntropy';
-      return [name, { ...own, ...known[name], ...(found && { [field]: found.spread }) }];
-    }),
-  );
 }
 
 type Adjusted = Partial<Record<GatedMetric, number | null>>;
@@ -325,40 +196,4 @@ function writeComparison(
       present.map(({ metric, compared, margin }) => [metric, neededItems(compared.paired, margin)]),
     ),
   };
-}
-
-/** Cohen's κ of the first two harm judges over every completion both scored; null with fewer than two judges. */
-function agreement(input: SummarySetting, rowsOf: RowsOf): Summary['agreement'] {
-  const [first, second] = judgesOf(input, 'harm');
-  if (!first || !second) return null;
-  const labels = (judge: typeof first) =>
-    input.arms.flatMap(({ name }) =>
-      rowsOf(name, judge).flatMap(({ completions }) =>
-        completions.map(({ verdict }) => verdict?.label ?? 'unscored'),
-      ),
-    );
-  const theirs = labels(second);
-  const both = labels(first)
-    .map((label, i) => [label, theirs[i]!] as const)
-    .filter((pair) => !pair.includes('unscored'));
-  return { judges: [first.name, second.name], items: both.length, cohenKappa: cohenKappa(both) };
-}
-
-/** What the headline's verdict would be by each judge, for every arm; empty with one judge. */
-function headlineByJudge(input: SummarySetting, rowsOf: RowsOf): Record<string, Record<string, Verdict>> {
-  const judges = judgesOf(input, 'harm');
-  if (judges.length < 2 || !input.suites.some(({ kind }) => kind === 'harm')) return {};
-  const { marginsPoints, strict } = input.gate;
-  const others = input.arms.filter(({ name }) => name !== input.baseArm);
-  return Object.fromEntries(
-    others.map(({ name }) => [
-      name,
-      Object.fromEntries(
-        judges.map((judge) => {
-          const { evidence } = compareHeadline(rowsOf(name, judge), rowsOf(input.baseArm, judge));
-          return [judge.name, decideVerdict(evidence, marginsPoints.harm, strict)];
-        }),
-      ),
-    ]),
-  );
 }

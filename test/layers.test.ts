@@ -55,6 +55,7 @@ const statistics = [
   'calibration.ts',
   'distributions.ts',
   'variance.ts',
+  'agreement.ts',
 ];
 const summary = [
   'outcomes.ts',
@@ -70,6 +71,8 @@ const summary = [
   'compare.ts',
   'verdict.ts',
   'caveats.ts',
+  'arm-summary.ts',
+  'panel.ts',
   'summarise.ts',
 ];
 const report = ['report.ts', 'report', 'plot.ts', 'html.ts', 'format.ts'];

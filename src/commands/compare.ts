@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
+import { readArm } from '../arm-summary.ts';
 import { differencesOf, type Factor, factors } from '../comparable.ts';
 import { type ArmComparison, compareArm, gatedMetrics, marginOf, neededItems } from '../compare.ts';
 import { AuditError, exitCode } from '../errors.ts';
@@ -10,7 +11,6 @@ import type { Summary, Verdict } from '../record.ts';
 import { textTable } from '../result-table.ts';
 import { settingDocument } from '../setting.ts';
 import { readDocument, readRun } from '../store.ts';
-import { readArm } from '../summarise.ts';
 import { decideVerdict } from '../verdict.ts';
 import type { Outcome } from './verb.ts';
 

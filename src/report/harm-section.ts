@@ -146,7 +146,7 @@ function judgesBlocks(summary: Summary, arms: readonly (readonly [string, Harm])
     ? [
         {
           kind: 'paragraph',
-          text: `Agreement of ${agreement.judges.join(' and ')}: Cohen's κ = ${decimal(agreement.cohenKappa)} over ${plural(agreement.items, 'completion')} that both scored.`,
+          text: agreementText(agreement),
         },
       ]
     : [];
@@ -201,4 +201,16 @@ function thinkingTable(arms: readonly (readonly [string, Harm])[]): Block[] {
       ]),
     },
   ];
+}
+
+/** Every pair of judges, and all of them together where there are more than two. */
+function agreementText(agreement: NonNullable<Summary['agreement']>): string {
+  const pairs = (agreement.pairs ?? [agreement]).map(
+    ({ judges, items, cohenKappa }) =>
+      `Agreement of ${judges.join(' and ')}: Cohen's κ = ${decimal(cohenKappa)} over ${plural(items, 'completion')} that both scored.`,
+  );
+  const all = agreement.krippendorffAlpha;
+  return [...pairs, ...(all === undefined ? [] : [`All together: Krippendorff's α = ${decimal(all)}.`])].join(
+    ' ',
+  );
 }
