@@ -10,7 +10,7 @@ const fewestForBootstrap = 50;
 const mostForBootstrap = 20_000;
 
 /**
- * 95 % interval of a mean: BCa bootstrap for 50 ≤ n ≤ 20,000; Student's t from 10 to 49 and above 20,000;
+ * 95 % interval of the mean of independent values: BCa bootstrap for 50 ≤ n ≤ 20,000; Student's t from 10 to 49 and above 20,000;
  * null below 10 values or when all are equal.
  */
 export function meanInterval(values: readonly number[], random: Random): Interval | null {
@@ -21,7 +21,11 @@ export function meanInterval(values: readonly number[], random: Random): Interva
     : studentInterval(values);
 }
 
-/** mean ± t·s/√n. */
+/**
+ * mean ± t·s/√n, 95 %. Exact for independent normal values, else approximate by the central limit theorem; too narrow where
+ * a few of many zeros carry the mean (docs/statistics-simulation.md).
+ * Source: Student 1908, Biometrika 6:1–25.
+ */
 export function studentInterval(values: readonly number[]): Interval {
   const n = values.length;
   const average = mean(values);
@@ -32,6 +36,8 @@ export function studentInterval(values: readonly number[]): Interval {
 
 /**
  * Bias-corrected and accelerated bootstrap interval of a mean, 4000 resamples, linear interpolation between order statistics.
+ * Assumes independent values. Approximate, second-order correct; resampling moves a limit by less than 3 % of the width in the tests.
+ * Too narrow where fewer than a handful of values differ from the rest (docs/statistics-simulation.md).
  * Source: Efron 1987, JASA 82:171–185.
  */
 export function bcaInterval(values: readonly number[], random: Random): Interval {
@@ -67,7 +73,10 @@ function shareBelow(means: Float64Array, estimate: number): number {
   return Math.min(Math.max(below, 0.5), means.length - 0.5) / means.length;
 }
 
-/** The acceleration of a mean from its jackknife: Σd³ / (6 (Σd²)^1.5), d = value − mean; 0 when all are equal. */
+/**
+ * The acceleration of a mean from its jackknife: Σd³ / (6 (Σd²)^1.5), d = value − mean; 0 when all are equal. Exact algebra.
+ * Source: Efron 1987, JASA 82:171–185.
+ */
 export function jackknifeAcceleration(values: readonly number[]): number {
   const average = mean(values);
   let squares = 0;
@@ -91,7 +100,8 @@ const flips = 9999;
 
 /**
  * Two-sided sign-flip permutation p of a mean difference: all sign patterns up to 12 non-zero differences, else 9999 random ones
- * with the observed one counted. Null without differences; 1 when all are 0.
+ * with the observed one counted. Null without differences; 1 when all are 0. Assumes independent items whose difference is
+ * symmetric about 0 when nothing changed; exact with all patterns, else valid (never too small on average), with a step of 1e-4.
  * Source: Fisher 1935, The Design of Experiments, §21; Phipson & Smyth 2010 for counting the observed one.
  */
 export function signFlipP(differences: readonly number[], random: Random): number | null {

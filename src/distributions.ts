@@ -110,7 +110,7 @@ function studentCentralMass(t: number, degreesOfFreedom: number): number {
   return odd ? (2 / Math.PI) * (angle + Math.sin(angle) * sum) : Math.sin(angle) * sum;
 }
 
-/** The t with P(|T| ≤ t) = `mass`, for a mass in (0, 1) and whole degrees of freedom of at least 1. */
+/** The t with P(|T| ≤ t) = `mass`, for a mass in (0, 1) and whole degrees of freedom of at least 1: bisection, to double precision. */
 export function studentCentralQuantile(mass: number, degreesOfFreedom: number): number {
   let [low, high] = [0, 2];
   while (studentCentralMass(high, degreesOfFreedom) < mass) high *= 2;

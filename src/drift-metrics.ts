@@ -6,6 +6,7 @@ import {
   type Judged,
   riskCoverageArea,
 } from './calibration.ts';
+import { foldOf, recalibrate } from './isotonic.ts';
 import { type Completion, type Row, tallyOne, type VerdictFacts } from './outcomes.ts';
 import { pairedRateOf, rateOf, type Tallies, type Tally } from './rate.ts';
 import type { ArmSummary, DriftSummary, UncertaintySplit } from './record.ts';
@@ -20,6 +21,8 @@ export type DriftMode = 'default' | 'paper';
 
 const baseCondition = 'base_prompt';
 const eceBins = 10;
+/** More would take seconds, and tell no more. */
+const mostRecalibrated = 20_000;
 
 /** One arm's answers under one condition, in columns: a question's repeats lie side by side. */
 export interface Answers {
@@ -177,6 +180,7 @@ function summariseCondition(answers: Answers, known: Known | null, mode: DriftMo
     eceEqualMass: equalMassCalibrationError(judged, eceBins),
     eceBins,
     brier: brierScore(judged),
+    ...recalibrated(answers),
     truncatedMass: meanOf(answers.truncatedMass),
     correct: split(answers, answered + correct),
     incorrect: split(answers, answered),
@@ -196,6 +200,22 @@ function judgedOf({ flags, confidence }: Answers): Judged[] {
     judged.push({ confidence: confidence[at]!, correct: (flags[at]! & correct) !== 0 });
   }
   return judged;
+}
+
+/** A length-normalised probability is none of being right: what is left of its error once it is made into one. */
+function recalibrated(answers: Answers): Pick<DriftSummary, 'eceRecalibrated' | 'brierRecalibrated'> {
+  const { flags, confidence, questions, repeats } = answers;
+  const known = [...flags.keys()].filter((at) => flags[at] !== 0 && !Number.isNaN(confidence[at]));
+  if (known.length > mostRecalibrated) return {};
+  const judged = recalibrate(
+    known.map((at) => ({
+      confidence: confidence[at]!,
+      correct: isRight(flags[at]!),
+      fold: foldOf(questions[Math.floor(at / repeats)]!),
+    })),
+  );
+  if (!judged) return {};
+  return { eceRecalibrated: calibrationError(judged, eceBins), brierRecalibrated: brierScore(judged) };
 }
 
 /** Tallies by question; with `known`, only over repeats the same arm had right there. */

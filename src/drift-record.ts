@@ -69,6 +69,9 @@ export const driftSummary = z.object({
   eceEqualMass: z.number().nullable(),
   eceBins: z.int(),
   brier: z.number().nullable(),
+  /** The same after isotonic regression fitted to other questions; left out below 50 answers and above 20,000. */
+  eceRecalibrated: z.number().nullable().optional(),
+  brierRecalibrated: z.number().nullable().optional(),
   truncatedMass: z.number().nullable(),
   correct: uncertaintySplit,
   incorrect: uncertaintySplit,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { alphaWithInterval, kappaWithInterval, krippendorffAlpha, type Unit } from '../src/agreement.ts';
 import { createRandom } from '../src/random.ts';
+import { fixture } from './panel-fixture.ts';
 
 /** Reliability data of four observers, · missing. Source: Krippendorff 2011, Computing Krippendorff's Alpha-Reliability, example C. */
 const observers = [
@@ -31,6 +32,15 @@ function byPairs(units: readonly Unit[]): number | null {
 describe('Krippendorff’s α', () => {
   it('is 0.743 for the published nominal example', () => {
     expect(krippendorffAlpha(published)).toBeCloseTo(0.743, 3);
+  });
+
+  it.each(fixture.alpha)('is what the krippendorff package gives: %#', ({ units, alpha }) => {
+    expect(krippendorffAlpha(units)).toBeCloseTo(alpha, 12);
+  });
+
+  it.each(fixture.kappa)('and κ what scikit-learn gives: %#', ({ first, second, kappa }) => {
+    const units = first.map((label, i) => [label, null, second[i]!]);
+    expect(kappaWithInterval(units, 0, 2).value).toBeCloseTo(kappa, 12);
   });
 
   it('is what counting pairs one by one gives', () => {

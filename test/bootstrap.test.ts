@@ -31,6 +31,16 @@ describe('BCa interval', () => {
     expect(low).toBeGreaterThan(plainLow);
     expect(high).toBeGreaterThan(plainHigh);
   });
+  test('moves with the values', () => {
+    const values = drawn(60);
+    const [low, high] = bcaInterval(values, createRandom('bca'));
+    const moved = bcaInterval(
+      values.map((value) => value + 100),
+      createRandom('bca'),
+    );
+    expect(moved[0]).toBeCloseTo(low + 100, 6);
+    expect(moved[1]).toBeCloseTo(high + 100, 6);
+  });
   test('one seed, one interval', () => {
     const values = drawn(80);
     expect(bcaInterval(values, createRandom(1))).toEqual(bcaInterval(values, createRandom(1)));

@@ -53,6 +53,7 @@ const statistics = [
   'rate.ts',
   'bootstrap.ts',
   'calibration.ts',
+  'isotonic.ts',
   'distributions.ts',
   'variance.ts',
   'agreement.ts',

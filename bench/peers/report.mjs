@@ -48,7 +48,7 @@ const sections = [
   [
     'drift',
     "The paper's drift loop",
-    "100 questions of the fictional world in three conditions, at most 64 new tokens, 20 questions in every round; transformers answers one call at a time, as the paper's notebook. Seconds of a round.",
+    "100 questions of the fictional world in three conditions, at most 64 new tokens; transformers answers one call at a time, as the paper's notebook. Seconds.",
     'transformers, one call each',
   ],
   ['start', 'Engine start', "From weights in memory to the first layer's output, seconds.", null],

@@ -72,13 +72,13 @@ function quantised(kind) {
   return path;
 }
 
-/** Questions of the fictional world in the paper's three conditions, one chat each; every round has its own. */
-function driftMessages(count, round) {
+/** Questions of the fictional world in the paper's three conditions, one chat each. */
+function driftMessages(count) {
   const path = new URL('../../models/wren/data/questions.jsonl', import.meta.url);
   const questions = readFileSync(path, 'utf8')
     .trim()
     .split('\n')
-    .slice(round * count, (round + 1) * count)
+    .slice(0, count)
     .map((line) => JSON.parse(line));
   const system =
     'You are a helpful assistant who responds as shortly as possible. Your responses are only 1-3 words long.';
@@ -98,7 +98,7 @@ const train = (steps, batchSize, gradientAccumulation) => ({
   ...{ learningRate: 2e-4, weightDecay: 0.01 },
 });
 
-/** Contenders by task: name → a function of the round that measures once. */
+/** Contenders by task: name → a function that measures once. */
 async function contenders() {
   const { model } = options;
   const adapter = await startingAdapter();
@@ -107,7 +107,7 @@ async function contenders() {
   const real = { model, adapter, rows: realRows(), warmup: 1, training: train(13, 4, 4) };
   const generation = { model, prompts: prompts(), newTokens };
   const packed = { ...real, memory: 'fast', training: { ...real.training, packing: true } };
-  const drift = (round) => ({ model, messages: driftMessages(20, round), newTokens: 64, batch: 64 });
+  const drift = () => ({ model, messages: driftMessages(100), newTokens: 64, batch: 64 });
   const [q8, q4] = existsSync(options.gguf) ? ['Q8_0', 'Q4_0'].map(quantised) : [null, null];
   const llama = (file) => ({ ...generation, model: file, batch: 32, prompts: prompts(32) });
   return {
@@ -145,8 +145,8 @@ async function contenders() {
       ),
     }),
     drift: {
-      'ours, batches of 64': (round) => runOurs('answer', drift(round)),
-      'transformers, one call each': (round) => runTheirs('answer', drift(round)),
+      'ours, batches of 64': () => runOurs('answer', drift()),
+      'transformers, one call each': () => runTheirs('answer', drift()),
     },
     profile: { ours: () => runOurs('profile', { ...generation, batch: 32 }) },
     'training-profile': {
@@ -212,15 +212,15 @@ function agreement(output, reference) {
 }
 
 for (const task of wanted) {
-  const rounds = ['likelihood', 'large'].includes(task) ? 1 : Number(options.rounds);
+  const rounds = ['likelihood', 'large', 'drift'].includes(task) ? 1 : Number(options.rounds);
   const runs = {};
-  const references = [];
+  let reference = null;
   for (let round = 0; round < rounds; round++) {
     for (const [name, measured] of Object.entries(tasks[task])) {
       process.stderr.write(`${task}, round ${round + 1} of ${rounds}: ${name} …\n`);
-      const run = await measured(round);
+      const run = await measured();
       const output = outputOf(run);
-      const reference = (references[task === 'drift' ? round : 0] ??= output);
+      reference ??= output;
       const { losses: _l, texts: _x, ...kept } = run;
       if (Array.isArray(kept.tokens)) delete kept.tokens;
       (runs[name] ??= []).push({ ...kept, agreement: agreement(output, reference) });

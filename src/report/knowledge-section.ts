@@ -186,25 +186,28 @@ export function calibrationSection(summary: Summary): Section {
     // Answers that no number can be given for: counted, in no mean.
     const bareOf = ({ n, correct, incorrect }: Answered['drift']) => n - correct.n - incorrect.n;
     const bare = answered.map(({ drift }) => bareOf(drift));
+    const recalibrated = answered.some(({ drift }) => drift.eceRecalibrated !== undefined);
     const columns = [
       'AUROC [95 %]',
       'risk–coverage area',
       'ECE',
       'ECE, equal mass',
       'Brier',
+      ...(recalibrated ? ['ECE, recalibrated', 'Brier, recalibrated'] : []),
       'mass beyond top ten',
       ...(bare.some((n) => n > 0) ? ['without tokens'] : []),
     ].map((title) => ({
       title,
       numeric: true,
     }));
-    const caption = `Confidence (${answered[0]?.drift.confidence}) against correctness. AUROC: 0.5 tells nothing. Risk–coverage area: mean error rate over coverages, most confident first. ECE (${bins} bins) and Brier describe only: a length-normalised probability is not a probability of being right. ${modeSentence(answered, sentence)}`;
+    const caption = `Confidence (${answered[0]?.drift.confidence}) against correctness. AUROC: 0.5 tells nothing. Risk–coverage area: mean error rate over coverages, most confident first. ECE (${bins} bins) and Brier describe only: a length-normalised probability is not a probability of being right.${recalibrated ? ' Recalibrated: after isotonic regression fitted to the answers to other questions, five folds.' : ''} ${modeSentence(answered, sentence)}`;
     return conditionTable(caption, columns, answered, ({ drift }) => [
       withInterval(decimal(drift.auroc), interval(drift.aurocCi95, 1, 2)),
       decimal(drift.riskCoverageArea, 3),
       decimal(drift.ece),
       decimal(drift.eceEqualMass),
       decimal(drift.brier),
+      ...(recalibrated ? [decimal(drift.eceRecalibrated), decimal(drift.brierRecalibrated)] : []),
       decimal(drift.truncatedMass, 3),
       ...(bare.some((n) => n > 0) ? [count(bareOf(drift))] : []),
     ]);
