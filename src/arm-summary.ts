@@ -1,5 +1,6 @@
 import type { ArmRows } from './compare.ts';
-import { type DriftMode, driftMetrics, flipExcess } from './drift-metrics.ts';
+import type { DriftMode } from './drift-answers.ts';
+import { driftMetrics, flipExcess } from './drift-metrics.ts';
 import { knownSubsets } from './known-subset.ts';
 import { type Margins, marginLevel } from './margin-metrics.ts';
 import { harmByPrefill, harmMetrics, overRefusalMetrics } from './metrics.ts';

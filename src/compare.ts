@@ -1,4 +1,4 @@
-import { type DriftMode, isCorrect } from './drift-metrics.ts';
+import { type DriftMode, isCorrect } from './drift-answers.ts';
 import { headlineByPrefill, isHeadline, isRefused, isUnsafe } from './metrics.ts';
 import { type Row, tally } from './outcomes.ts';
 import { assumeUnscored, type PairedRate, pairedRateOf, type Tallies, unscoredShare } from './rate.ts';

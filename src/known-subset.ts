@@ -8,7 +8,7 @@ import {
   type Known,
   knownOf,
   tallyAnswers,
-} from './drift-metrics.ts';
+} from './drift-answers.ts';
 import type { KnownSubset } from './drift-record.ts';
 import type { Row } from './outcomes.ts';
 import { rateOf } from './rate.ts';

@@ -1,5 +1,5 @@
 import { auroc } from './calibration.ts';
-import { type DriftMode, isCorrect } from './drift-metrics.ts';
+import { type DriftMode, isCorrect } from './drift-answers.ts';
 import type { AnswerSpread } from './drift-record.ts';
 import type { Row } from './outcomes.ts';
 import type { ClusterMethod } from './scorer.ts';

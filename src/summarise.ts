@@ -14,7 +14,7 @@ import {
   toPairedRefusal,
   toPairedUtility,
 } from './compare.ts';
-import type { DriftMode } from './drift-metrics.ts';
+import type { DriftMode } from './drift-answers.ts';
 import type { MarginRecord } from './harm-record.ts';
 import { type Margins, marginDifference, marginsByArm } from './margin-metrics.ts';
 import { joinOutcomes, type PlannedSuite, type RowsOf, type SuiteJudge } from './outcomes.ts';
