@@ -71,7 +71,7 @@ tbody tr:last-child > * { border-bottom: 0; }
 tbody th { font-weight: 600; }
 tr.starts:not(:first-child) > * { border-top: 1px solid var(--line); }
 tbody th { white-space: nowrap; }
-.section-compared tbody th, .section-harm tbody th { white-space: normal; }
+.section-compared tbody th, .section-harm tbody th, .section-claims tbody th { white-space: normal; }
 th[scope="rowgroup"] { vertical-align: top; border-bottom: 0; }
 .number { text-align: right; white-space: nowrap; }
 thead .number { white-space: normal; }
