@@ -60,6 +60,7 @@ export async function adjudicate(
   context: Context,
 ): Promise<Outcome> {
   const { units, judges, baseArm, entryOf } = readUnits(directory);
+  refuseNobody(flags, context, directory);
   const design = prepareDesign(directory, units, judges, flags.n);
   const sample = drawSample(units, design);
   const labels = readLabels(directory);
@@ -86,10 +87,6 @@ export async function adjudicate(
     did = `took ${given.size} labels from ${flags.import}\n`;
   } else if (context.terminal && open.length > 0) {
     did = `${await askAtTerminal(open, context.terminal, keep, context.signal)} labelled\n`;
-  } else if (labels.size === 0) {
-    throw new AuditError('config', 'adjudicate asks at a terminal, and there is none', {
-      hint: 'aftertune adjudicate RUN --export queue.csv, then --import queue.csv',
-    });
   }
   const panel = units.map((unit) => unit.labels.map((label) => (label === 'unscored' ? null : label)));
   const document = {
@@ -113,6 +110,15 @@ export async function adjudicate(
   };
   writeFileAtomic(join(directory, 'adjudicated.json'), `${JSON.stringify(document, null, 2)}\n`, 0o600);
   return { document, text: `${did}${resultText(document, judges)}`, exitCode: exitCode.pass };
+}
+
+/** Before a sample is drawn: somebody must be there to label it. */
+function refuseNobody(flags: AdjudicateFlags, { terminal }: Context, directory: string): void {
+  if (flags.export !== undefined || flags.import !== undefined || terminal) return;
+  if (readLabels(directory).size > 0) return;
+  throw new AuditError('config', 'adjudicate asks at a terminal, and there is none', {
+    hint: 'aftertune adjudicate RUN --export queue.csv, then --import queue.csv',
+  });
 }
 
 const countOf = (sample: readonly Unit[], labels: ReadonlyMap<string, HumanRecord>) =>

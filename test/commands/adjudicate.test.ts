@@ -32,6 +32,7 @@ function fillIn(
 describe('adjudicate', () => {
   it('needs a terminal or a file', async () => {
     expect((await auditErrorOf(() => ask({}))).hint).toContain('--export');
+    expect(existsSync(join(run, 'adjudication.json')), 'and draws no sample before').toBe(false);
   });
 
   it('gives out a blind queue that only its owner may read, and takes its labels', async () => {
