@@ -89,7 +89,8 @@ export function toRecord(
   };
 }
 
-const quoted = (text: string) => `"${text.replaceAll('"', '""')}"`;
+/** A cell that a spreadsheet would run as a formula is made text by a leading apostrophe. */
+const quoted = (text: string) => `"${text.replace(/^(?=[=+\-@\t\r])/, "'").replaceAll('"', '""')}"`;
 
 /** The queue as CSV: ticket, prompt, completion and an empty label. Neither arm nor judges' labels are in it. */
 export function writeQueue(path: string, entries: readonly QueueEntry[]): void {
