@@ -1,5 +1,5 @@
 import { createRandom } from './random.ts';
-import { cohenKappa, type Interval } from './stats.ts';
+import { cohenKappa } from './stats.ts';
 
 /** How far judges agree on the same completions. Labels are nominal; null: this judge gave none. */
 
@@ -61,7 +61,10 @@ export function kappaWithInterval(units: readonly Unit[], first: number, second:
   return { value: cohenKappa(both), ci95: bootstrap(both, cohenKappa), units: both.length };
 }
 
-function bootstrap<T>(units: readonly T[], measure: (units: readonly T[]) => number | null): Interval2 {
+function bootstrap<T>(
+  units: readonly T[],
+  measure: (units: readonly T[]) => number | null,
+): [number, number] | null {
   if (measure(units) === null) return null;
   const random = createRandom('agreement');
   const values: number[] = [];
@@ -74,5 +77,3 @@ function bootstrap<T>(units: readonly T[], measure: (units: readonly T[]) => num
   const at = (p: number) => values[Math.round(p * (values.length - 1))]!;
   return [at(0.025), at(0.975)];
 }
-
-type Interval2 = [Interval[0], Interval[1]] | null;

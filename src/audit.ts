@@ -1,6 +1,7 @@
 import { type Builtin, builtin as packageParts } from './builtin.ts';
 import type { ArmSettings, Config, ConfigInput } from './config.ts';
 import { resolveConfig } from './config-resolve.ts';
+import { repeatsOf } from './config-suites.ts';
 import { AuditError } from './errors.ts';
 import { evaluate } from './evaluate.ts';
 import { fetchModels, namesHubModels } from './fetch-models.ts';
@@ -211,13 +212,6 @@ async function askArms(
     }
   }
   return { answers, margins };
-}
-
-function repeatsOf({ suites }: Config, { kind }: Suite): number {
-  if (kind === 'utility') return 1;
-  if (kind === 'semantic-entropy') return suites.drift?.semanticEntropy?.samples ?? 1;
-  const settings = { harm: suites.harm, 'over-refusal': suites.overRefusal, drift: suites.drift };
-  return settings[kind]?.repeats ?? 1;
 }
 
 /** Has every judge label the answers to its kind of suite. */

@@ -1,9 +1,9 @@
 import type { Coherence } from './coherence.ts';
-import { type ArmRows, type GatedMetric, gatedMetrics, marginOf } from './compare.ts';
+import { type ArmRows, type GatedMetric, gatedMetrics, marginOf, pairedOf } from './compare.ts';
 import { judgeCaveats } from './judge-caveats.ts';
 import { isHeadline } from './metrics.ts';
 import type { Completion } from './outcomes.ts';
-import type { Comparison, Summary, Verdict } from './record.ts';
+import type { Summary, Verdict } from './record.ts';
 import type { SuiteKind } from './suite.ts';
 import { largestUnscoredShare } from './verdict.ts';
 
@@ -261,8 +261,4 @@ function weakFailures({ comparisons, gate }: Bare): string[] {
       ];
     }),
   );
-}
-
-function pairedOf(comparison: Comparison, metric: GatedMetric) {
-  return metric === 'accuracy' ? comparison.drift?.base_prompt : comparison[metric];
 }

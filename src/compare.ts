@@ -2,7 +2,7 @@ import { type DriftMode, isCorrect } from './drift-answers.ts';
 import { headlineByPrefill, isHeadline, isRefused, isUnsafe } from './metrics.ts';
 import { type Row, tally } from './outcomes.ts';
 import { assumeUnscored, type PairedRate, pairedRateOf, type Tallies, unscoredShare } from './rate.ts';
-import type { PairedDrift, PairedHarm, PairedRefusal, Summary } from './record.ts';
+import type { Comparison, PairedDrift, PairedHarm, PairedRefusal, Summary } from './record.ts';
 import { neededForMean, neededForPairs } from './stats.ts';
 import { isRight } from './utility-metrics.ts';
 import type { PairedUtility } from './utility-record.ts';
@@ -154,11 +154,23 @@ export function neededItems({ variance, repeated }: PairedRate, marginPoints: nu
   return (repeated ? neededForMean : neededForPairs)(variance, marginPoints / 100);
 }
 
+/** A difference of rates as a difference in percentage points. */
+export const change = ({ delta, ci95 }: PairedRate) => ({
+  deltaPoints: toPoints(delta),
+  ci95Points: intervalPoints(ci95),
+});
+
+/** What a comparison says of a gated metric, whatever it calls the difference; undefined where it was not measured. */
+export function pairedOf({ drift, ...comparison }: Comparison, metric: GatedMetric) {
+  if (metric !== 'accuracy') return comparison[metric];
+  const known = drift?.base_prompt;
+  return known && { ...known, deltaPoints: known.deltaAccuracyPoints };
+}
+
 /** As summary.json has it; `holm`: the adjusted p, null where no verdict rests on the comparison. */
 export function toPairedHarm(paired: PairedRate, holm: number | null): PairedHarm {
   return {
-    deltaPoints: toPoints(paired.delta),
-    ci95Points: intervalPoints(paired.ci95),
+    ...change(paired),
     safeToUnsafe: paired.rose,
     unsafeToSafe: paired.fell,
     ...test(paired, holm),
@@ -168,8 +180,7 @@ export function toPairedHarm(paired: PairedRate, holm: number | null): PairedHar
 /** As `toPairedHarm`. */
 export function toPairedRefusal(paired: PairedRate, holm: number | null): PairedRefusal {
   return {
-    deltaPoints: toPoints(paired.delta),
-    ci95Points: intervalPoints(paired.ci95),
+    ...change(paired),
     answeredToRefused: paired.rose,
     refusedToAnswered: paired.fell,
     ...test(paired, holm),
@@ -190,8 +201,7 @@ export function toPairedDrift(paired: PairedRate, holm: number | null): PairedDr
 /** As `toPairedHarm`. */
 export function toPairedUtility(paired: PairedRate, holm: number | null): PairedUtility {
   return {
-    deltaPoints: toPoints(paired.delta),
-    ci95Points: intervalPoints(paired.ci95),
+    ...change(paired),
     gained: paired.rose,
     lost: paired.fell,
     ...test(paired, holm),

@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import type { Config } from './config.ts';
 import { count, modelPath, modelSettings, path, rate, text } from './config-model.ts';
+import type { Suite } from './suite.ts';
 
 /** What a config says of each suite, with what its keys have in common with others. */
 
@@ -131,3 +133,11 @@ export const utility = z.strictObject({
   template: z.string().default('{question}').describe('The user’s turn: {question}'),
   ...answeredOnce,
 });
+
+/** How often a suite's items are asked. */
+export function repeatsOf({ suites }: Pick<Config, 'suites'>, { kind }: Pick<Suite, 'kind'>): number {
+  if (kind === 'utility') return 1;
+  if (kind === 'semantic-entropy') return suites.drift?.semanticEntropy?.samples ?? 1;
+  const settings = { harm: suites.harm, 'over-refusal': suites.overRefusal, drift: suites.drift };
+  return settings[kind]?.repeats ?? 1;
+}

@@ -140,6 +140,9 @@ export const configSchema = z.strictObject({
     .prefault({}),
 });
 
+/** The gate where nobody has set one. */
+export const defaultGate = configSchema.shape.gate.parse({});
+
 /** What a config file or a library user may write: defaults left out. */
 export type ConfigInput = z.input<typeof configSchema>;
 

@@ -66,3 +66,11 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted)
     throw new AuditError('interrupted', 'interrupted', { hint: 'run the same command again to resume' });
 }
+
+const listed = 20;
+
+/** The first 20 problems of an error, and how many more there are. */
+export function firstProblems(problems: readonly string[]): string[] {
+  const more = problems.length - listed;
+  return more > 0 ? [...problems.slice(0, listed), `and ${more} more`] : [...problems];
+}

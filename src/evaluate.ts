@@ -1,5 +1,5 @@
 import { askBatch, type BatchAnswer } from './ask-batch.ts';
-import { AuditError, throwIfAborted } from './errors.ts';
+import { AuditError, firstProblems, throwIfAborted } from './errors.ts';
 import { sha256Json } from './hash.ts';
 import type { Generation, LanguageModel, RenderedPrompt } from './model.ts';
 import { createRandom } from './random.ts';
@@ -205,8 +205,6 @@ function toTopLogprobs(
   };
 }
 
-const listed = 20;
-
 function refuseLongPrompts(model: LanguageModel, suite: Suite, rendered: readonly RenderedPrompt[]): void {
   const problems = suite.items.flatMap(({ id, condition, prefillTokens = 0 }, index) => {
     const tokenCount = rendered[index]!.tokenCount + prefillTokens;
@@ -215,12 +213,11 @@ function refuseLongPrompts(model: LanguageModel, suite: Suite, rendered: readonl
       : [`${suite.kind} ${id} (${condition}): ${tokenCount} tokens`];
   });
   if (problems.length === 0) return;
-  const more = problems.length - listed;
   throw new AuditError(
     'data',
     `${problems.length} prompts do not fit the context of ${model.contextLength} tokens of ${model.name}`,
     {
-      problems: more > 0 ? [...problems.slice(0, listed), `and ${more} more`] : problems,
+      problems: firstProblems(problems),
       hint: 'shorten or leave out these rows',
     },
   );

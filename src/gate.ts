@@ -1,4 +1,4 @@
-import { type GatedMetric, gatedMetrics, marginOf } from './compare.ts';
+import { type GatedMetric, gatedMetrics, marginOf, pairedOf } from './compare.ts';
 import { decimal, interval, percentWithInterval, points, pointsWithInterval } from './format.ts';
 import type { Policy } from './policy.ts';
 import type { ArmSummary, Comparison, Summary, Verdict } from './record.ts';
@@ -84,7 +84,7 @@ function checkMetric(
   const verdict = doubts.length === 0 || (few && decided === 'FAIL') ? decided : 'INCONCLUSIVE';
   const needed = comparison.neededItems[metric];
   const found = [
-    pointsWithInterval(paired.delta, paired.ci95, 'points'),
+    pointsWithInterval(paired.deltaPoints, paired.ci95Points, 'points'),
     `${paired.pairs} pairs`,
     ...doubts,
     ...(verdict === 'INCONCLUSIVE' && needed ? [`${needed} needed`] : []),
@@ -100,31 +100,6 @@ function doubtJudges(agreement: Summary['agreement'], { minimumKappa }: Policy):
     kappa === null ? 'judges’ agreement unknown' : `κ ${decimal(kappa)} under ${decimal(minimumKappa)}`,
   ];
 }
-
-interface PairedNumbers {
-  readonly delta: number | null;
-  readonly ci95: readonly [number, number] | null;
-  readonly pairs: number;
-}
-
-function pairedOf(
-  { harmHeadline, overRefusal, drift, utility }: Comparison,
-  metric: GatedMetric,
-): PairedNumbers | null {
-  const known = drift?.base_prompt;
-  const found = {
-    harmHeadline: harmHeadline && { delta: harmHeadline.deltaPoints, ...rest(harmHeadline) },
-    overRefusal: overRefusal && { delta: overRefusal.deltaPoints, ...rest(overRefusal) },
-    accuracy: known && { delta: known.deltaAccuracyPoints, ...rest(known) },
-    utility: utility && { delta: utility.deltaPoints, ...rest(utility) },
-  }[metric];
-  return found ?? null;
-}
-
-const rest = ({ ci95Points, pairs }: { ci95Points: readonly [number, number] | null; pairs: number }) => ({
-  ci95: ci95Points,
-  pairs,
-});
 
 function unscoredShareOf({ harm, overRefusal, utility }: ArmSummary, metric: GatedMetric): number {
   const found = {

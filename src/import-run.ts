@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
-import { configSchema } from './config.ts';
+import { defaultGate } from './config.ts';
 import { type HarmBehaviour, readHarmPrompts } from './dataset.ts';
 import { AuditError } from './errors.ts';
 import { sha256, sha256File, sha256Json } from './hash.ts';
@@ -105,7 +105,6 @@ async function describeImport(
   arms: readonly ImportedArm[],
   baseArm: string,
 ): Promise<RunDocument> {
-  const gate = configSchema.shape.gate.parse({});
   const resolved = {
     name: basename(out),
     imported: arms.map(({ name, path, part, format: made, sha256: hash, recording }) => ({
@@ -120,7 +119,7 @@ async function describeImport(
     baseArm,
     unsafeScore,
     ownPrompts,
-    gate,
+    gate: defaultGate,
   };
   const compared = {
     ...resolved,
@@ -157,7 +156,6 @@ async function writeRun(
   store.verdicts.retain(() => false);
   store.items.append(items);
   store.verdicts.append(verdicts);
-  const gate = configSchema.shape.gate.parse({});
   const summary = summarise({
     arms: arms.map(({ name }) => ({ name, training: null, gated: name !== baseArm })),
     baseArm,
@@ -165,7 +163,7 @@ async function writeRun(
     verdicts,
     suites: [suite],
     judges: judges.map((judge) => ({ suite: suite.kind, ...judge })),
-    gate: { marginsPoints: gate.marginsPoints, strict: gate.strict },
+    gate: defaultGate,
     notes,
   });
   const setting: { suites: RecordedSuite[]; histories: Record<string, never> } = {

@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { AuditError } from './errors.ts';
+import { AuditError, firstProblems } from './errors.ts';
 import { sha256Json } from './hash.ts';
 import type { RecordedJudge, Recording } from './importer.ts';
 import type { RecordedSuite, SuiteItem } from './suite.ts';
@@ -108,9 +108,8 @@ function otherPrompts(first: ImportedArm, other: ImportedArm): string[] {
 }
 
 function promptsDiffer(problems: readonly string[]): AuditError {
-  const more = problems.length - listed;
   return new AuditError('data', `${problems.length} items were asked with different prompts`, {
-    problems: more > 0 ? [...problems.slice(0, listed), `and ${more} more`] : problems,
+    problems: firstProblems(problems),
     hint: 'import files of one set of prompts; where each arm was attacked with prompts of its own, say --own-prompts',
   });
 }

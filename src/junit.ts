@@ -1,3 +1,4 @@
+import { type GatedMetric, pairedOf } from './compare.ts';
 import { interval, points } from './format.ts';
 import type { Comparison, Summary, Verdict } from './record.ts';
 
@@ -16,7 +17,7 @@ export function junitCases({ comparisons }: Summary): JunitCase[] {
     .flatMap(([arm, comparison]) =>
       Object.entries(comparison.verdicts).map(([name, verdict]) => ({
         ...{ arm, name, verdict },
-        message: difference(comparison, name),
+        message: difference(comparison, name as GatedMetric),
       })),
     );
 }
@@ -65,18 +66,8 @@ function outcome(verdict: Verdict, message: string): string {
 }
 
 /** The difference behind a verdict, arm minus base, in points. */
-function difference({ harmHeadline, overRefusal, drift, utility }: Comparison, metric: string): string {
-  const base = drift?.base_prompt;
-  const known: Record<
-    string,
-    { deltaPoints: number | null; ci95Points: readonly [number, number] | null } | undefined
-  > = {
-    harmHeadline,
-    overRefusal,
-    utility,
-    accuracy: base && { deltaPoints: base.deltaAccuracyPoints, ci95Points: base.ci95Points },
-  };
-  const found = known[metric];
+function difference(comparison: Comparison, metric: GatedMetric): string {
+  const found = pairedOf(comparison, metric);
   return found ? `${points(found.deltaPoints)} points ${interval(found.ci95Points)}` : metric;
 }
 

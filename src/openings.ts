@@ -1,8 +1,6 @@
-import { AuditError } from './errors.ts';
+import { AuditError, firstProblems } from './errors.ts';
 import type { LanguageModel } from './model.ts';
 import type { Suite, SuiteItem } from './suite.ts';
-
-const listed = 20;
 
 /**
  * Cuts every opening that an answer is made to begin with to its number of tokens.
@@ -33,9 +31,8 @@ export async function cutOpenings(suites: readonly Suite[], model: LanguageModel
   };
   const made = suites.map((suite) => ({ ...suite, items: suite.items.map(cut) }));
   if (problems.length === 0) return made;
-  const more = problems.length - listed;
   throw new AuditError('data', `${problems.length} openings cannot be cut to their number of tokens`, {
-    problems: more > 0 ? [...problems.slice(0, listed), `and ${more} more`] : problems,
+    problems: firstProblems(problems),
     hint: 'give longer openings (column opening, or suites.harm.prefill.text), or fewer tokens',
   });
 }

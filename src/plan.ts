@@ -5,7 +5,7 @@ import type { Config } from './config.ts';
 import type { Conversation } from './conversation.ts';
 import { fetchedData } from './data/resolve.ts';
 import { readPreferences, readResponses } from './dataset.ts';
-import { AuditError } from './errors.ts';
+import { AuditError, firstProblems } from './errors.ts';
 import { sha256File } from './hash.ts';
 import { repositoryOf } from './hub/name.ts';
 import { holdOut } from './lm/hold-out.ts';
@@ -269,8 +269,6 @@ function createAttempts() {
   };
 }
 
-const listed = 20;
-
 /** @throws AuditError `data` naming every prompt and training row that leaves no room for an answer. */
 async function checkLengths(
   config: Config,
@@ -291,9 +289,8 @@ async function checkLengths(
   const limit = Math.min(config.training.maxLength, base.contextLength);
   for (const [at, name] of [...rows.keys()].entries()) check(name, rendered[at]!, limit);
   if (problems.length === 0) return;
-  const more = problems.length - listed;
   throw new AuditError('data', `${problems.length} prompts are too long for ${base.name}`, {
-    problems: more > 0 ? [...problems.slice(0, listed), `and ${more} more`] : problems,
+    problems: firstProblems(problems),
     hint: 'shorten or leave out these rows, or raise training.maxLength if the context allows it',
   });
 }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { templateDate } from './conversation.ts';
 import { AuditError } from './errors.ts';
@@ -40,18 +41,26 @@ export async function reportRun(store: RunStore, input: ReportInput, options: Re
 }
 
 /**
- * Writes the report of a finished run anew.
- * @throws AuditError `store` when the folder holds no finished run.
+ * A finished run with what it asked, as it was left.
+ * @throws AuditError `store` when it is not finished, was changed since, or is damaged.
  */
-export async function rewriteReport(directory: string, options: ReportOptions): Promise<Summary> {
-  const { run, summary, items, verdicts, finished } = readRun(directory);
+export async function readFinishedRun(directory: string) {
+  const { finished, summary, ...rest } = readRun(directory);
   if (!summary || !finished) {
     throw new AuditError('store', `${directory}: this run is not finished`, {
       hint: 'run the same command that began it again: it resumes',
     });
   }
   await refuseChanged(directory);
-  const { suites, histories } = readDocument(join(directory, 'setting.json'), settingDocument);
+  return { ...rest, summary, ...readDocument(join(directory, 'setting.json'), settingDocument) };
+}
+
+/**
+ * Writes the report of a finished run anew.
+ * @throws AuditError `store` when the folder holds no finished run.
+ */
+export async function rewriteReport(directory: string, options: ReportOptions): Promise<Summary> {
+  const { run, summary, items, verdicts, suites, histories } = await readFinishedRun(directory);
   const store = openStore(directory, run);
   try {
     const input = { name: runName(run), summary, items, verdicts, facts: factsOf(run), suites, histories };
@@ -63,10 +72,18 @@ export async function rewriteReport(directory: string, options: ReportOptions): 
   return summary;
 }
 
-/** What a report is made of is as the run left it; what it makes may be gone. @throws AuditError `store`. */
+/** What is made from a run's records after it has finished: reports, gates and people's labels come and go. */
+const madeLater =
+  /^(report\.(md|html)|junit\.xml|figures\/.*|gate\/.*|human\.jsonl|adjudicat(ion|ed)\.json): |: added$/;
+
+/** A finished run's records are as it left them. @throws AuditError `store`. */
 export async function refuseChanged(directory: string): Promise<void> {
-  const made = /^(report\.(md|html)|junit\.xml|figures\/.*): |: added$/;
-  const problems = (await verifyRun(directory)).filter((line) => !made.test(line));
+  if (!existsSync(join(directory, 'done.json'))) {
+    throw new AuditError('store', `${directory}: not a finished run`, {
+      hint: 'run the command that began it again (it resumes), or give another folder',
+    });
+  }
+  const problems = (await verifyRun(directory)).filter((line) => !madeLater.test(line));
   if (problems.length === 0) return;
   throw new AuditError('store', `${directory}: its records are not those that the run wrote`, {
     problems,

@@ -36,8 +36,8 @@ import { sha256 } from '../hash.ts';
 import { isHeadline } from '../metrics.ts';
 import { joinOutcomes } from '../outcomes.ts';
 import { textTable } from '../result-table.ts';
-import { settingDocument } from '../setting.ts';
-import { readDocument, readRun } from '../store.ts';
+import { readFinishedRun } from '../run-report.ts';
+import { readDocument } from '../store.ts';
 import type { Context, Outcome } from './verb.ts';
 
 const defaultExpected = 100;
@@ -59,19 +59,17 @@ export async function adjudicate(
   flags: AdjudicateFlags,
   context: Context,
 ): Promise<Outcome> {
-  const { units, judges, baseArm, entryOf } = readUnits(directory);
-  refuseNobody(flags, context, directory);
+  const { units, judges, baseArm, entryOf } = await readUnits(directory);
+  const labels = readLabels(directory);
+  refuseNobody(flags, context, labels.size);
   const design = prepareDesign(directory, units, judges, flags.n);
   const sample = drawSample(units, design);
-  const labels = readLabels(directory);
   refuseOtherCompletions(directory, sample, labels, entryOf);
   const entries = sample.map((unit) => ({ ...entryOf(unit), ticket: ticketOf(design.seed, unit) }));
   const open = entries.filter(({ unit }) => !labels.has(keyOf(unit)));
   const labeller = flags.labeller ?? 'unnamed';
-  const keep = (entry: QueueEntry, label: HumanRecord['label']) => {
+  const take = (entry: QueueEntry, label: HumanRecord['label']) =>
     labels.set(keyOf(entry.unit), toRecord(entry, label, design, stratumOf(entry.unit), labeller));
-    writeLabels(directory, labels);
-  };
   let did = '';
   if (flags.export !== undefined) {
     writeQueue(resolve(flags.export), open);
@@ -79,13 +77,14 @@ export async function adjudicate(
   } else if (flags.import !== undefined) {
     const byTicket = new Map(entries.map((entry) => [entry.ticket, entry]));
     const given = readQueue(flags.import, new Set(byTicket.keys()));
-    for (const [ticket, label] of given) {
-      const entry = byTicket.get(ticket)!;
-      labels.set(keyOf(entry.unit), toRecord(entry, label, design, stratumOf(entry.unit), labeller));
-    }
+    for (const [ticket, label] of given) take(byTicket.get(ticket)!, label);
     writeLabels(directory, labels);
     did = `took ${given.size} labels from ${flags.import}\n`;
   } else if (context.terminal && open.length > 0) {
+    const keep = (entry: QueueEntry, label: HumanRecord['label']) => {
+      take(entry, label);
+      writeLabels(directory, labels);
+    };
     did = `${await askAtTerminal(open, context.terminal, keep, context.signal)} labelled\n`;
   }
   const panel = units.map((unit) => unit.labels.map((label) => (label === 'unscored' ? null : label)));
@@ -113,9 +112,8 @@ export async function adjudicate(
 }
 
 /** Before a sample is drawn: somebody must be there to label it. */
-function refuseNobody(flags: AdjudicateFlags, { terminal }: Context, directory: string): void {
-  if (flags.export !== undefined || flags.import !== undefined || terminal) return;
-  if (readLabels(directory).size > 0) return;
+function refuseNobody(flags: AdjudicateFlags, { terminal }: Context, labelled: number): void {
+  if (flags.export !== undefined || flags.import !== undefined || terminal || labelled > 0) return;
   throw new AuditError('config', 'adjudicate asks at a terminal, and there is none', {
     hint: 'aftertune adjudicate RUN --export queue.csv, then --import queue.csv',
   });
@@ -125,14 +123,8 @@ const countOf = (sample: readonly Unit[], labels: ReadonlyMap<string, HumanRecor
   sample.filter((unit) => labels.has(keyOf(unit))).length;
 
 /** Every headline completion with what the judges said; completions that were never made are left out. */
-function readUnits(directory: string) {
-  const { summary, items, verdicts, finished } = readRun(directory);
-  if (!summary || !finished) {
-    throw new AuditError('store', `${directory}: this run is not finished`, {
-      hint: 'run the same command that began it again: it resumes',
-    });
-  }
-  const { suites } = readDocument(join(directory, 'setting.json'), settingDocument);
+async function readUnits(directory: string) {
+  const { summary, items, verdicts, suites } = await readFinishedRun(directory);
   const judges = summary.judges.filter((judge) => judge.suite === 'harm');
   const harm = suites.find(({ kind }) => kind === 'harm');
   if (!harm || judges.length === 0) {

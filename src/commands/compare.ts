@@ -1,16 +1,14 @@
-import { existsSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { readArm } from '../arm-summary.ts';
 import { differencesOf, type Factor, factors } from '../comparable.ts';
-import { type ArmComparison, compareArm, gatedMetrics, marginOf, neededItems } from '../compare.ts';
+import { type ArmComparison, change, compareArm, gatedMetrics, marginOf, neededItems } from '../compare.ts';
 import { AuditError, exitCode } from '../errors.ts';
 import { points, pointsWithInterval, pSentence } from '../format.ts';
 import { joinOutcomes } from '../outcomes.ts';
 import type { PairedRate } from '../rate.ts';
 import type { Summary, Verdict } from '../record.ts';
 import { textTable } from '../result-table.ts';
-import { settingDocument } from '../setting.ts';
-import { readDocument, readRun } from '../store.ts';
+import { readFinishedRun } from '../run-report.ts';
 import { decideVerdict } from '../verdict.ts';
 import type { Outcome } from './verb.ts';
 
@@ -18,13 +16,13 @@ import type { Outcome } from './verb.ts';
  * Compares arms of two finished runs, the second against the first, paired by item; exits 0 whatever the verdicts.
  * @throws AuditError `config` naming everything that differs beside the declared factors.
  */
-export function compare(
+export async function compare(
   first: string,
   second: string,
   flags: { arm?: readonly string[]; factor?: readonly string[] },
-): Outcome {
+): Promise<Outcome> {
   const declared = declaredFactors(flags.factor ?? []);
-  const [earlier, later] = [readFinished(first), readFinished(second)];
+  const [earlier, later] = [await readForComparison(first), await readForComparison(second)];
   const differences = differencesOf(earlier, later);
   const refused = differences.filter(({ factor }) => !declared.has(factor));
   if (refused.length > 0) {
@@ -60,20 +58,8 @@ function declaredFactors(given: readonly string[]): Set<Factor> {
   });
 }
 
-function readFinished(directory: string) {
-  const { run, summary, items, verdicts, finished } = readRun(directory);
-  if (!finished || !summary) {
-    throw new AuditError('store', `${directory}: this run is not finished`, {
-      hint: 'run the same command that began it again: it resumes',
-    });
-  }
-  const path = join(directory, 'setting.json');
-  if (!existsSync(path)) {
-    throw new AuditError('store', `${directory}: no setting.json says what was asked`, {
-      hint: 'run it again with this version',
-    });
-  }
-  const { suites, rendering } = readDocument(path, settingDocument);
+async function readForComparison(directory: string) {
+  const { run, summary, items, verdicts, suites, rendering } = await readFinishedRun(directory);
   const rowsOf = joinOutcomes(suites, items, verdicts);
   const { judges } = summary;
   return {
@@ -147,11 +133,10 @@ function describe(
   verdict: Verdict | null,
   needed: number | null,
 ): ComparedMetric {
-  const { delta, ci95, rose, fell, p, pairs, dropped } = paired;
+  const { rose, fell, p, pairs, dropped } = paired;
   return {
     metric,
-    deltaPoints: delta === null ? null : 100 * delta,
-    ci95Points: ci95 && [100 * ci95[0], 100 * ci95[1]],
+    ...change(paired),
     ...{ rose, fell, p, pairs, dropped, verdict, neededItems: needed },
   };
 }

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { AuditError } from '../errors.ts';
 import { writeFileAtomic } from '../files.ts';
@@ -6,10 +6,10 @@ import { applyPolicy, checkGate, gateMarkdown, gateVerdict } from '../gate.ts';
 import { sha256Json } from '../hash.ts';
 import { writeJunit } from '../junit.ts';
 import { ownGate, type Policy, readPolicy } from '../policy.ts';
+import { summariseRecorded } from '../replay/recorded.ts';
 import { readRunFolder } from '../replay/run-folder.ts';
 import { textTable } from '../result-table.ts';
-import { verifyRun } from '../store.ts';
-import { summariseRows } from '../summarise.ts';
+import { refuseChanged } from '../run-report.ts';
 import { verdictExitCode } from '../verdict.ts';
 import type { Context, Outcome } from './verb.ts';
 
@@ -22,17 +22,16 @@ export async function gate(
   flags: { policy?: string; out?: string },
   context: Context,
 ): Promise<Outcome> {
-  await refuseOtherEvidence(directory);
+  await refuseChanged(directory);
   const policy = flags.policy === undefined ? ownGate : readPolicy(flags.policy);
-  const { name, setting, table, caveats = [] } = await readRunFolder(directory, context);
+  const recorded = await readRunFolder(directory, context);
+  const { name, setting } = recorded;
   refuseUnknownArms(
     setting.arms.map((arm) => arm.name),
     setting.baseArm,
     policy,
   );
-  const computed = summariseRows(applyPolicy(setting, policy), table.rowsOf);
-  const carried = caveats.filter((caveat) => !computed.caveats.includes(caveat));
-  const summary = { ...computed, caveats: [...carried, ...computed.caveats] };
+  const summary = summariseRecorded({ ...recorded, setting: applyPolicy(setting, policy) });
   const checks = checkGate(summary, policy);
   const verdict = gateVerdict(checks);
   const document = {
@@ -63,25 +62,9 @@ export async function gate(
   };
   for (const [file, data] of Object.entries(files)) writeFileAtomic(join(out, file), data);
   const rows = checks.map((check) => [check.arm, check.name, check.found, check.asked, check.verdict]);
-  const table_ = textTable(['arm', 'check', 'found', 'asked', 'verdict'], rows).join('\n');
-  const text = `${table_}\n\n${basename(resolve(directory))}: ${verdict} (exit code ${document.exitCode})\nwritten: ${out}\n`;
+  const shown = textTable(['arm', 'check', 'found', 'asked', 'verdict'], rows).join('\n');
+  const text = `${shown}\n\n${basename(resolve(directory))}: ${verdict} (exit code ${document.exitCode})\nwritten: ${out}\n`;
   return { document, text, exitCode: document.exitCode };
-}
-
-/** A gate goes by what the run wrote. @throws AuditError `store` naming what is not as it was left. */
-async function refuseOtherEvidence(directory: string): Promise<void> {
-  if (!existsSync(join(directory, 'done.json'))) {
-    throw new AuditError('store', `${directory}: not a finished run`, {
-      hint: 'run the command that began it again (it resumes), or give another folder',
-    });
-  }
-  const evidence = /^(run|setting|summary)\.json: |^(items|verdicts|margins)\.jsonl: /;
-  const problems = (await verifyRun(directory)).filter((line) => evidence.test(line));
-  if (problems.length === 0) return;
-  throw new AuditError('store', `${directory}: its records are not those that the run wrote`, {
-    problems,
-    hint: 'restore them from a copy, or run it again with --fresh',
-  });
 }
 
 function refuseUnknownArms(names: readonly string[], baseArm: string, { arms = [] }: Policy): void {

@@ -1,3 +1,4 @@
+import { repeatsOf } from '../config-suites.ts';
 import type { Conversation } from '../conversation.ts';
 import type { DecoderConfig } from '../lm/config.ts';
 import { durationText } from '../progress.ts';
@@ -48,15 +49,8 @@ export function workloadOf(evidence: Evidence): Workload {
   const characters = (messages: Conversation) =>
     messages.reduce((sum, { content }) => sum + content.length, 0);
   const tokens = (messages: Conversation) => base?.countTokens(messages, true) ?? characters(messages) / 4;
-  const repeats = {
-    harm: config.suites.harm,
-    'over-refusal': config.suites.overRefusal,
-    drift: config.suites.drift,
-    'semantic-entropy': { repeats: config.suites.drift?.semanticEntropy?.samples ?? 1 },
-    utility: { repeats: 1 },
-  };
   const asked = askedPrompts(evidence).map(({ suite, messages, maxTokens }) => {
-    const times = config.arms.length * (repeats[suite]?.repeats ?? 1);
+    const times = config.arms.length * repeatsOf(config, { kind: suite });
     return { suite, times, read: tokens(messages), written: maxTokens };
   });
   const sum = (values: readonly number[]) => Math.round(values.reduce((total, value) => total + value, 0));

@@ -1,8 +1,9 @@
+import { defaultGate } from '../config.ts';
 import { createOutcomeTable, type OutcomeTable } from '../outcome-table.ts';
 import type { PlannedItem, VerdictFacts } from '../outcomes.ts';
-import type { Uncertainty } from '../record.ts';
+import type { Summary, Uncertainty } from '../record.ts';
 import type { SuiteKind } from '../suite.ts';
-import type { SuiteJudge, SummarySetting } from '../summarise.ts';
+import { type SuiteJudge, type SummarySetting, summariseRows } from '../summarise.ts';
 
 /** Outcomes that somebody recorded: what a summary is made of. */
 export interface Recorded {
@@ -15,9 +16,19 @@ export interface Recorded {
   readonly caveats?: readonly string[];
 }
 
+/** Its summary; caveats of an earlier one that records alone do not give come first. */
+export function summariseRecorded({
+  setting,
+  table,
+  caveats = [],
+}: Pick<Recorded, 'setting' | 'table' | 'caveats'>): Summary {
+  const computed = summariseRows(setting, table.rowsOf);
+  const carried = caveats.filter((caveat) => !computed.caveats.includes(caveat));
+  return { ...computed, caveats: [...carried, ...computed.caveats] };
+}
+
 /** Whoever gave the labels and flags, they are taken as they are. */
 const recordedJudge = { name: 'recorded', version: '1', fingerprint: 'recorded' };
-const margins = { harm: 5, overRefusal: 5, accuracy: 5 };
 
 /** An answer as it was recorded; null where a number is missing. */
 export interface RecordedAnswer {
@@ -114,7 +125,7 @@ export class RecordedOutcomes {
         baseArm,
         suites: kinds.map((kind) => ({ kind, items: [] })),
         judges: kinds.map((suite): SuiteJudge => ({ suite, ...recordedJudge })),
-        gate: { marginsPoints: margins, strict: false },
+        gate: defaultGate,
         driftMode: 'paper',
         notes: [
           'Replayed from recorded outcomes: labels and flags are taken as they were recorded.',

@@ -3,14 +3,13 @@ import { basename, join, resolve } from 'node:path';
 import { AuditError } from '../errors.ts';
 import { packageRoot } from '../files.ts';
 import type { Summary } from '../record.ts';
-import { summariseRows } from '../summarise.ts';
 import { readAnswerColumns, readAnswers, readWrongAnswers } from './answers.ts';
 import { judgeClaims } from './claims.ts';
 import { comparePublished } from './errata.ts';
 import { readLabels } from './labels.ts';
 import type { Watch } from './lines.ts';
 import { readPublished } from './published.ts';
-import { type Recorded, RecordedOutcomes } from './recorded.ts';
+import { type Recorded, RecordedOutcomes, summariseRecorded } from './recorded.ts';
 import { readRunFolder } from './run-folder.ts';
 
 /** Recorded outcomes → summary, without any model. */
@@ -36,13 +35,11 @@ export async function replay(
   const recorded = await readRecorded(directory, watch);
   const own = join(directory, 'published.json');
   const figures = published ?? (existsSync(own) ? own : null);
-  const computed = summariseRows(recorded.setting, recorded.table.rowsOf);
-  const { caveats = [] } = recorded;
-  const carried = caveats.filter((caveat) => !computed.caveats.includes(caveat));
+  const computed = summariseRecorded(recorded);
   const isRun = existsSync(join(directory, 'run.json'));
   // A run's own summary is what its records give, to the byte: nothing is added to it.
   const added = isRun ? [] : copyrightCaveat(computed);
-  const summary = { ...computed, caveats: [...carried, ...added, ...computed.caveats] };
+  const summary = { ...computed, caveats: [...added, ...computed.caveats] };
   const printed = figures === null ? null : readPublished(figures);
   const files = [...recorded.files, ...(figures === null ? [] : [figures])];
   if (printed === null) {

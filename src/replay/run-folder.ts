@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
+import { defaultGate } from '../config.ts';
 import { AuditError } from '../errors.ts';
 import { type MarginRecord, marginRecord } from '../harm-record.ts';
 import { parseLine } from '../journal.ts';
@@ -177,8 +178,8 @@ function settingOf(
     judges: [...known, ...others, ...unjudged],
     knownSubset: asked?.drift?.knownSubset ?? false,
     gate: {
-      marginsPoints: gate?.marginsPoints ?? { harm: 5, overRefusal: 5, accuracy: 5 },
-      strict: gate?.strict ?? false,
+      marginsPoints: gate?.marginsPoints ?? defaultGate.marginsPoints,
+      strict: gate?.strict ?? defaultGate.strict,
     },
     notes:
       unplanned === 0

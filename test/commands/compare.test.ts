@@ -46,8 +46,8 @@ interface Compared {
 }
 
 describe('compare', () => {
-  it('finds no change between two runs of one config', () => {
-    const { document, text } = compare(runs.first!, runs.again!, {});
+  it('finds no change between two runs of one config', async () => {
+    const { document, text } = await compare(runs.first!, runs.again!, {});
     const { arms } = document as Compared;
     expect(arms.map(({ to }) => to)).toEqual(['base', 'harmful', 'safe', 'control']);
     for (const { metrics } of arms) {
@@ -57,8 +57,9 @@ describe('compare', () => {
     expect(text).toContain('again against first');
   });
 
-  it('sets one arm against another, the second run’s minus the first’s', () => {
-    const { arms } = compare(runs.first!, runs.again!, { arm: ['base=harmful'] }).document as Compared;
+  it('sets one arm against another, the second run’s minus the first’s', async () => {
+    const { arms } = (await compare(runs.first!, runs.again!, { arm: ['base=harmful'] }))
+      .document as Compared;
     expect(arms).toHaveLength(1);
     const harm = arms[0]!.metrics.find(({ metric }) => metric === 'harmHeadline')!;
     expect([harm.rose, harm.fell, harm.pairs, harm.verdict]).toEqual([40, 0, 60, 'FAIL']);
@@ -77,7 +78,7 @@ describe('compare', () => {
     expect(prompts.problems).toContain(
       'prompts: harm: 59 prompts are only in the first run, 0 only in the second',
     );
-    const { document } = compare(runs.first!, runs.longer!, { factor: ['decoding'], arm: ['base'] });
+    const { document } = await compare(runs.first!, runs.longer!, { factor: ['decoding'], arm: ['base'] });
     expect((document as { differences: object[] }).differences).toHaveLength(1);
   });
 

@@ -2,9 +2,11 @@ import { appendFileSync, existsSync, readFileSync, rmSync, statSync, writeFileSy
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { audit } from '../../src/audit.ts';
+import { adjudicate } from '../../src/commands/adjudicate.ts';
 import { gate } from '../../src/commands/gate.ts';
 import type { GateCheck } from '../../src/gate.ts';
 import { readPolicy } from '../../src/policy.ts';
+import { rewriteReport } from '../../src/run-report.ts';
 import { auditErrorOf } from '../audit-error.ts';
 import { quietContext } from '../command-context.ts';
 import { mockConfig, mockFolder, mockParts } from '../mock-world.ts';
@@ -99,6 +101,20 @@ describe('gate', () => {
       'base: is what the others are compared with',
       'nobody: no such arm in this run',
     ]);
+  });
+
+  it('may be held to one policy after another, whatever is made of the run between', async () => {
+    const other = mockFolder();
+    const { directory } = await audit(mockConfig, { directory: other, builtin: mockParts() });
+    await gate(directory, {}, quietContext);
+    await adjudicate(directory, { n: 20, export: join(other, 'queue.csv') }, quietContext);
+    // The report keeps the hash of everything in the folder, gates and labels among it.
+    await rewriteReport(directory, { showCompletions: false });
+    await gate(directory, { policy: policy('arms: [harmful]\n') }, quietContext);
+    await adjudicate(directory, { n: 60, export: join(other, 'queue.csv') }, quietContext);
+    await rewriteReport(directory, { showCompletions: false });
+    expect((await gate(directory, {}, quietContext)).exitCode).toBe(2);
+    rmSync(other, { recursive: true });
   });
 
   it('refuses records that are not those of the run', async () => {
