@@ -64,6 +64,8 @@ export interface Lead {
   readonly verdict: Verdict;
   /** The outcome in one sentence of plain words. */
   readonly sentence: string;
+  /** What puts the outcome itself in doubt, such as another judge that would change it. */
+  readonly alarms: readonly string[];
   readonly findings: readonly Finding[];
   readonly exitCode: number;
 }
