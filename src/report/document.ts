@@ -1,6 +1,7 @@
 import type { Verdict } from '../record.ts';
 import type { ReportInput, ReportOptions } from '../report.ts';
 import { findingSections, verdictLead } from './findings.ts';
+import { correctionAlarms } from './labels-section.ts';
 import { methodSection, provenanceSection } from './provenance.ts';
 import { type SampleGroup, sampleSection } from './samples.ts';
 
@@ -82,11 +83,12 @@ export interface Document {
 /** Lays out a report from its input: verdict, caveats, results, samples, what was compared, method. */
 export function buildDocument(input: ReportInput, options: ReportOptions): Document {
   const { summary } = input;
+  const lead = verdictLead(summary);
   return {
     title: input.name,
     arms: Object.keys(summary.arms),
     baseArm: summary.baseArm,
-    lead: verdictLead(summary),
+    lead: { ...lead, alarms: [...lead.alarms, ...correctionAlarms(input)] },
     sections: [
       ...findingSections(input),
       sampleSection(input, options),

@@ -7,6 +7,7 @@ import type { Block, Cell, Column, FigureReference, Finding, Lead, Section } fro
 import { describeFigures } from './figures.ts';
 import { harmSection } from './harm-section.ts';
 import { calibrationSection, knowledgeSection, uncertaintySection } from './knowledge-section.ts';
+import { labelsSection } from './labels-section.ts';
 import { overRefusalSection } from './over-refusal-section.ts';
 import { testSentence } from './paired-test.ts';
 import { trainingSection } from './training-section.ts';
@@ -27,6 +28,7 @@ export function findingSections(input: ReportInput): Section[] {
     claimsSection(summary),
     errataSection(summary),
     harmSection(summary, figure),
+    labelsSection(input),
     depthSection(summary),
     varianceSection(input),
     overRefusalSection(summary),
