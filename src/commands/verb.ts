@@ -8,6 +8,8 @@ export interface Outcome {
   readonly exitCode: number;
   /** What goes on once the outcome is printed, as a server does, until it ends. */
   readonly finished?: Promise<void>;
+  /** What has to be said beside the text, on standard error. */
+  readonly notice?: string;
 }
 
 /** What a verb may do beside returning its outcome. */
@@ -20,4 +22,6 @@ export interface Context {
   readonly confirm: (text: string, question: string, accepted: boolean) => Promise<boolean>;
   /** Where people can be asked key by key; null without a terminal. */
   readonly terminal: Terminal | null;
+  /** For documents that are not the outcome's text: large or binary ones. */
+  readonly stdout: { readonly isTerminal: boolean; readonly write: (piece: Uint8Array) => Promise<void> };
 }
