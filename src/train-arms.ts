@@ -86,6 +86,7 @@ async function trainArm(
             step,
             `loss ${loss.toFixed(3)}${evaluationLoss === undefined ? '' : `, held out ${evaluationLoss.toFixed(3)}`}`,
           ),
+        onWait: (what) => report(0, what),
         ...(signal && { signal }),
       });
       return { sha256: result.sha256, history: result.history };
@@ -98,7 +99,7 @@ async function trainArm(
 }
 
 function trainingSettings({ training, seed }: Config): TrainingSettings {
-  const { trainer: _, matchTokens: __, ...settings } = training;
+  const { trainer: _, matchTokens: __, launcher: ___, ...settings } = training;
   return { ...settings, seed };
 }
 
