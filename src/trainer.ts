@@ -112,6 +112,8 @@ export interface TrainedAdapter {
 export interface Trainer {
   readonly name: string;
   train(job: TrainingJob): Promise<TrainedAdapter>;
+  /** Versions of what it runs on, by package; null where that cannot be known. @throws AuditError when it cannot run. */
+  versions?(): Promise<Readonly<Record<string, string>> | null>;
 }
 
 /** What a trainer is told beside its jobs. */

@@ -10,6 +10,7 @@ import { calibrateJudges } from './calibrate.ts';
 import { benchSpeed, estimateWith, parametersOf, type Speed } from './estimate.ts';
 import { askedPrompts, type Evidence } from './evidence.ts';
 import { type Finding, ok, problem } from './finding.ts';
+import { probeTrainer } from './trainer.ts';
 
 export interface ProbeHooks {
   readonly onProgress?: (progress: Progress) => void;
@@ -27,7 +28,10 @@ export async function probeFindings(
   builtin: Builtin,
   hooks: ProbeHooks,
 ): Promise<Finding[]> {
-  const judges = await calibrateJudges(evidence, builtin, hooks);
+  const judges = [
+    ...(await probeTrainer(evidence, builtin)),
+    ...(await calibrateJudges(evidence, builtin, hooks)),
+  ];
   if (evidence.suites.length === 0) return judges;
   const base = await attempt(() => builtin.model(armSource(evidence.config, null)));
   if (base instanceof AuditError)

@@ -6,6 +6,7 @@ import { adopt, adopted, isFinished } from './trl/adopt.ts';
 import { failureOf } from './trl/failure.ts';
 import { type JobFolder, prepareJob, scriptName } from './trl/job.ts';
 import { commandFor, runLauncher, splitCommand } from './trl/launcher.ts';
+import { pythonPackages } from './trl/packages.ts';
 import { watchSteps } from './trl/progress.ts';
 
 export interface TrlOptions {
@@ -25,15 +26,16 @@ export function createTrlTrainer({ launcher, pollMs = 500 }: TrlOptions): Traine
   return {
     name: 'trl',
     async train(job) {
-      const folder = await prepareJob(job);
-      const before = await adopted(folder, job.outputDirectory);
+      const before = await adopted(await prepareJob(job), job.outputDirectory);
       if (before) return before;
+      const folder = await prepareJob(job);
       if (!isFinished(folder)) {
         if (launcher === 'wait') await waitForFolder(folder, job, pollMs);
         else await launch(folder, job, launcher, pollMs);
       }
       return adopt(folder, job.outputDirectory);
     },
+    versions: () => pythonPackages(launcher),
   };
 }
 

@@ -18,14 +18,16 @@ export function isFinished({ directory }: JobFolder): boolean {
   return existsSync(join(directory, 'finished.json'));
 }
 
-/** The adapter of a job that was taken over before; null where there is none. */
+/** The adapter of a job that was taken over before; null where there is none, or it is gone, and the job's rest with it. */
 export async function adopted(job: JobFolder, output: string): Promise<TrainedAdapter | null> {
   const record = join(job.directory, 'adopted.json');
-  if (!existsSync(record) || !existsSync(join(output, 'adapter_model.safetensors'))) return null;
+  if (!existsSync(record)) return null;
   const { sha256 } = read(record, adoptedDocument, job);
-  return (await adapterSha256(output)) === sha256
-    ? { directory: output, sha256, history: readSteps(job) }
-    : null;
+  const there = existsSync(join(output, 'adapter_model.safetensors'));
+  if (there && (await adapterSha256(output)) === sha256)
+    return { directory: output, sha256, history: readSteps(job) };
+  remove(job.directory);
+  return null;
 }
 
 /**
