@@ -32,7 +32,7 @@ export function withPlainNames(file: SafetensorsFile, path: string): Safetensors
     });
   const foreign = [...actual.keys()].filter((name) => /^layers\.\d+\..*\.lora_[ab]\.weight$/.test(name));
   if (foreign.length > 0)
-    throw new AuditError('adapter', `${path}: its tensors have torchtune's names, such as ${foreign[0]}`, {
+    throw new AuditError('adapter', `${path}: its tensors have torchtune’s names, such as ${foreign[0]}`, {
       hint: 'name the folder of an epoch that torchtune wrote, where adapter_model.safetensors is in PEFT’s form: torchtune orders the rows of q_proj and k_proj in another way',
     });
   const held = [...actual.keys()].filter((name) => name.includes('.base_layer.'));
@@ -60,7 +60,7 @@ export function missingWeightsHint(names: readonly string[]): string {
     return `pickled weights are not read; in that folder: ${conversion}`;
   const torchtune = names.find((name) => /^adapter(_\d+|_model)\.pt$/.test(name));
   if (torchtune)
-    return `${torchtune} is torchtune's own form: name the folder of an epoch that torchtune wrote, where adapter_model.safetensors is in PEFT’s`;
+    return `${torchtune} is torchtune’s own form: name the folder of an epoch that torchtune wrote, where adapter_model.safetensors is in PEFT’s`;
   const parts = names.find((name) => /^checkpoint-\d+$/.test(name));
   if (parts) return `name one of the checkpoints in it, such as ${parts}`;
   return 'the adapter may be half-downloaded or half-written: fetch or train it again';

@@ -48,7 +48,11 @@ it('asks a Python for its packages', async () => {
   ]);
   pythonWith({ ...whole, trl: null, peft: null });
   expect(await probeTrainer(evidence({ trainer: 'trl', launcher }), builtin)).toMatchObject([
-    { status: 'problem', message: expect.stringMatching(/lacks peft, trl$/), advice: expect.stringContaining('pip install') },
+    {
+      status: 'problem',
+      message: expect.stringMatching(/lacks peft, trl$/),
+      advice: expect.stringContaining('pip install'),
+    },
   ]);
   expect(await probeTrainer(evidence({ trainer: 'trl', launcher: '/no/python' }), builtin)).toMatchObject([
     { status: 'problem', message: expect.stringMatching(/cannot be run/) },
@@ -72,7 +76,10 @@ test.each([
 
 it('needs no trainer where every arm has an adapter', async () => {
   const arms = { base: { train: 'none' as const }, mine: { adapter: './mine' } };
-  const config = resolveConfig({ ...mockConfig, arms, baseArm: 'base', gate: {}, training: { trainer: 'none' } }, '/');
+  const config = resolveConfig(
+    { ...mockConfig, arms, baseArm: 'base', gate: {}, training: { trainer: 'none' } },
+    '/',
+  );
   expect(config.arms.map(({ adapter }) => adapter)).toEqual([null, '/mine']);
   const trainer = await builtin.trainer('none');
   expect(trainer.name).toBe('none');

@@ -233,16 +233,18 @@ describe('stopping and waiting', () => {
 
   it('does not trip over a line that is not whole yet', async () => {
     await errorOf(train('killed'));
-    writeFileSync(inJob('progress.jsonl'), `${textOf('progress.jsonl')}{"step": 3, "lo`);
     const seen: number[] = [];
     const stop = new AbortController();
     const onStep = ({ step }: TrainingStep) => {
       seen.push(step);
-      if (step === 2) stop.abort();
+      stop.abort();
     };
-    await errorOf(
-      createTrlTrainer({ launcher: 'wait', pollMs: 20 }).train({ ...jobOf(), onStep, signal: stop.signal }),
-    );
-    expect(seen).toEqual([1, 2]);
+    const onWait = () => {
+      const line = JSON.stringify({ step: 3, loss: 1, gradientNorm: 1, learningRate: 1 });
+      writeFileSync(inJob('progress.jsonl'), `${textOf('progress.jsonl')}${line}\n{"step": 4, "lo`);
+    };
+    const waiting = { ...jobOf(), onStep, onWait, signal: stop.signal };
+    await errorOf(createTrlTrainer({ launcher: 'wait', pollMs: 20 }).train(waiting));
+    expect(seen).toEqual([3]);
   });
 });

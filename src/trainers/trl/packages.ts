@@ -25,7 +25,10 @@ export async function pythonPackages(launcher: string): Promise<Record<string, s
   const text = await new Promise<string>((resolve, reject) => {
     execFile(program, ['-c', question], { timeout: 60_000 }, (error, stdout) => {
       const hint = 'name the Python that has trl in training.launcher';
-      if (error) reject(new AuditError('config', `training.launcher: ${program} cannot be run`, { hint, cause: error }));
+      if (error)
+        reject(
+          new AuditError('config', `training.launcher: ${program} cannot be run`, { hint, cause: error }),
+        );
       else resolve(stdout);
     });
   });
@@ -35,5 +38,7 @@ export async function pythonPackages(launcher: string): Promise<Record<string, s
     throw new AuditError('config', `training.launcher: ${program} lacks ${missing.join(', ')}`, {
       hint: `"${program}" -m ${pipLine}`,
     });
-  return Object.fromEntries(Object.entries(found).flatMap(([name, version]) => (version ? [[name, version]] : [])));
+  return Object.fromEntries(
+    Object.entries(found).flatMap(([name, version]) => (version ? [[name, version]] : [])),
+  );
 }

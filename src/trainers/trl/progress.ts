@@ -40,12 +40,12 @@ function parse(text: string): unknown {
   }
 }
 
-/** Tells of every step once. Call `look` now and then, and once at the end. */
+/** Tells once of every step that comes from now on. Call `look` now and then, and once at the end. */
 export function watchSteps(
   job: Pick<JobFolder, 'directory' | 'steps'>,
   onStep: (step: TrainingStep) => void,
 ): { look(): void } {
-  let seen = 0;
+  let seen = readSteps(job).at(-1)?.step ?? 0;
   return {
     look() {
       for (const step of readSteps(job)) {
