@@ -87,6 +87,22 @@ const configuration = {
   title: { color: 'currentColor', fontSize: 12, fontWeight: 'bold', anchor: 'start' },
 };
 
+/** Ink and paper of a light page. */
+const [ink, paper] = ['#1f2328', '#fff'];
+
+/** The specification as a document of its own, data, colours and title included: it opens in the Vega editor. */
+export function standalone({ title, alternative, specification }: Chart): Record<string, unknown> {
+  const document = {
+    $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
+    description: showInvisible(alternative),
+    title: { text: showInvisible(title), anchor: 'start' },
+    ...specification,
+    config: { ...configuration, background: paper },
+  };
+  const inked = JSON.stringify(document, (_, value: unknown) => (value === 'currentColor' ? ink : value));
+  return JSON.parse(inked) as Record<string, unknown>;
+}
+
 /**
  * Draws a chart as a self-contained SVG that follows the reader's light or dark scheme.
  * The same chart gives the same bytes on every machine: text is measured by an estimate, never by an installed font.
@@ -130,7 +146,7 @@ export function darkColours(selector: string): string {
   return `@media screen and (prefers-color-scheme:dark){${rules.join('')}}`;
 }
 
-const style = `<style>.aftertune-figure{color:#1f2328;background:#fff}@media screen and (prefers-color-scheme:dark){.aftertune-figure{color:#e6edf3;background:#0f1419}}${darkColours('.aftertune-figure')}</style>`;
+const style = `<style>.aftertune-figure{color:${ink};background:${paper}}@media screen and (prefers-color-scheme:dark){.aftertune-figure{color:#e6edf3;background:#0f1419}}${darkColours('.aftertune-figure')}</style>`;
 
 function finishSvg(svg: string, { file, title, alternative }: Chart): string {
   const id = `figure-${file.replace(/\.svg$/, '')}`;
@@ -141,8 +157,13 @@ function finishSvg(svg: string, { file, title, alternative }: Chart): string {
       attribute.replace(/-?\d+\.\d{3,}(?:e-\d+)?/g, (number) => String(Number(Number(number).toFixed(2)))),
     )
     .replace(/(id="|url\(#)((?:clip|gradient|pattern)\w*)/g, `$1${id}-$2`)
+    // Said once at the top: nothing here is in another face.
+    .replaceAll(` font-family="${escapeXml(configuration.font)}"`, '')
     .replace('class="marks"', 'class="aftertune-figure"')
-    .replace(/<svg /, `<svg role="img" aria-labelledby="${id}-title ${id}-desc" `)
+    .replace(
+      /<svg /,
+      `<svg font-family="${escapeXml(configuration.font)}" role="img" aria-labelledby="${id}-title ${id}-desc" `,
+    )
     .replace(/>/, () => `>${words}${style}`)}\n`;
 }
 

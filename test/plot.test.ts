@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import * as vega from 'vega';
 import { describe, expect, it } from 'vitest';
+import { describeFigures } from '../src/figures/figures.ts';
 import { armStyles, drawSvg, escapeXml } from '../src/plot.ts';
-import { describeFigures } from '../src/report/figures.ts';
 import { drawFigures, type ReportInput } from '../src/report.ts';
 import { buildReportInput, renameArms } from './fixtures/report-input.ts';
 
@@ -47,7 +47,7 @@ describe('figures', () => {
   it('draws the committed SVGs', async () => {
     expect(Object.keys(figures)).toEqual(names);
     for (const [file, svg] of Object.entries(figures))
-      await expect(svg).toMatchFileSnapshot(`fixtures/report/${file}`);
+      await expect(svg).toMatchFileSnapshot(`fixtures/figures/${file}`);
   });
 
   it('draws the same bytes again, also at once and with another text metric installed', async () => {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { quotedCell } from '../csv.ts';
 import { AuditError } from '../errors.ts';
 import { readText, writeFileAtomic } from '../files.ts';
 import { sha256 } from '../hash.ts';
@@ -89,13 +90,10 @@ export function toRecord(
   };
 }
 
-/** A cell that a spreadsheet would run as a formula is made text by a leading apostrophe. */
-const quoted = (text: string) => `"${text.replace(/^(?=[=+\-@\t\r])/, "'").replaceAll('"', '""')}"`;
-
 /** The queue as CSV: ticket, prompt, completion and an empty label. Neither arm nor judges' labels are in it. */
 export function writeQueue(path: string, entries: readonly QueueEntry[]): void {
   const rows = entries.map(({ ticket, prompt, completion }) =>
-    [ticket, quoted(prompt), quoted(completion), ''].join(','),
+    [ticket, quotedCell(prompt), quotedCell(completion), ''].join(','),
   );
   writeFileAtomic(path, `${['ticket,prompt,completion,label', ...rows].join('\r\n')}\r\n`, 0o600);
 }
