@@ -69,7 +69,7 @@ export function doseResponseFigure({ summary }: ReportInput): Figure | null {
 
 function panel(summary: ReportInput['summary'], doses: readonly number[]) {
   const { color, shape } = armEncoding(summary, true);
-  const strokeDash = dashEncoding(summary, false);
+  const strokeDash = dashEncoding(summary, true);
   const x = {
     field: 'at',
     type: 'quantitative',
@@ -89,7 +89,7 @@ function panel(summary: ReportInput['summary'], doses: readonly number[]) {
     layer: [
       {
         mark: { type: 'line', strokeWidth: 1.4, opacity: 0.75 },
-        encoding: { y: y('rate'), color, strokeDash },
+        encoding: { y: y('rate'), color, shape, strokeDash },
       },
       {
         mark: { type: 'rule', strokeWidth: 1.6 },

@@ -8,9 +8,9 @@ import { type AnswersUnder, answersUnder } from './joined-outcomes.ts';
 
 /** What became of an answer under a context; one that holds both answers is right. From light to dark, so that paper tells them apart. */
 const outcomes = [
-  { outcome: 'right', fill: '#cfe3f2', ink: '#1b1f24' },
-  { outcome: 'other wrong answer', fill: '#e3a04f', ink: '#1b1f24' },
-  { outcome: 'the context’s wrong answer', fill: '#7a2f00', ink: '#ffffff' },
+  { outcome: 'right', fill: '#cfe3f2' },
+  { outcome: 'other wrong answer', fill: '#e3a04f' },
+  { outcome: 'the context’s wrong answer', fill: '#7a2f00' },
 ] as const;
 const befores = ['known', 'not known'] as const;
 
@@ -112,6 +112,7 @@ function specificationOf({ summary }: ReportInput, rows: readonly Flow[]) {
       start,
       end,
       middle: (start + end) / 2,
+      dark: outcome === outcomes[2].outcome,
       label: room ? count(answers) : '',
     };
   });
@@ -120,7 +121,10 @@ function specificationOf({ summary }: ReportInput, rows: readonly Flow[]) {
     axis: { title: 'answers', tickCount: 5 },
     scale: { domain: [0, widest] },
   };
-  const scale = { domain: outcomes.map(({ outcome }) => outcome) };
+  const scale = {
+    domain: outcomes.map(({ outcome }) => outcome),
+    range: outcomes.map(({ fill }) => fill),
+  };
   return {
     data: { values: values.filter(({ start, end: to }) => to > start) },
     facet: {
@@ -129,7 +133,7 @@ function specificationOf({ summary }: ReportInput, rows: readonly Flow[]) {
         type: 'nominal',
         sort: [...new Set(values.map(({ condition }) => condition))],
         title: null,
-        header: { labelOrient: 'top', labelAnchor: 'start', labelPadding: 4 },
+        header: { labelOrient: 'top', labelAnchor: 'start', labelPadding: 4, labelFontWeight: 'normal' },
       },
       column: { field: 'before', type: 'nominal', sort: null, title: null },
     },
@@ -152,11 +156,7 @@ function specificationOf({ summary }: ReportInput, rows: readonly Flow[]) {
           encoding: {
             x: { field: 'start', ...x },
             x2: { field: 'end' },
-            color: {
-              field: 'outcome',
-              type: 'nominal',
-              scale: { ...scale, range: outcomes.map(({ fill }) => fill) },
-            },
+            color: { field: 'outcome', type: 'nominal', scale, legend: { labelLimit: 260 } },
           },
         },
         {
@@ -164,16 +164,10 @@ function specificationOf({ summary }: ReportInput, rows: readonly Flow[]) {
           encoding: {
             x: { field: 'middle', ...x },
             text: { field: 'label', type: 'nominal' },
-            color: {
-              field: 'outcome',
-              type: 'nominal',
-              scale: { ...scale, range: outcomes.map(({ ink }) => ink) },
-              legend: null,
-            },
+            color: { condition: { test: 'datum.dark', value: '#ffffff' }, value: '#1b1f24' },
           },
         },
       ],
-      resolve: { scale: { color: 'independent' } },
     },
   };
 }

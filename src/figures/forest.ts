@@ -1,4 +1,4 @@
-import { pointsWithInterval, showInvisible } from '../format.ts';
+import { count, pointsWithInterval, showInvisible } from '../format.ts';
 import type { Comparison, Summary } from '../record.ts';
 import { testCaption } from '../report/paired-test.ts';
 import type { ReportInput } from '../report.ts';
@@ -103,7 +103,7 @@ export function forestPlot({ summary }: ReportInput): Figure | null {
   return {
     file: 'effects.svg',
     title: `Effects against ${baseArm}`,
-    caption: `Paired differences to ${baseArm} in percentage points, to the right is worse; n = ${Math.min(...pairs)} to ${Math.max(...pairs)} pairs. Bars: 95 % intervals (${testCaption(effects.map(({ effect }) => effect))}). Dashed: the metric’s margin δ. Verdicts of arms in brackets do not count in the gate.`,
+    caption: `Paired differences to ${baseArm} in percentage points, to the right is worse; n = ${count(Math.min(...pairs))} to ${count(Math.max(...pairs))} pairs. Bars: 95 % intervals (${testCaption(effects.map(({ effect }) => effect))}). Dashed: the metric’s margin δ. Verdicts of arms in brackets do not count in the gate.`,
     alternative: `Differences to ${baseArm} in points, positive is worse: ${words.join('; ')}.`,
     specification: specificationOf(summary, rows),
     rows,
@@ -131,7 +131,7 @@ function specificationOf(summary: Summary, rows: readonly Row[]) {
     high: high95 ?? pointsWorse,
     margin: marginPoints,
     verdict,
-    label: `${pointsWithInterval(pointsWorse, low95 === null || high95 === null ? null : [low95, high95])}  ${verdict}`,
+    label: `${pointsWithInterval(pointsWorse, low95 === null || high95 === null ? null : [low95, high95])} · ${verdict}`,
   }));
   const present = marks.filter(({ verdict }) => values.some((value) => value.verdict === verdict));
   const domain = present.map(({ verdict }) => verdict);
@@ -139,6 +139,8 @@ function specificationOf(summary: Summary, rows: readonly Row[]) {
     field: 'verdict',
     type: 'nominal',
     scale: { domain, range },
+    // The verdict stands at the right.
+    legend: null,
   });
   const color = verdictChannel(present.map(({ colour }) => colour));
   const x = (field: string) => ({
@@ -179,7 +181,7 @@ function specificationOf(summary: Summary, rows: readonly Row[]) {
         },
         {
           mark: { type: 'rule', strokeWidth: 2 },
-          encoding: { x: x('low'), x2: { field: 'high' }, color: { ...color, legend: null } },
+          encoding: { x: x('low'), x2: { field: 'high' }, color },
         },
         {
           mark: { type: 'point', filled: true, opacity: 1, size: 95 },

@@ -125,6 +125,7 @@ function heatMap(cells: readonly HeatCell[], across: string | null, down: string
   const x = { field: 'across', type: 'nominal', sort: null, title: across };
   const y = { field: 'down', type: 'nominal', sort: null, title: down };
   const axis = { domain: false, ticks: false, labelAngle: 0, labelLimit: step };
+  const lines = cells[0]?.text.length ?? 1;
   return {
     width: { step },
     height: { step: 46 },
@@ -146,7 +147,7 @@ function heatMap(cells: readonly HeatCell[], across: string | null, down: string
         },
       },
       {
-        mark: { type: 'text', baseline: 'middle', fontSize: 13, lineHeight: 16, dy: 0 },
+        mark: { type: 'text', baseline: 'middle', fontSize: 13, lineHeight: 17, dy: (1 - lines) * 8.5 },
         encoding: {
           text: { field: 'text', type: 'nominal' },
           color: {

@@ -26,7 +26,7 @@ export function marginDistribution({ summary, margins = [] }: ReportInput): Figu
   return {
     file: 'refusal-margins.svg',
     title: 'Refusal margins per arm',
-    caption: `Refusal margins in nats, one per prompt: right of 0 a refusal is the likelier beginning. Columns: share of an arm’s prompts per ${decimal(edges.width, edges.width < 1 ? 2 : 1)} nats. The mark above them: mean with its 95 % interval over prompts (bootstrap; Student’s t below 50 prompts).`,
+    caption: `Refusal margins in nats, one per prompt: right of 0 a refusal is the likelier beginning. Columns: share of an arm’s prompts per ${decimal(edges.width, edges.width < 1 ? 2 : 1)} nats. The mark above them: mean with its 95 % interval over prompts (bootstrap; Student’s t below 50 prompts), n at the right.`,
     alternative: `Refusal margin: ${levels.map(({ arm, label }) => `${arm} ${label}`).join('; ')}.`,
     specification: specificationOf(summary, rows, levels),
     rows,
@@ -85,7 +85,7 @@ function specificationOf(
   const x = (field: string) => ({
     field,
     type: 'quantitative',
-    axis: { title: 'refusal margin ln P(R) − ln(1 − P(R)), nats' },
+    axis: { title: 'refusal margin ln P(R) − ln(1 − P(R)), nats', tickCount: 9 },
     scale: { zero: false, nice: true },
   });
   const y = {

@@ -5,7 +5,7 @@ import type { ReportInput } from '../report.ts';
 import { mean, wilsonInterval } from '../stats.ts';
 import { armEncoding } from './arm-encoding.ts';
 import { type ConfidentAnswers, confidentAnswers } from './confidence.ts';
-import type { Figure, FigureRow } from './figure.ts';
+import type { Figure } from './figure.ts';
 import { rateColumns } from './interval-plot.ts';
 
 const mostArms = 6;
@@ -24,11 +24,11 @@ export function reliabilityDiagram(input: ReportInput): Figure | null {
     caption: `Reliability: accuracy against mean confidence in ${bins} bins of equal width, the bins of ECE; under each diagram how many answers a bin holds; n = ${n[0] === n[1] ? n[0] : n.join(' to ')} answers with a confidence per panel. Bars: Wilson 95 % intervals. On the dashed line confidence would be the probability of being right; below it lies overconfidence.${leftOut}`,
     alternative: `Expected calibration error: ${drawn.map(({ condition, arm, drift }) => `${conditionName(condition)}, ${arm} ${decimal(drift.ece)}`).join('; ')}.`,
     specification: specificationOf(input, drawn),
-    rows: all.flatMap(binsOf),
+    rows: all.flatMap((one) => binsOf(one)),
   };
 }
 
-function binsOf({ condition, arm, drift, judged }: ConfidentAnswers): FigureRow[] {
+function binsOf({ condition, arm, drift, judged }: ConfidentAnswers) {
   return equalWidthBins(judged, drift.eceBins).map((bin, place) => {
     const right = bin.filter(({ correct }) => correct).length;
     return {
@@ -47,86 +47,108 @@ function binsOf({ condition, arm, drift, judged }: ConfidentAnswers): FigureRow[
 /** One row of panels per arm, one column per condition. */
 function specificationOf({ summary }: ReportInput, drawn: readonly ConfidentAnswers[]) {
   const arms = [...new Set(drawn.map(({ arm }) => arm))];
-  const { color, shape } = armEncoding(summary, false);
+  const conditions = [...new Set(drawn.map(({ condition }) => condition))];
+  const encoding = armEncoding(summary, false);
+  const panels = arms.flatMap((arm, row) => {
+    const own = conditions.map((condition, column) => {
+      const one = drawn.find((other) => other.arm === arm && other.condition === condition);
+      return { one, edge: { top: row === 0, bottom: row === arms.length - 1, left: column === 0 } };
+    });
+    return [
+      ...own.map(({ one, edge }) => (one ? diagram(one, encoding, edge) : nothing)),
+      ...own.map(({ one, edge }) => (one ? histogram(one, encoding, edge) : nothing)),
+    ];
+  });
   return {
-    spacing: 20,
-    vconcat: arms.map((arm, row) => ({
-      spacing: 18,
-      hconcat: drawn
-        .filter((one) => one.arm === arm)
-        .map((one, column) => panel(one, { color, shape }, row === arms.length - 1, column === 0)),
-    })),
+    columns: conditions.length,
+    spacing: { row: 17, column: 46 },
+    bounds: 'flush',
+    concat: panels,
   };
 }
 
+/** Keeps the place of a condition that an arm was not asked under. */
+const nothing = { width: size, height: 1, data: { values: [] }, mark: 'point' };
+
+/** Where a panel stands in the grid: what is written beside it. */
+interface Edge {
+  readonly top: boolean;
+  readonly bottom: boolean;
+  readonly left: boolean;
+}
+
+type Arms = ReturnType<typeof armEncoding>;
+
 const unit = { domain: [0, 1] };
 
-function panel(
-  one: ConfidentAnswers,
-  { color, shape }: ReturnType<typeof armEncoding>,
-  last: boolean,
-  first: boolean,
-) {
-  const values = binsOf(one)
+const confidenceAxis = (field: string, axis: object) => ({
+  field,
+  type: 'quantitative',
+  scale: unit,
+  axis: { title: null, tickCount: 2, format: '.1f', grid: false, ...axis },
+});
+
+const shownBins = (one: ConfidentAnswers) =>
+  binsOf(one)
     .filter(({ answers }) => answers !== 0)
-    .map(({ arm, from, to, answers, confidence, rate, low95, high95 }) => {
-      const shown = { from, to, answers, confidence, rate, low: low95, high: high95 };
-      return { arm: showInvisible(String(arm)), ...shown };
-    });
-  const x = (field: string, title: boolean) => ({
-    field,
-    type: 'quantitative',
-    scale: unit,
-    axis: title
-      ? { title: 'confidence', tickCount: 3, format: '.1f', grid: false }
-      : { title: null, labels: false, ticks: false, grid: false, tickCount: 3 },
-  });
+    .map((bin) => ({ ...bin, arm: showInvisible(one.arm) }));
+
+function diagram(one: ConfidentAnswers, { color, shape }: Arms, { top, left }: Edge) {
+  const x = (field: string) => confidenceAxis(field, { labels: false, ticks: false });
   const y = (field: string) => ({
     field,
     type: 'quantitative',
     scale: unit,
-    axis: { title: first ? 'accuracy' : null, tickCount: 3, format: '.0%', labels: first },
+    axis: { title: left ? 'accuracy' : null, tickCount: 2, format: '.0%', labels: left, ticks: left },
   });
-  const words = `${conditionName(one.condition)} · ECE ${decimal(one.drift.ece)}`;
+  const words = [showInvisible(one.arm).slice(0, 20), `ECE ${decimal(one.drift.ece)}`];
+  const title = { text: showInvisible(conditionName(one.condition)), anchor: 'middle', offset: 8 };
+  const values = shownBins(one).map(({ arm, confidence, rate, low95: low, high95: high }) => ({
+    arm,
+    confidence,
+    rate,
+    low,
+    high,
+  }));
+  const layer = [
+    {
+      data: { values: [{ from: 0, to: 1 }] },
+      mark: { type: 'rule', strokeDash: [4, 3], opacity: 0.6 },
+      encoding: { x: x('from'), y: y('from'), x2: { field: 'to' }, y2: { field: 'to' } },
+    },
+    {
+      mark: { type: 'rule', strokeWidth: 1.6 },
+      encoding: { x: x('confidence'), y: y('low'), y2: { field: 'high' }, color },
+    },
+    {
+      mark: { type: 'point', filled: true, opacity: 1, size: 50 },
+      encoding: { x: x('confidence'), y: y('rate'), color, shape },
+    },
+    {
+      data: { values: [{ words }] },
+      mark: { type: 'text', align: 'left', baseline: 'top', fontSize: 11, lineHeight: 14 },
+      encoding: { x: { value: 5 }, y: { value: 5 }, text: { field: 'words', type: 'nominal' } },
+    },
+  ];
+  return { ...(top ? { title } : {}), width: size, height: size, data: { values }, layer };
+}
+
+function histogram(one: ConfidentAnswers, { color }: Arms, { bottom, left }: Edge) {
+  const named = bottom ? { title: 'confidence' } : { labels: false, ticks: false };
   return {
-    data: { values },
-    spacing: 4,
-    vconcat: [
-      {
-        width: size,
-        height: size,
-        title: { text: [`${showInvisible(one.arm)}`, showInvisible(words)], limit: size + 20, offset: 4 },
-        layer: [
-          {
-            data: { values: [{ from: 0, to: 1 }] },
-            mark: { type: 'rule', strokeDash: [4, 3], opacity: 0.6 },
-            encoding: { x: x('from', false), y: y('from'), x2: { field: 'to' }, y2: { field: 'to' } },
-          },
-          {
-            mark: { type: 'rule', strokeWidth: 1.6 },
-            encoding: { x: x('confidence', false), y: y('low'), y2: { field: 'high' }, color },
-          },
-          {
-            mark: { type: 'point', filled: true, opacity: 1, size: 50 },
-            encoding: { x: x('confidence', false), y: y('rate'), color, shape },
-          },
-        ],
+    width: size,
+    height: 34,
+    data: { values: shownBins(one).map(({ arm, from, to, answers }) => ({ arm, from, to, answers })) },
+    mark: { type: 'bar', opacity: 0.6, stroke: 'currentColor', strokeWidth: 0.5 },
+    encoding: {
+      x: { ...confidenceAxis('from', named), bin: 'binned' },
+      x2: { field: 'to' },
+      y: {
+        field: 'answers',
+        type: 'quantitative',
+        axis: { title: left ? 'answers' : null, titleFontSize: 10, tickCount: 2, format: '~s' },
       },
-      {
-        width: size,
-        height: 34,
-        mark: { type: 'bar', opacity: 0.55, stroke: 'currentColor', strokeWidth: 0.5 },
-        encoding: {
-          x: { ...x('from', last), bin: 'binned' },
-          x2: { field: 'to' },
-          y: {
-            field: 'answers',
-            type: 'quantitative',
-            axis: { title: first ? 'answers' : null, tickCount: 2, format: '~s' },
-          },
-          color,
-        },
-      },
-    ],
+      color,
+    },
   };
 }

@@ -8,6 +8,8 @@ import type { Figure } from './figure.ts';
 
 const mostArms = 8;
 const size = 205;
+/** Four pixels. */
+const step = 0.02;
 
 /** How well confidence tells right answers from wrong ones, per condition and arm; null where there are not both. */
 export function rocFigure(input: ReportInput): Figure | null {
@@ -16,10 +18,9 @@ export function rocFigure(input: ReportInput): Figure | null {
   if (drawn.length === 0) return null;
   const curves = drawn.map((one) => ({ one, points: thinned(rocCurve(one.judged)) }));
   const values = curves.flatMap(({ one: { condition, arm }, points }) =>
-    points.map((point, place) => ({
+    points.map((point) => ({
       condition: conditionName(condition),
       arm: showInvisible(arm),
-      place,
       ...point,
     })),
   );
@@ -30,7 +31,7 @@ export function rocFigure(input: ReportInput): Figure | null {
   return {
     file: 'roc.svg',
     title: 'ROC of confidence for correctness by condition and arm',
-    caption: `ROC of confidence for correctness: of the right answers and of the wrong ones, the share that is at least as sure; n = ${n[0] === n[1] ? n[0] : n.join(' to ')} answers with a confidence per curve. In the panels AUROC with DeLong 95 % intervals; on the dashed line (0.5) confidence tells nothing. Points nearer than 0.01 are left out.${confident.leftOut}`,
+    caption: `ROC of confidence for correctness: of the right answers and of the wrong ones, the share that is at least as sure; n = ${n[0] === n[1] ? n[0] : n.join(' to ')} answers with a confidence per curve. In the panels AUROC with DeLong 95 % intervals; on the dashed line (0.5) confidence tells nothing. Points nearer than ${step} are left out.${confident.leftOut}`,
     alternative: `AUROC: ${drawn.map((one) => `${conditionName(one.condition)}, ${one.arm} ${area(one)}`).join('; ')}.`,
     specification: specificationOf(input, drawn, values, area),
     rows: curves.flatMap(({ one: { condition, arm, drift }, points }) =>
@@ -40,19 +41,17 @@ export function rocFigure(input: ReportInput): Figure | null {
         shareOfWrong: wrong,
         shareOfRight: right,
         auroc: drift.auroc,
-        aurocLow95: drift.aurocCi95?.[0] ?? null,
-        aurocHigh95: drift.aurocCi95?.[1] ?? null,
       })),
     ),
   };
 }
 
-/** The curve without points that lie within a hundredth of the one before; the ends stay. */
+/** The curve without points nearer than a step to the one before; the ends stay. */
 function thinned(curve: readonly { wrong: number; right: number }[]): { wrong: number; right: number }[] {
   const kept: { wrong: number; right: number }[] = [];
   curve.forEach((point, at) => {
     const before = kept.at(-1);
-    const far = !before || Math.max(point.wrong - before.wrong, point.right - before.right) >= 0.01;
+    const far = !before || Math.max(point.wrong - before.wrong, point.right - before.right) >= step;
     if (far || at === curve.length - 1) kept.push(point);
   });
   return kept.map(({ wrong, right }) => ({ wrong: round4(wrong), right: round4(right) }));
@@ -68,7 +67,7 @@ function specificationOf(
 ) {
   const { color } = armEncoding(summary, true);
   const legend = { symbolSize: 900, symbolStrokeWidth: 2, symbolType: 'stroke' };
-  const axis = (title: string) => ({ title, tickCount: 5, format: '.0%' });
+  const axis = (title: string) => ({ title, tickCount: 2, format: '.0%' });
   const scale = { domain: [0, 1] };
   const x = { field: 'wrong', type: 'quantitative', scale, axis: axis('of the wrong answers') };
   const y = { field: 'right', type: 'quantitative', scale, axis: axis('of the right answers') };
@@ -77,11 +76,14 @@ function specificationOf(
   const panel = (condition: string) => {
     const own = drawn.filter((one) => one.condition === condition);
     const name = conditionName(condition);
-    const labels = own.map((one, place) => ({
-      arm: showInvisible(one.arm),
-      wrong: 1,
-      right: 0.04 + 0.075 * (own.length - 1 - place),
-      label: `${showInvisible(one.arm).slice(0, 14)} ${area(one)}`,
+    const lines = [
+      'AUROC [95 %]',
+      ...own.map((one) => `${showInvisible(one.arm).slice(0, 14)} ${area(one)}`),
+    ];
+    const labels = lines.map((label, line) => ({
+      wrong: 0.99,
+      right: 0.05 + 0.07 * (lines.length - 1 - line),
+      label,
     }));
     return {
       width: size,
@@ -101,7 +103,7 @@ function specificationOf(
             y,
             color: { ...color, legend },
             strokeDash: { ...dashEncoding(summary, true), legend },
-            order: { field: 'place', type: 'quantitative' },
+            order: { value: null },
             detail: { field: 'arm', type: 'nominal', sort: arms },
           },
         },

@@ -14,7 +14,9 @@ const measureTitles = {
 
 /** Perplexity, entropy and token probability of right and wrong answers: the paper's table 5. */
 export function uncertaintyFigure({ summary }: ReportInput): Figure | null {
-  const answered = answeredUnder(summary, 'drift');
+  const all = answeredUnder(summary, 'drift');
+  // Further doses of a context have a figure of their own.
+  const answered = all.filter(({ drift }) => (drift.contextRepeats ?? 1) === 1);
   const values = answered.flatMap(({ condition, arm, drift }) =>
     (['correct', 'incorrect'] as const).flatMap((answer) =>
       measures.flatMap((measure) => {
@@ -55,7 +57,7 @@ export function uncertaintyFigure({ summary }: ReportInput): Figure | null {
       spacing: 26,
       vconcat: measures.map((measure, place) => uncertaintyRow(summary, measure, conditions, place === 0)),
     },
-    rows: answered.flatMap(({ condition, arm, drift }) =>
+    rows: all.flatMap(({ condition, arm, drift }) =>
       (['correct', 'incorrect'] as const).flatMap((answer) =>
         measures.map((measure) => ({
           condition,

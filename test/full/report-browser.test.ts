@@ -77,7 +77,7 @@ describe('report.html in a browser', () => {
   it('shows every table and figure, each with its caption', async () => {
     const { page } = await open('report.html');
     const figures = page.locator('figure:not(.table)');
-    expect(await figures.count()).toBe(5);
+    expect(await figures.count()).toBe(11);
     for (const figure of await figures.all()) {
       const box = await figure.locator('svg').boundingBox();
       expect(box!.width).toBeGreaterThan(400);
@@ -100,7 +100,7 @@ describe('report.html in a browser', () => {
     expect(await page.getByRole('navigation', { name: 'Sections' }).count()).toBe(1);
     expect(await page.getByRole('heading', { level: 1 }).allInnerTexts()).toEqual(['tarn-synthetic']);
     const targets = await page
-      .getByRole('link')
+      .locator('a[href^="#"]')
       .evaluateAll((links) => links.map((link) => (link as unknown as { hash: string }).hash));
     for (const target of targets) expect(await page.locator(target).count()).toBe(1);
     expect(await page.getByText('exit code 2', { exact: true }).isVisible()).toBe(true);
@@ -127,7 +127,7 @@ describe('report.html in a browser', () => {
     await page.context().close();
   });
 
-  it.each(['asr', 'asr-by-category', 'accuracy', 'uncertainty', 'loss'])(
+  it.each(['asr', 'asr-by-category', 'effects', 'flips', 'reliability', 'roc', 'uncertainty', 'loss'])(
     '%s.svg opens by itself as well-formed XML',
     async (name) => {
       const { page, complaints } = await open(`figures/${name}.svg`, { colorScheme: 'dark' });
