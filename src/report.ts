@@ -4,9 +4,11 @@ import { describeFigures } from './figures/figures.ts';
 import { writeFileAtomic } from './files.ts';
 import type { MarginRecord } from './harm-record.ts';
 import { documentToHtml } from './html.ts';
+import type { AdjudicatedDocument } from './human-record.ts';
 import type { RowsOf } from './outcomes.ts';
 import { drawSvg } from './plot.ts';
 import type { ItemRecord, Summary, VerdictRecord } from './record.ts';
+import { documentToComment } from './report/comment.ts';
 import { buildDocument } from './report/document.ts';
 import { documentToMarkdown } from './report/markdown.ts';
 import type { RecordedSuite } from './suite.ts';
@@ -30,6 +32,8 @@ export interface ReportInput {
   readonly histories: Readonly<Record<string, readonly TrainingStep[]>>;
   /** What was compared, by topic: `{ Model: { path: 'models/wren', 'SHA-256': '…' }, Seeds: { run: 1 } }`. Printed as given. */
   readonly facts: Readonly<Record<string, Readonly<Record<string, string | number | boolean | null>>>>;
+  /** What people's labels come to, and which of the records it was computed from have changed since; absent without labels. */
+  readonly adjudicated?: { readonly document: AdjudicatedDocument; readonly changed: readonly string[] };
 }
 
 export interface ReportOptions {
@@ -40,6 +44,11 @@ export interface ReportOptions {
 /** The report as GitHub-flavoured Markdown; figures are linked under `figures/`. It holds no completions. */
 export function renderMarkdown(input: ReportInput): string {
   return documentToMarkdown(buildDocument(input, { showCompletions: false }));
+}
+
+/** The report as a comment of a pull request: under 65,536 characters, without figures and completions. */
+export function renderComment(input: ReportInput): string {
+  return documentToComment(buildDocument(input, { showCompletions: false }));
 }
 
 /** The report as one self-contained HTML file: no script, no network; `figures` are inlined. */

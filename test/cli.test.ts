@@ -343,6 +343,7 @@ it('--help and --version exit 0, and every verb explains itself', () => {
     'import',
     'judge',
     'report',
+    'export',
     'replay',
     'gate',
     'adjudicate',

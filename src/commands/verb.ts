@@ -6,6 +6,8 @@ export interface Outcome {
   readonly document: object;
   readonly text: string;
   readonly exitCode: number;
+  /** What has to be said beside the text, on standard error. */
+  readonly notice?: string;
 }
 
 /** What a verb may do beside returning its outcome. */
@@ -16,4 +18,6 @@ export interface Context {
   readonly confirm: (text: string, question: string, accepted: boolean) => Promise<boolean>;
   /** Where people can be asked key by key; null without a terminal. */
   readonly terminal: Terminal | null;
+  /** For documents that are not the outcome's text: large or binary ones. */
+  readonly stdout: { readonly isTerminal: boolean; readonly write: (piece: Uint8Array) => Promise<void> };
 }

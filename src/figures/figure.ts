@@ -1,4 +1,4 @@
-import { csvText } from '../csv.ts';
+import { csvCell } from '../csv-cell.ts';
 import { showInvisible } from '../format.ts';
 import { type Chart, standalone } from '../plot.ts';
 
@@ -27,3 +27,12 @@ export function sourceFiles(figure: Figure): { readonly csv: string; readonly sp
 
 /** `asr.svg` → `asr`. */
 export const nameOf = ({ file }: { readonly file: string }) => file.replace(/\.svg$/, '');
+
+/** Lines of a file whose first row names the columns; numbers stand as they are, null is an empty cell. */
+function csvText(rows: readonly Readonly<Record<string, string | number | null>>[]): string {
+  const columns = Object.keys(rows[0] ?? {});
+  const cell = (value: string | number | null | undefined) =>
+    typeof value === 'string' ? csvCell(value) : value === null || value === undefined ? '' : String(value);
+  const lines = rows.map((row) => columns.map((column) => cell(row[column])).join(','));
+  return `${[columns.join(','), ...lines].join('\r\n')}\r\n`;
+}

@@ -102,7 +102,8 @@ function diagram(one: ConfidentAnswers, { color, shape }: Arms, { top, left }: E
     axis: { title: left ? 'accuracy' : null, tickCount: 2, format: '.0%', labels: left, ticks: left },
   });
   const words = [showInvisible(one.arm).slice(0, 20), `ECE ${decimal(one.drift.ece)}`];
-  const title = { text: showInvisible(conditionName(one.condition)), anchor: 'middle', offset: 8 };
+  // Where there are labels, they push the title up by half a line.
+  const title = { text: showInvisible(conditionName(one.condition)), anchor: 'middle', offset: left ? 2 : 8 };
   const values = shownBins(one).map(({ arm, confidence, rate, low95: low, high95: high }) => ({
     arm,
     confidence,

@@ -26,8 +26,8 @@ function multiplied(input: ReportInput, times: number): ReportInput {
   };
 }
 
-it('50,000 answers and 30,000 steps stay quick and small', async () => {
-  const input = multiplied(buildFigureInput(), 8);
+it('50,000 answers and 20,000 steps stay quick and small', async () => {
+  const input = multiplied(buildFigureInput(), 14);
   expect(input.items.length).toBeGreaterThan(50_000);
   const start = performance.now();
   const figures = describeFigures(input);

@@ -18,9 +18,13 @@ const rowsOf = (file: string, of: readonly Figure[] = figures) =>
   of.find((figure) => figure.file === file)?.rows ?? [];
 /** Shapes, lines and words that were drawn. */
 const marksOf = (svg: string) => svg.match(/<(?:path|line|text|rect)[ >]/g)?.length ?? 0;
-/** Numbers to a tenth: what platforms and fonts change is less. */
+/** Without style, bare groups and words, which are tested elsewhere; numbers to a tenth: what platforms change is less. */
 const normalised = (svg: string) =>
-  svg.replace(/-?\d+\.\d+/g, (number) => String(Number(Number(number).toFixed(1))));
+  svg
+    .replace(/<(style|title|desc)\b.*?<\/\1>/g, '')
+    .replace(/-?\d+\.\d+/g, (number) => String(Number(Number(number).toFixed(1))))
+    .replace(/<\/?g>/g, '')
+    .replaceAll('><', '>\n<');
 
 describe('every figure', () => {
   it('is there, in the order of the report', () => {
@@ -150,7 +154,7 @@ describe('numbers', () => {
 
   it('of the judges are κ, and every completion', () => {
     const rows = rowsOf('judge-agreement.svg');
-    expect(rows.reduce((sum, { completions }) => sum + Number(completions), 0)).toBe(180 * 4);
+    expect(rows.reduce((sum, { completions }) => sum + Number(completions), 0)).toBe(180 * 3);
     const three = describeFigures(buildFigureInput(3)).find(({ file }) => file === 'judge-agreement.svg')!;
     expect(three.rows.length).toBe(3);
     expect(three.alternative).toContain('Cohen’s κ: guard and refusal 0.');
@@ -208,7 +212,7 @@ describe('what is missing', () => {
 });
 
 describe('hostile names', () => {
-  const names = ['=cmd|x', '</svg><script>x</script>', '@a\u202eb\u001b[31m"', '-1+1'];
+  const names = ['=cmd|x', '</svg><script>x</script>', '-1+1\u202eb\u001b[31m"'];
 
   it('reach neither a spreadsheet nor the SVG as more than text', async () => {
     for (const figure of describeFigures(renameArms(input, names))) {
