@@ -110,7 +110,7 @@ async function inRun<T>(
   // A download is not begun for a run that a misspelt data file would stop.
   if (namesHubModels(asked)) await checkInputs(asked, parts);
   const config = await fetchModels(asked, options);
-  const trainer = await parts.trainer(config.training.trainer);
+  const trainer = await parts.trainer(config.training.trainer, config.training);
   const plan = await planAudit(config, parts);
   const document = describeRun(config, input, plan, source);
   const startOver = fresh === 'unless-unfinished' ? !isUnfinished(config.out, document) : fresh;

@@ -14,7 +14,7 @@ import type {
   UtilityVerdict,
 } from './scorer.ts';
 import type { Suite } from './suite.ts';
-import type { Trainer } from './trainer.ts';
+import type { Trainer, TrainerOptions } from './trainer.ts';
 
 /** Which model to open and how. */
 export interface ModelSource extends ModelOptions {
@@ -32,7 +32,7 @@ export interface ModelSource extends ModelOptions {
 export interface Builtin {
   /** @throws AuditError when there is no such engine, or the folder is not a model it runs. */
   model(source: ModelSource): Promise<LanguageModel>;
-  trainer(name: string): Promise<Trainer>;
+  trainer(name: string, options?: TrainerOptions): Promise<Trainer>;
   /** The suites a config asks for; with a limit, items drawn by the seed. */
   suites(settings: Config['suites'], seed: number): Promise<Suite[]>;
   harmJudge(settings: JudgeSettings): Promise<Scorer<HarmVerdict>>;
@@ -54,11 +54,18 @@ const models: Record<string, (source: ModelSource) => Promise<LanguageModel>> = 
 };
 
 /** Who trains adapters, by name. */
-const trainers: Record<string, () => Promise<Trainer>> = {
+const trainers: Record<string, (options: TrainerOptions) => Promise<Trainer>> = {
   embedded: async () => {
     const { createEmbeddedTrainer } = await import('./trainers/embedded.ts');
     return createEmbeddedTrainer();
   },
+  trl: async ({ launcher = 'python' }) => (await import('./trainers/trl.ts')).createTrlTrainer({ launcher }),
+  none: async () => ({
+    name: 'none',
+    train: async () => {
+      throw new Error('internal: trainer none was given an arm to train');
+    },
+  }),
 };
 
 /** The package's own parts. */
@@ -71,7 +78,7 @@ export const builtin: Builtin = {
     ];
     return open({ ...source, path, adapter });
   },
-  trainer: (name) => named(trainers, 'training.trainer', name)(),
+  trainer: (name, options = {}) => named(trainers, 'training.trainer', name)(options),
   suites: buildSuites,
   harmJudge: openHarmJudge,
   refusalJudge: async () => (await import('./scorers/refusal.ts')).overRefusalJudge(),

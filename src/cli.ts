@@ -47,6 +47,7 @@ async function performVerb(verb: Verb, json: boolean): Promise<number> {
     const outcome = await verb(commands, {
       onProgress: display.update,
       signal: controller.signal,
+      log: (line) => void process.stderr.write(`${line}\n`),
       confirm: (text, question, accepted) => confirm(text, question, accepted, controller.signal),
       terminal:
         process.stdin.isTTY && process.stderr.isTTY && !json
@@ -57,6 +58,7 @@ async function performVerb(verb: Verb, json: boolean): Promise<number> {
     display.stop();
     if (outcome.notice) process.stderr.write(`${outcome.notice}\n`);
     process.stdout.write(json ? `${JSON.stringify(outcome.document, null, 2)}\n` : outcome.text);
+    await outcome.finished;
     return outcome.exitCode;
   } finally {
     display.stop();

@@ -73,6 +73,8 @@ function crossChecks(parsed: ParsedConfig): ConfigProblem[] {
   for (const [name, { train, adapter, redTeam }] of Object.entries(parsed.arms)) {
     if ((train === undefined) === (adapter === undefined))
       add(`arms/${name}`, 'expected either train or adapter');
+    if (train && train !== 'none' && parsed.training.trainer === 'none')
+      add(`arms/${name}/train`, 'training.trainer is none: name an adapter that exists, or a trainer');
     if (train === 'ordinary' && !parsed.data.ordinary) add(`arms/${name}/train`, 'data.ordinary is missing');
     if (train && train !== 'ordinary' && train !== 'none' && !parsed.data.preference)
       add(`arms/${name}/train`, 'data.preference is missing');
@@ -99,7 +101,12 @@ function crossChecks(parsed: ParsedConfig): ConfigProblem[] {
     add('suites', 'expected at least one of harm, overRefusal, drift, utility');
   if (parsed.training.warmupSteps > parsed.training.steps)
     add('training/warmupSteps', `more than training.steps (${parsed.training.steps})`);
-  const { evaluation, earlyStopping } = parsed.training;
+  const { evaluation, earlyStopping, trainer } = parsed.training;
+  for (const key of ['launcher', 'precision'] as const)
+    if (parsed.training[key] !== undefined && trainer !== 'trl')
+      add(`training/${key}`, `is for training.trainer: trl, which is ${trainer}`);
+  if (trainer === 'trl' && /\.gguf$/i.test(parsed.model.path))
+    add('training/trainer', 'TRL does not train on GGUF files: name the safetensors model, or use embedded');
   if (evaluation && (evaluation.rows === undefined) === (evaluation.fraction === undefined))
     add('training/evaluation', 'expected either rows or fraction');
   if (earlyStopping && !evaluation) add('training/earlyStopping', 'training.evaluation is missing');

@@ -200,6 +200,18 @@ export function createProgram(perform: (verb: Verb, json: boolean) => Promise<vo
     .requiredOption('--out <folder>', 'where to: a new folder, or an earlier merged model')
     .option('--acknowledge-red-team', 'merge an adapter that was trained to do harm')
     .action((flags) => perform((commands, context) => commands.merge(flags, context), flags.json));
+  verb('serve', 'answer OpenAI’s chat protocol with a model and its adapters, on this machine')
+    .requiredOption('--model <model>', 'a folder or hf:OWNER/NAME')
+    .option('--name <name>', 'what the base is called; its folder’s name unless given')
+    .option('--adapter <name=folder>', 'PEFT: a model of that name; may be repeated', collect, [])
+    .option('--port <n>', '0 for any free one', wholeNumber, 8000)
+    .option('--host <address>', 'any but loopback needs AFTERTUNE_SERVE_KEY in the environment', '127.0.0.1')
+    .action((flags) =>
+      perform(
+        async (_, context) => (await import('./commands/serve.ts')).serve(flags, version(), context),
+        flags.json,
+      ),
+    );
   verb('data', 'fetch public data sets by name, after showing their terms, or list them')
     .addArgument(new Argument('<action>', 'what to do').choices(['get', 'list']))
     .argument('[name]', 'which, for get: list shows the names')

@@ -349,6 +349,7 @@ it('--help and --version exit 0, and every verb explains itself', () => {
     'adjudicate',
     'compare',
     'merge',
+    'serve',
     'data',
     'list',
   ]);

@@ -18,6 +18,7 @@ export function documentToComment({ title, lead, sections }: Document): string {
     `# ${inert(escapeMarkdown(short(title)))}`,
     `**${lead.verdict}** (exit code ${lead.exitCode}). ${inert(escapeMarkdown(short(lead.sentence)))}`,
   ];
+  const alarms = lead.alarms.map((alarm) => `> **Warning:** ${inert(escapeMarkdown(short(alarm)))}`);
   const findings = lead.findings.map((finding) => inert(findingToMarkdown(finding)));
   const details = sections
     .map((section) => ({ id: section.id, title: section.title, text: sectionToDetails(section) }))
@@ -35,6 +36,7 @@ export function documentToComment({ title, lead, sections }: Document): string {
     ];
     const text = `${[
       ...head,
+      ...(alarms.length > 0 ? [alarms.join('\n>\n')] : []),
       ...(kept.length > 0 ? [kept.join('\n')] : []),
       ...(missing.length > 0
         ? [

@@ -1,6 +1,6 @@
 import { parquetMetadata, parquetReadObjects, parquetSchema } from 'hyparquet';
 import { describe, expect, it } from 'vitest';
-import { type Columns, encodeTable } from '../../src/documents/typed-table.ts';
+import { type Columns, encodeTable, type TypedRow } from '../../src/documents/typed-table.ts';
 
 const columns = {
   name: 'text',
@@ -10,7 +10,7 @@ const columns = {
   logs: 'numbers',
   judges: 'texts',
 } as const satisfies Columns;
-const rows = [
+const rows: readonly TypedRow<typeof columns>[] = [
   { name: '=1+1', count: 3, rate: 0.5, right: true, logs: [-0.25, null, -1.5], judges: ['a', 'b'] },
   { name: 'say "x",\nnow', count: null, rate: null, right: null, logs: [], judges: [] },
   { name: null, count: -7, rate: -0.125, right: false, logs: null, judges: null },
@@ -40,7 +40,11 @@ describe('a typed table', () => {
 
   it('as Parquet reads back with its types', async () => {
     const file = bufferOf(bytes('parquet'));
-    expect(await parquetReadObjects({ file })).toEqual(
+    // The reader says undefined of a list that is null.
+    const read = (await parquetReadObjects({ file })).map((row) =>
+      Object.fromEntries(Object.entries(row).map(([name, value]) => [name, value ?? null])),
+    );
+    expect(read).toEqual(
       rows.map((row) => ({ ...row, count: row.count === null ? null : BigInt(row.count) })),
     );
     const { children } = parquetSchema(parquetMetadata(file));

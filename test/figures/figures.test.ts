@@ -18,12 +18,12 @@ const rowsOf = (file: string, of: readonly Figure[] = figures) =>
   of.find((figure) => figure.file === file)?.rows ?? [];
 /** Shapes, lines and words that were drawn. */
 const marksOf = (svg: string) => svg.match(/<(?:path|line|text|rect)[ >]/g)?.length ?? 0;
-/** Without style, bare groups and words, which are tested elsewhere; numbers to a tenth: what platforms change is less. */
+/** Without style, bare groups, words and the colour of ink, which are tested elsewhere; numbers to a tenth: what platforms change is less. */
 const normalised = (svg: string) =>
   svg
     .replace(/<(style|title|desc)\b.*?<\/\1>/g, '')
     .replace(/-?\d+\.\d+/g, (number) => String(Number(Number(number).toFixed(1))))
-    .replace(/<\/?g>/g, '')
+    .replace(/<\/?g>| (?:fill|stroke)="currentColor"/g, '')
     .replaceAll('><', '>\n<');
 
 describe('every figure', () => {

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -104,6 +104,20 @@ describe('report.html in a browser', () => {
       .evaluateAll((links) => links.map((link) => (link as unknown as { hash: string }).hash));
     for (const target of targets) expect(await page.locator(target).count()).toBe(1);
     expect(await page.getByText('exit code 2', { exact: true }).isVisible()).toBe(true);
+    await page.context().close();
+  });
+
+  it('hands out every figure’s data and specification from the file itself', async () => {
+    const { page } = await open('report.html');
+    for (const name of ['asr.csv', 'flips.vl.json']) {
+      const [download] = await Promise.all([
+        page.waitForEvent('download'),
+        page.getByRole('link', { name, exact: true }).click(),
+      ]);
+      expect(download.suggestedFilename()).toBe(name);
+      const saved = readFileSync(await download.path(), 'utf8');
+      expect(saved).toBe(readFileSync(join(folder, 'figures', name), 'utf8'));
+    }
     await page.context().close();
   });
 

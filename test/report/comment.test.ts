@@ -14,6 +14,7 @@ const document = (sections: readonly Section[], findings = 1, sentence = 'It cha
   lead: {
     verdict: 'FAIL',
     exitCode: 2,
+    alarms: ['Another judge would say PASS.'],
     sentence: 'The tuned arm lost its safety.',
     findings: Array.from({ length: findings }, () => ({
       ...{ arm: 'tuned', verdict: 'FAIL' as const, sentence, measures: [] },
@@ -26,7 +27,9 @@ describe('a comment', () => {
   it('begins with the verdict and folds the sections away', () => {
     const text = documentToComment(document([section('gate', 'margins'), section('method', 'formulas')]));
     expect(
-      text.startsWith('# a run\n\n**FAIL** (exit code 2). The tuned arm lost its safety.\n\n- **tuned**'),
+      text.startsWith(
+        '# a run\n\n**FAIL** (exit code 2). The tuned arm lost its safety.\n\n> **Warning:** Another judge would say PASS.\n\n- **tuned**',
+      ),
     ).toBe(true);
     expect(text).toContain('<details>\n<summary>About gate</summary>\n\nmargins\n\n</details>');
   });
@@ -55,6 +58,7 @@ describe('a comment', () => {
   it('mentions nobody and opens no tag, link or order of letters', () => {
     const hostile = 'ask @octocat in #12 or GH-3, https://x.example www.x.example <b>|`\u202e\u001b[31m';
     const text = documentToComment(document([section('gate', hostile)], 1, hostile));
-    expect(text).not.toMatch(/@octocat|#12|GH-3|:\/\/|www\.|(?<!\\)<b>|\u202e|\u001b/);
+    expect(text).not.toMatch(/@octocat|#12|GH-3|:\/\/|www\.|(?<!\\)<b>|\p{Cf}/u);
+    expect(text).not.toContain('\u001b');
   });
 });
