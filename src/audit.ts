@@ -262,6 +262,15 @@ async function writeResults(
   writeSetting(store, { ...setting, notes: plan.notes }, config.model.enableThinking);
   store.write('summary.json', `${JSON.stringify(summary, null, 2)}\n`);
   const items = answers.flatMap((answer) => answer.items);
-  const input = { name: config.name, summary, items, verdicts, facts: factsOf(document), ...setting };
+  const margins = summary.refusalTokens ? store.margins().records() : [];
+  const input = {
+    name: config.name,
+    summary,
+    items,
+    verdicts,
+    margins,
+    facts: factsOf(document),
+    ...setting,
+  };
   await reportRun(store, input, { showCompletions: false });
 }
