@@ -73,6 +73,14 @@ tr.starts:not(:first-child) > * { border-top: 1px solid var(--line); }
 tbody th { white-space: nowrap; }
 .section-compared tbody th, .section-harm tbody th, .section-claims tbody th { white-space: normal; }
 th[scope="rowgroup"] { vertical-align: top; border-bottom: 0; }
+button { font: inherit; color: inherit; }
+.sort { display: inline; padding: 0; border: 0; background: none; text-align: inherit; cursor: pointer; }
+.sort:hover { color: var(--link); text-decoration: underline; }
+[aria-sort] .sort { color: var(--ink); }
+[aria-sort="ascending"] .sort::after { content: " ▲"; font-size: .7em; }
+[aria-sort="descending"] .sort::after { content: " ▼"; font-size: .7em; }
+.table-search { display: block; margin: 0 0 .5rem; color: var(--muted); font-size: .84rem; }
+input, select { font: inherit; color: inherit; background: var(--page); border: 1px solid var(--muted); border-radius: 4px; padding: .2rem .45rem; }
 .number { text-align: right; white-space: nowrap; }
 thead .number { white-space: normal; }
 code { font: .92em/1.4 var(--mono); overflow-wrap: anywhere; }
