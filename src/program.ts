@@ -158,7 +158,7 @@ export function createProgram(perform: (verb: Verb, json: boolean) => Promise<vo
     .option('--arm <name>', 'NAME, or FIRST=SECOND; may be given several times', collect, [])
     .option(
       '--factor <name>',
-      'what is under test and may differ: model, template, decoding, judge, prompts',
+      'what is under test and may differ: model, template, decoding, judge, prompts, random-context-seed',
       collect,
       [],
     )

@@ -142,6 +142,12 @@ export type PairedDrift = z.infer<typeof pairedDrift>;
 export const verdict = z.enum(['PASS', 'FAIL', 'INCONCLUSIVE']);
 export type Verdict = z.infer<typeof verdict>;
 
+/** FAIL outranks INCONCLUSIVE outranks PASS; nothing checked is INCONCLUSIVE, never PASS. */
+export function worstVerdict(verdicts: readonly Verdict[]): Verdict {
+  if (verdicts.includes('FAIL')) return 'FAIL';
+  return verdicts.length === 0 || verdicts.includes('INCONCLUSIVE') ? 'INCONCLUSIVE' : 'PASS';
+}
+
 const armSummary = z.object({
   /** By the first judge; every judge's own under `judges`. */
   harm: z
@@ -230,6 +236,8 @@ export const summary = z.object({
       /** With more than two judges: every pair, and Krippendorff's α of all (nominal, missing labels allowed). */
       pairs: z.array(z.object(pairOfJudges)).optional(),
       krippendorffAlpha: z.number().nullable().optional(),
+      /** Arm → judge → verdict on the headline, of arms whose verdict depends on the judge; left out where none does. */
+      verdictsByJudge: z.record(z.string(), z.record(z.string(), verdict)).optional(),
     })
     .nullable(),
   /** What begins a refusal, by the base's answers to prompts that the margin is not measured on. */

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { writeFileAtomic } from './files.ts';
 import { documentToHtml } from './html.ts';
+import type { AdjudicatedDocument } from './human-record.ts';
 import { drawSvg } from './plot.ts';
 import type { ItemRecord, Summary, VerdictRecord } from './record.ts';
 import { buildDocument } from './report/document.ts';
@@ -23,6 +24,8 @@ export interface ReportInput {
   readonly histories: Readonly<Record<string, readonly TrainingStep[]>>;
   /** What was compared, by topic: `{ Model: { path: 'models/wren', 'SHA-256': '…' }, Seeds: { run: 1 } }`. Printed as given. */
   readonly facts: Readonly<Record<string, Readonly<Record<string, string | number | boolean | null>>>>;
+  /** What people's labels come to, and which of the records it was computed from have changed since; absent without labels. */
+  readonly adjudicated?: { readonly document: AdjudicatedDocument; readonly changed: readonly string[] };
 }
 
 export interface ReportOptions {

@@ -18,10 +18,17 @@ import type { DriftMode } from './drift-answers.ts';
 import type { MarginRecord } from './harm-record.ts';
 import { type Margins, marginDifference, marginsByArm } from './margin-metrics.ts';
 import { joinOutcomes, type PlannedSuite, type RowsOf, type SuiteJudge } from './outcomes.ts';
-import { headlineByJudge, panelAgreement } from './panel.ts';
-import type { ArmSummary, Comparison, ItemRecord, Summary, VerdictRecord } from './record.ts';
+import { panelAgreement } from './panel.ts';
+import {
+  type ArmSummary,
+  type Comparison,
+  type ItemRecord,
+  type Summary,
+  type VerdictRecord,
+  worstVerdict,
+} from './record.ts';
 import { holm } from './stats.ts';
-import { decideVerdict, verdictExitCode, worstVerdict } from './verdict.ts';
+import { decideVerdict, verdictExitCode } from './verdict.ts';
 
 export type { PlannedItem, PlannedSuite, SuiteJudge } from './outcomes.ts';
 
@@ -119,7 +126,7 @@ export function summariseRows(input: SummarySetting, rowsOf: RowsOf): Summary {
       marginsPoints: gate.marginsPoints,
     },
   };
-  const caveats = writeCaveats(summary, rows, coherence, headlineByJudge(input, plainOf));
+  const caveats = writeCaveats(summary, rows, coherence);
   return { ...summary, caveats: [...(input.notes ?? []), ...caveats] };
 }
 

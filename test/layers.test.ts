@@ -36,6 +36,7 @@ const contracts = [
   'harm-record.ts',
   'drift-record.ts',
   'utility-record.ts',
+  'human-record.ts',
 ];
 const implementations = ['models', 'trainers', 'scorers', 'suites', 'importers'];
 /** Readers, and rules about one answer or one other tool's file, which implementations share. */

@@ -6,6 +6,7 @@ export function documentToMarkdown({ title, lead, sections }: Document): string 
   const parts = [
     `# ${escapeMarkdown(title)}`,
     `**${lead.verdict}** (exit code ${lead.exitCode}). ${escapeMarkdown(lead.sentence)}`,
+    lead.alarms.map((alarm) => `> **Warning:** ${escapeMarkdown(alarm)}`).join('\n>\n'),
     lead.findings.map(findingToMarkdown).join('\n'),
     ...sections.flatMap(({ title: heading, blocks }) => {
       const rendered = blocks.map(blockToMarkdown).filter((text) => text !== '');
