@@ -11,7 +11,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** Scripts of src/page that a page inlines, each bundled into one file. */
-const pageScripts = ['report'];
+const pageScripts = ['report', 'view'];
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const flags = new Set(process.argv.slice(2));
 const modifiedMs = (path) => (existsSync(path) ? statSync(path).mtimeMs : 0);

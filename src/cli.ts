@@ -55,6 +55,7 @@ async function performVerb(verb: Verb, json: boolean): Promise<number> {
     });
     display.stop();
     process.stdout.write(json ? `${JSON.stringify(outcome.document, null, 2)}\n` : outcome.text);
+    await outcome.ended;
     return outcome.exitCode;
   } finally {
     display.stop();

@@ -10,15 +10,27 @@ import type { SampleAnswer, SampleItem } from './report/samples.ts';
 const contentSecurityPolicy = (scripts: string) =>
   `default-src 'none'; script-src ${scripts}; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'`;
 
-/** Renders a report as one self-contained HTML file; `figures` are SVG by file name. */
-export function documentToHtml(document: Document, figures: Readonly<Record<string, string>>): string {
+/** Where a page comes from a server instead of standing alone: its script and items are fetched, its policy is a header. */
+export interface Served {
+  /** Address of the script. */
+  readonly script: string;
+  /** Other pages, above the sections. */
+  readonly links: readonly { readonly href: string; readonly text: string }[];
+}
+
+/** Renders a report as one self-contained HTML file, or as a server's page; `figures` are SVG by file name. */
+export function documentToHtml(
+  document: Document,
+  figures: Readonly<Record<string, string>>,
+  served: Served | null = null,
+): string {
   const styles = armStyles(document.arms, document.baseArm);
   const page: Page = {
     figures,
     marks: new Map(document.arms.map((arm, place) => [arm, armMark(styles[place]!)])),
   };
   const title = escapeHtml(document.title);
-  const script = pageScript('report');
+  const script = served ? null : pageScript('report');
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -26,7 +38,7 @@ export function documentToHtml(document: Document, figures: Readonly<Record<stri
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="referrer" content="no-referrer">
-<meta http-equiv="Content-Security-Policy" content="${contentSecurityPolicy(script.source)}">
+${script ? `<meta http-equiv="Content-Security-Policy" content="${contentSecurityPolicy(script.source)}">` : ''}
 <title>${title} – aftertune report</title>
 <style>
 ${styleSheet}${darkColours('.mark')}
@@ -34,7 +46,7 @@ ${styleSheet}${darkColours('.mark')}
 </head>
 <body>
 <a class="skip" href="#main">Skip to the report</a>
-<nav aria-label="Sections"><p class="brand">aftertune</p><ol>
+<nav aria-label="Sections"><p class="brand">aftertune</p>${served ? linksToHtml(served) : ''}<ol>
 ${document.sections.map(({ id, title: heading }) => `<li><a href="#${id}">${escapeHtml(heading)}</a></li>`).join('\n')}
 </ol></nav>
 <main id="main">
@@ -45,10 +57,18 @@ ${document.sections.map(({ id, title: heading }) => `<li><a href="#${id}">${esca
 ${leadToHtml(document.lead, page)}
 ${document.sections.map((section) => sectionToHtml(section, page)).join('\n')}
 </main>
-<script>${script.text}</script>
+${script ? `<script>${script.text}</script>` : `<script src="${escapeHtml(served!.script)}" defer></script>`}
 </body>
 </html>
 `;
+}
+
+/** Links to other pages of the server, as a list. */
+export function linksToHtml({ links }: Pick<Served, 'links'>): string {
+  const items = links.map(
+    ({ href, text }) => `<li><a href="${escapeHtml(href)}">${escapeHtml(text)}</a></li>`,
+  );
+  return `<ul class="pages">${items.join('')}</ul>`;
 }
 
 function leadToHtml({ verdict, sentence, alarms, exitCode, findings }: Lead, page: Page): string {

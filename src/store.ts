@@ -6,6 +6,7 @@ import { clearLeftovers, diskError, isLeftover, readText, writeFileAtomic } from
 import { type MarginRecord, marginRecord } from './harm-record.ts';
 import { sha256File, sha256Json } from './hash.ts';
 import { type Journal, openJournal, readJournal } from './journal.ts';
+import { progressLogName } from './progress-log.ts';
 import {
   doneDocument,
   type ItemRecord,
@@ -106,6 +107,7 @@ function storeOf(
     write: (name, data) => writeFileAtomic(join(directory, name), data),
     finish: async () => {
       for (const journal of journals) journal.flush();
+      rmSync(join(directory, progressLogName), { force: true });
       writeJson(join(directory, 'done.json'), {
         schema: 'aftertune/done@1',
         files: await hashFiles(directory),

@@ -6,6 +6,8 @@ export interface Outcome {
   readonly document: object;
   readonly text: string;
   readonly exitCode: number;
+  /** What goes on after the outcome was printed, until the signal ends it. */
+  readonly ended?: Promise<void>;
 }
 
 /** What a verb may do beside returning its outcome. */
