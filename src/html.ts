@@ -1,9 +1,11 @@
+import { explorerStyle } from './html/explorer-style.ts';
 import { armMark, armToHtml, chip, type Page } from './html/marks.ts';
 import { pageScript } from './html/script.ts';
 import { tableToHtml } from './html/table.ts';
 import { armStyles, darkColours, escapeXml as escapeHtml } from './plot.ts';
 import type { Block, Document, FigureReference, Finding, Lead, Section } from './report/document.ts';
 import { styleSheet } from './report/html-style.ts';
+import type { PackedItems } from './report/packed-items.ts';
 import type { SampleAnswer, SampleItem } from './report/samples.ts';
 
 /** Nothing may be fetched, and nothing may run but the page's own script, known by its hash. */
@@ -29,7 +31,7 @@ export function documentToHtml(document: Document, figures: Readonly<Record<stri
 <meta http-equiv="Content-Security-Policy" content="${contentSecurityPolicy(script.source)}">
 <title>${title} – aftertune report</title>
 <style>
-${styleSheet}${darkColours('.mark')}
+${styleSheet}${darkColours('.mark')}${explorerStyle}
 </style>
 </head>
 <body>
@@ -45,10 +47,21 @@ ${document.sections.map(({ id, title: heading }) => `<li><a href="#${id}">${esca
 ${leadToHtml(document.lead, page)}
 ${document.sections.map((section) => sectionToHtml(section, page)).join('\n')}
 </main>
-<script>${script.text}</script>
+${itemsToHtml(document.items())}<script>${script.text}</script>
 </body>
 </html>
 `;
+}
+
+/** Data, not script: a browser runs nothing of this type. */
+function itemsToHtml(items: PackedItems | null): string {
+  if (!items) return '';
+  const element = (id: string, data: string) =>
+    `<script type="application/octet-stream" id="${id}">${data}</script>\n`;
+  return [
+    element('items-index', items.index),
+    ...items.chunks.map((data, at) => element(`items-${at}`, data)),
+  ].join('');
 }
 
 function leadToHtml({ verdict, sentence, exitCode, findings }: Lead, page: Page): string {

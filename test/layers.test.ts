@@ -127,7 +127,7 @@ describe('imports point one way', () => {
     ['statistics', statistics, [...foundation, ...statistics]],
     ['the summary', summary, [...foundation, ...contracts, ...statistics, ...summary]],
     ['the report', report, [...foundation, ...contracts, ...report]],
-    ['the script of the page', ['page'], ['page', 'report/page-data.ts']],
+    ['the script of the page', ['page'], ['page', 'report/page-data.ts', 'format.ts']],
   ])('%s', (_, places, allowed) => expect(strays(places, allowed)).toEqual([]));
 
   it.each(implementations)('%s know contracts and lm, never one another', (folder) => {
