@@ -1,9 +1,11 @@
+import { explorerStyle } from './html/explorer-style.ts';
 import { armMark, armToHtml, chip, type Page } from './html/marks.ts';
 import { pageScript } from './html/script.ts';
 import { tableToHtml } from './html/table.ts';
 import { armStyles, darkColours, escapeXml as escapeHtml } from './plot.ts';
 import type { Block, Document, FigureReference, Finding, Lead, Section } from './report/document.ts';
 import { styleSheet } from './report/html-style.ts';
+import type { PackedItems } from './report/packed-items.ts';
 import type { SampleAnswer, SampleItem } from './report/samples.ts';
 
 /** Nothing may be fetched, and nothing may run but the page's own script, known by its hash. */
@@ -14,8 +16,8 @@ const contentSecurityPolicy = (scripts: string) =>
 export interface Served {
   /** Address of the script. */
   readonly script: string;
-  /** Other pages, above the sections. */
-  readonly links: readonly { readonly href: string; readonly text: string }[];
+  /** HTML above the sections' links: to the server's other pages. */
+  readonly navigation: string;
 }
 
 /** Renders a report as one self-contained HTML file, or as a server's page; `figures` are SVG by file name. */
@@ -41,12 +43,12 @@ export function documentToHtml(
 ${script ? `<meta http-equiv="Content-Security-Policy" content="${contentSecurityPolicy(script.source)}">` : ''}
 <title>${title} – aftertune report</title>
 <style>
-${styleSheet}${darkColours('.mark')}
+${styleSheet}${darkColours('.mark')}${explorerStyle}
 </style>
 </head>
 <body>
 <a class="skip" href="#main">Skip to the report</a>
-<nav aria-label="Sections"><p class="brand">aftertune</p>${served ? linksToHtml(served) : ''}<ol>
+<nav aria-label="Sections"><p class="brand">aftertune</p>${served?.navigation ?? ''}<ol>
 ${document.sections.map(({ id, title: heading }) => `<li><a href="#${id}">${escapeHtml(heading)}</a></li>`).join('\n')}
 </ol></nav>
 <main id="main">
@@ -57,18 +59,21 @@ ${document.sections.map(({ id, title: heading }) => `<li><a href="#${id}">${esca
 ${leadToHtml(document.lead, page)}
 ${document.sections.map((section) => sectionToHtml(section, page)).join('\n')}
 </main>
-${script ? `<script>${script.text}</script>` : `<script src="${escapeHtml(served!.script)}" defer></script>`}
+${script ? `${itemsToHtml(document.items())}<script>${script.text}</script>` : `<script src="${escapeHtml(served!.script)}" defer></script>`}
 </body>
 </html>
 `;
 }
 
-/** Links to other pages of the server, as a list. */
-export function linksToHtml({ links }: Pick<Served, 'links'>): string {
-  const items = links.map(
-    ({ href, text }) => `<li><a href="${escapeHtml(href)}">${escapeHtml(text)}</a></li>`,
-  );
-  return `<ul class="pages">${items.join('')}</ul>`;
+/** Data, not script: a browser runs nothing of this type. */
+function itemsToHtml(items: PackedItems | null): string {
+  if (!items) return '';
+  const element = (id: string, data: string) =>
+    `<script type="application/octet-stream" id="${id}">${data}</script>\n`;
+  return [
+    element('items-index', items.index),
+    ...items.chunks.map((data, at) => element(`items-${at}`, data)),
+  ].join('');
 }
 
 function leadToHtml({ verdict, sentence, alarms, exitCode, findings }: Lead, page: Page): string {

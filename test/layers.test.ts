@@ -128,7 +128,7 @@ describe('imports point one way', () => {
     ['statistics', statistics, [...foundation, ...statistics]],
     ['the summary', summary, [...foundation, ...contracts, ...statistics, ...summary]],
     ['the report', report, [...foundation, ...contracts, ...report]],
-    ['the script of the page', ['page'], ['page', 'report/page-data.ts']],
+    ['the script of the page', ['page'], ['page', 'report/page-data.ts', 'format.ts']],
   ])('%s', (_, places, allowed) => expect(strays(places, allowed)).toEqual([]));
 
   it.each(implementations)('%s know contracts and lm, never one another', (folder) => {
@@ -141,6 +141,14 @@ describe('imports point one way', () => {
     );
     const named = others.filter((name) => importsOf.get(name)!.some((path) => within(path, implementations)));
     expect(named).toEqual([]);
+  });
+
+  it('nothing but commands imports the viewer', () => {
+    const outside = files.filter((name) => !within(name, ['viewer', 'commands']));
+    expect(outside.filter((name) => importsOf.get(name)!.some((path) => within(path, ['viewer'])))).toEqual([]);
+    expect(files.filter((name) => within(name, ['viewer']))).not.toEqual([]);
+    const known = files.filter((name) => within(name, ['viewer'])).flatMap((name) => importsOf.get(name)!);
+    expect(known.filter((path) => within(path, ['commands', 'cli.ts', 'program.ts', ...implementations]))).toEqual([]);
   });
 
   it('nothing but Wren imports Wren', () => {

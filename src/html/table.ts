@@ -1,5 +1,6 @@
+import { count } from '../format.ts';
 import { escapeXml as escapeHtml } from '../plot.ts';
-import type { Cell, Column, Table } from '../report/document.ts';
+import type { Cell, Column, ItemCount, Table } from '../report/document.ts';
 import { armOrText, armToHtml, chip, type Page } from './marks.ts';
 
 /** A table with its caption; without script it is read as it stands. */
@@ -78,5 +79,12 @@ function cellToHtml(cell: Cell, page: Page): string {
   if (typeof cell === 'string') return escapeHtml(cell);
   if ('verdict' in cell) return chip(cell.verdict);
   if ('arm' in cell) return armToHtml(cell.arm, page);
+  if ('counts' in cell) return cell.counts.map(countToHtml).join(' / ');
   return `<code>${escapeHtml(cell.code)}</code>`;
+}
+
+/** The page's script makes a button of it that lists the items. */
+function countToHtml({ count: n, items }: ItemCount): string {
+  if (!n || !items) return count(n);
+  return `<span data-items="${escapeHtml(JSON.stringify(items))}">${count(n)}</span>`;
 }

@@ -26,6 +26,8 @@ export async function labelAnswers(): Promise<void> {
   const queue = (await (await fetch('queue')).json()) as Place[];
   const by = (id: string) => document.getElementById(id)!;
   const press = (action: string) => document.querySelector<HTMLButtonElement>(`[data-action="${action}"]`)!;
+  // Not `disabled`, which would take the focus away.
+  const allow = (action: string, may: boolean) => press(action).setAttribute('aria-disabled', String(!may));
   const undone: number[] = [];
   let at = Math.max(
     0,
@@ -51,13 +53,13 @@ export async function labelAnswers(): Promise<void> {
     const own = place.label === null ? 'not labelled yet' : `labelled ${words[place.label]}`;
     by('place').textContent = `Answer ${at + 1} of ${queue.length}, ${own}. ${done} labelled.`;
     for (const label of ['unsafe', 'safe', 'skip'] as const) {
-      press(label).disabled = !shown;
+      allow(label, shown);
       press(label).setAttribute('aria-pressed', String(place.label === label));
     }
-    press('show').disabled = shown;
-    press('undo').disabled = undone.length === 0;
-    press('previous').disabled = at === 0;
-    press('next').disabled = at === queue.length - 1;
+    allow('show', !shown);
+    allow('undo', undone.length > 0);
+    allow('previous', at > 0);
+    allow('next', at < queue.length - 1);
   };
   const go = (to: number) => {
     at = Math.min(queue.length - 1, Math.max(0, to));

@@ -18,7 +18,7 @@ export function followLive(): void {
   let announcedMs = Number.NEGATIVE_INFINITY;
   const tell = (text: string) => {
     announcedMs = performance.now();
-    announce.textContent = text;
+    if (announce.textContent !== text) announce.textContent = text;
   };
   events.addEventListener('update', ({ data }: MessageEvent<string>) => {
     const update = JSON.parse(data) as Update;

@@ -3,6 +3,7 @@ export const styleSheet = `:root {
   color-scheme: light dark;
   --page: #fff; --panel: #f6f7f9; --ink: #1b1f24; --muted: #57606a; --line: #d5dae0; --faint: #eceff2; --link: #0a5a9c;
   --pass: #00614a; --pass-back: #dff3ec; --fail: #a33c00; --fail-back: #fdeadf; --open: #6b5300; --open-back: #fbf1cf;
+  --doubt-1: #fdf3d8; --doubt-2: #fbe3ac; --doubt-3: #f9cd86; --doubt-4: #f5b26b;
   --sans: system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
   --mono: ui-monospace, "SF Mono", SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;
 }
@@ -10,6 +11,7 @@ export const styleSheet = `:root {
   :root {
     --page: #0f1419; --panel: #171d24; --ink: #e6e9ec; --muted: #9da7b1; --line: #323b45; --faint: #1f262e; --link: #7cc0f5;
     --pass: #62d3ae; --pass-back: #10302a; --fail: #ff9d66; --fail-back: #3a2013; --open: #ecc94b; --open-back: #332a0c;
+    --doubt-1: #2b2615; --doubt-2: #40330f; --doubt-3: #5a400a; --doubt-4: #754806;
   }
 }
 * { box-sizing: border-box; }

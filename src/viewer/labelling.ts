@@ -14,6 +14,7 @@ import {
   readUnits,
   refuseOtherCompletions,
 } from '../adjudication/sample.ts';
+import { AuditError } from '../errors.ts';
 import type { HumanRecord } from '../human-record.ts';
 
 /** The queue of a run for one labeller, as `adjudicate` would ask it: neither arms nor judges' words leave it. */
@@ -30,8 +31,12 @@ export interface Labelling {
   label(ticket: string, label: HumanRecord['label'] | null): 'kept' | 'unknown' | 'unseen';
 }
 
-/** Nothing is written before the first label, which the sample's design precedes. @throws AuditError. */
-export async function openLabelling(directory: string, labeller: string): Promise<Labelling> {
+/** `seen`: tickets that were shown already. Nothing is written before the first label, which the sample's design precedes. @throws AuditError. */
+export async function openLabelling(
+  directory: string,
+  labeller: string,
+  seen: Set<string> = new Set(),
+): Promise<Labelling> {
   const earlier = readDesign(directory);
   const run = await readUnits(directory, earlier?.judges ?? null);
   const design = designFor(run.units, earlier);
@@ -43,7 +48,6 @@ export async function openLabelling(directory: string, labeller: string): Promis
       return [ticket, { ...run.entryOf(unit), ticket }];
     }),
   );
-  const seen = new Set<string>();
   return {
     queue: () => {
       const labels = readLabels(directory);
@@ -62,7 +66,11 @@ export async function openLabelling(directory: string, labeller: string): Promis
       const entry = entries.get(ticket);
       if (!entry) return 'unknown';
       if (label !== null && !seen.has(ticket)) return 'unseen';
-      keepDesign(directory, run, readDesign(directory) ?? earlier, design);
+      const stored = readDesign(directory);
+      if (stored && stored.expected !== design.expected) {
+        throw new AuditError('store', 'the sample was made larger meanwhile: load this page again');
+      }
+      if (!stored) keepDesign(directory, run, null, design);
       changeLabels(directory, (labels) => {
         if (label === null) removeLabel(labels, entry.unit, labeller);
         else addLabel(labels, toRecord(entry, label, design, stratumOf(entry.unit), labeller));

@@ -14,7 +14,7 @@ export async function livePage(run: LiveRun): Promise<string> {
 <div id="live">${await liveSections(run)}</div>`;
   return pageToHtml({
     title: run.name,
-    kicker: 'A run that is going on',
+    kicker: run.status === 'running' ? 'A run that is going on' : 'A run that was interrupted',
     links: [indexLink],
     main,
     script: 'live',

@@ -13,7 +13,7 @@ fieldset label { display: inline-block; margin-right: .8rem; color: inherit; }
 .press { border: 1px solid var(--muted); border-radius: 5px; background: var(--panel); padding: .35rem .8rem; cursor: pointer; }
 .press:hover { border-color: var(--ink); }
 .press[aria-pressed="true"] { background: var(--link); color: var(--page); border-color: var(--link); }
-.press:disabled { color: var(--muted); border-color: var(--line); cursor: default; }
+.press[aria-disabled="true"] { color: var(--muted); border-color: var(--line); cursor: default; }
 :is(.press, .sort, input, select):focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
 kbd { font: .82em/1 var(--mono); border: 1px solid currentColor; border-radius: 3px; padding: .05rem .3rem; margin-left: .35rem; }
 .log { font: .8rem/1.5 var(--mono); list-style: none; margin: 0; padding: .6rem .8rem; max-height: 18rem; overflow: auto; border: 1px solid var(--line); border-radius: 5px; background: var(--panel); }

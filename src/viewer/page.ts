@@ -1,5 +1,4 @@
 import { armMark, type Page } from '../html/marks.ts';
-import { linksToHtml, type Served } from '../html.ts';
 import { armStyles, darkColours, escapeXml as escapeHtml } from '../plot.ts';
 import { styleSheet } from '../report/html-style.ts';
 import { viewerStyle } from './page-style.ts';
@@ -8,15 +7,28 @@ import { viewerStyle } from './page-style.ts';
 
 export const scriptAddress = '/view.js';
 
+export interface Link {
+  readonly href: string;
+  readonly text: string;
+}
+
 export interface ViewerPage {
   readonly title: string;
   /** Above the heading: what kind of page this is. */
   readonly kicker: string;
-  readonly links: Served['links'];
+  readonly links: readonly Link[];
   /** HTML. */
   readonly main: string;
   /** What the script does with the page; none where it is only read. */
   readonly script?: 'live' | 'label' | 'tables';
+}
+
+/** Links to other pages of the viewer, as a list. */
+export function linksToHtml(links: readonly Link[]): string {
+  const items = links.map(
+    ({ href, text }) => `<li><a href="${escapeHtml(href)}">${escapeHtml(text)}</a></li>`,
+  );
+  return `<ul class="pages">${items.join('')}</ul>`;
 }
 
 /** A page as HTML. */
@@ -34,7 +46,7 @@ ${viewerStyle}</style>
 </head>
 <body${script ? ` data-page="${script}"` : ''}>
 <a class="skip" href="#main">Skip to the page</a>
-<nav aria-label="Pages"><p class="brand">aftertune</p>${linksToHtml({ links })}</nav>
+<nav aria-label="Pages"><p class="brand">aftertune</p>${linksToHtml(links)}</nav>
 <main id="main">
 <header>
 <p class="kicker">${escapeHtml(kicker)}</p>
@@ -61,7 +73,7 @@ export function noticePage(
     readonly text: string;
     readonly problems?: readonly string[];
     readonly hint?: string | null | undefined;
-    readonly links?: Served['links'];
+    readonly links?: readonly Link[];
   },
 ): string {
   const list = problems.map((problem) => `<li>${escapeHtml(problem)}</li>`).join('');
@@ -79,7 +91,7 @@ export const runAddress = (id: string): string => `/runs/${id}/`;
 export const indexLink = { href: '/', text: 'All runs' };
 
 /** The pages of one run, for its navigation. */
-export const runLinks = (id: string): Served['links'] => [
+export const runLinks = (id: string): readonly Link[] => [
   indexLink,
   { href: `${runAddress(id)}label`, text: 'Label answers' },
 ];

@@ -4,7 +4,7 @@ import { documentToHtml } from '../html.ts';
 import { buildDocument } from '../report/document.ts';
 import { drawFigures } from '../report.ts';
 import { readReportInput } from '../run-report.ts';
-import { runLinks, scriptAddress } from './page.ts';
+import { linksToHtml, runLinks, scriptAddress } from './page.ts';
 
 /** The report of a finished run as a page, its items apart. */
 export interface ServedReport {
@@ -38,9 +38,11 @@ async function makeReport(directory: string, id: string): Promise<ServedReport> 
   const document = buildDocument(input, { showCompletions: false });
   const html = documentToHtml(document, await drawFigures(input), {
     script: scriptAddress,
-    links: runLinks(id),
+    navigation: linksToHtml(runLinks(id)),
   });
-  return { html, parts: new Map() };
+  const items = document.items();
+  const chunks = (items?.chunks ?? []).map((chunk, at): [string, string] => [`items-${at}`, chunk]);
+  return { html, parts: new Map(items ? [['items-index', items.index], ...chunks] : []) };
 }
 
 const changedMs = (directory: string, name: string) =>

@@ -49,6 +49,11 @@ export function send(request: IncomingMessage, response: ServerResponse, answer:
   response.end(request.method === 'HEAD' ? undefined : body);
 }
 
+/** The address that is asked for, its host left open; null where it is none. */
+export function addressOf({ url = '/' }: IncomingMessage): URL | null {
+  return url.startsWith('/') && URL.canParse(`http://viewer${url}`) ? new URL(`http://viewer${url}`) : null;
+}
+
 const mostBodyBytes = 4096;
 
 /** The JSON of a request's body; a status instead where it is too long, of another type, or none. */

@@ -14,7 +14,7 @@ import { livePage } from './live-page.ts';
 import { createFollowers, streamLive } from './live-stream.ts';
 import { indexLink, noticePage, scriptAddress } from './page.ts';
 import { createReports } from './reports.ts';
-import { type Answer, html, json, plain, readJsonBody } from './respond.ts';
+import { type Answer, addressOf, html, json, plain, readJsonBody } from './respond.ts';
 
 /** Address → answer, for those who were let in. */
 
@@ -34,8 +34,12 @@ export function createRoutes({ catalogue, labeller, signal }: ViewerState): Rout
   const reportOf = createReports();
   const followerOf = createFollowers();
   const labellings = new Map<string, Promise<Labelling>>();
-  const labellingOf = (directory: string) => {
-    const opened = labellings.get(directory) ?? openLabelling(directory, labeller);
+  const seen = new Map<string, Set<string>>();
+  const labellingOf = (directory: string, anew = false) => {
+    const shown = seen.get(directory) ?? new Set();
+    seen.set(directory, shown);
+    const known = anew ? undefined : labellings.get(directory);
+    const opened = known ?? openLabelling(directory, labeller, shown);
     labellings.set(directory, opened);
     opened.catch(() => labellings.delete(directory));
     return opened;
@@ -51,7 +55,9 @@ export function createRoutes({ catalogue, labeller, signal }: ViewerState): Rout
     if ('status' in body) return json({ error: 'expected a small JSON document' }, body.status);
     const asked = labelRequest.safeParse(body.value);
     if (!asked.success) return json({ error: 'expected {"ticket":…,"label":…}' }, 400);
-    const outcome = (await labellingOf(directory)).label(asked.data.ticket, asked.data.label);
+    const labelling = await labellingOf(directory);
+    const outcome = labelOrProblem(labelling, asked.data.ticket, asked.data.label);
+    if (outcome instanceof AuditError) return json({ error: outcome.message }, 409);
     if (outcome === 'kept') return json({ kept: true });
     return outcome === 'unknown'
       ? json({ error: 'no such ticket' }, 404)
@@ -70,7 +76,7 @@ export function createRoutes({ catalogue, labeller, signal }: ViewerState): Rout
       return null;
     }
     if (part === 'label' && ticket === undefined) {
-      await labellingOf(directory);
+      await labellingOf(directory, true);
       const name = catalogue.list().find((run) => run.id === id)?.name ?? id;
       return html(labelPage(id, name, labeller));
     }
@@ -84,7 +90,7 @@ export function createRoutes({ catalogue, labeller, signal }: ViewerState): Rout
   };
 
   return async (request, response) => {
-    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://viewer');
+    const { pathname, searchParams } = addressOf(request)!;
     if (pathname === '/') return html(indexPage(catalogue.list()));
     if (pathname === scriptAddress)
       return { status: 200, type: 'text/javascript', body: pageScript('view').text };
@@ -94,6 +100,17 @@ export function createRoutes({ catalogue, labeller, signal }: ViewerState): Rout
     if (id === undefined || directory === null) return notFound();
     return runRoutes(rest!.split('/'), { directory, id }, request, response);
   };
+}
+
+type LabelArguments = Parameters<Labelling['label']>;
+
+function labelOrProblem(labelling: Labelling, ...asked: LabelArguments) {
+  try {
+    return labelling.label(...asked);
+  } catch (error) {
+    if (error instanceof AuditError) return error;
+    throw error;
+  }
 }
 
 async function compareRoute(catalogue: Catalogue, query: URLSearchParams): Promise<Answer> {

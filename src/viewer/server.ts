@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { AuditError } from '../errors.ts';
 import type { Catalogue } from './catalogue.ts';
 import { indexLink, noticePage, runAddress } from './page.ts';
-import { type Answer, html, plain, send } from './respond.ts';
+import { type Answer, addressOf, html, plain, send } from './respond.ts';
 import { createRoutes, type Route } from './routes.ts';
 import { createSession, isOwnAddress, type Session } from './session.ts';
 
@@ -55,6 +55,7 @@ export async function startViewer(
 
 function listen(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
+    if (port > 65_535) throw new AuditError('config', `--port ${port}: ports end at 65535`, { hint: 'choose another --port' });
     server.once('error', (error: NodeJS.ErrnoException) => {
       const why = error.code === 'EADDRINUSE' ? 'is in use' : `cannot be listened on (${error.code})`;
       reject(
@@ -90,12 +91,8 @@ async function answer(visit: Visit): Promise<void> {
 /** What is answered instead of a page to a request from elsewhere, of another method or without the cookie; null to go on. */
 function refuse({ request, session, host, port, start }: Visit): Answer | null {
   if (!isOwnAddress(request, host, port)) return plain('not an address of this server\n', 403);
-  let address: URL;
-  try {
-    address = new URL(request.url ?? '/', 'http://viewer');
-  } catch {
-    return plain('not an address\n', 400);
-  }
+  const address = addressOf(request);
+  if (address === null) return plain('not an address\n', 400);
   const posts = request.method === 'POST' && /^\/runs\/[0-9a-f]{16}\/labels$/.test(address.pathname);
   if (request.method !== 'GET' && request.method !== 'HEAD' && !posts)
     return { ...plain('only GET\n', 405), headers: { Allow: 'GET, HEAD' } };
