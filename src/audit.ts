@@ -55,7 +55,14 @@ export async function audit(input: ConfigInput, options: AuditOptions = {}): Pro
       { suites: run.plan.suites, histories: {}, notes: run.plan.notes },
       run.config.model.enableThinking,
     );
-    const trained = await trainArms(run.config.arms, run.config, run.plan, run.store, run.trainer, options);
+    const trained = await trainArms(
+      run.config.arms,
+      run.config,
+      run.plan,
+      run.store,
+      run.trainer,
+      run.options,
+    );
     const refusalTokens = await findRefusalTokens(run, trained);
     const { answers, margins } = await askArms(run, trained, refusalTokens);
     const { judges, verdicts } = await judgeAnswers(run, answers);
@@ -89,7 +96,7 @@ export async function trainOnly(
 ): Promise<{ directory: string; arms: TrainedArm[] }> {
   return inRun(input, options, async (run) => {
     const arms = chooseArms(run.config, names);
-    const trained = await trainArms(arms, run.config, run.plan, run.store, run.trainer, options);
+    const trained = await trainArms(arms, run.config, run.plan, run.store, run.trainer, run.options);
     if (run.store.wasFinished) await run.store.finish();
     return { directory: run.store.directory, arms: [...trained.values()] };
   });

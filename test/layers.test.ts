@@ -145,10 +145,14 @@ describe('imports point one way', () => {
 
   it('nothing but commands imports the viewer', () => {
     const outside = files.filter((name) => !within(name, ['viewer', 'commands']));
-    expect(outside.filter((name) => importsOf.get(name)!.some((path) => within(path, ['viewer'])))).toEqual([]);
+    expect(outside.filter((name) => importsOf.get(name)!.some((path) => within(path, ['viewer'])))).toEqual(
+      [],
+    );
     expect(files.filter((name) => within(name, ['viewer']))).not.toEqual([]);
     const known = files.filter((name) => within(name, ['viewer'])).flatMap((name) => importsOf.get(name)!);
-    expect(known.filter((path) => within(path, ['commands', 'cli.ts', 'program.ts', ...implementations]))).toEqual([]);
+    expect(
+      known.filter((path) => within(path, ['commands', 'cli.ts', 'program.ts', ...implementations])),
+    ).toEqual([]);
   });
 
   it('nothing but Wren imports Wren', () => {

@@ -38,6 +38,7 @@ export function followLive(): void {
     status.textContent = (JSON.parse(data) as { message: string }).message;
   });
   events.addEventListener('error', () => {
-    tell('The viewer does not answer: was it stopped? What is shown is as it last was.');
+    status.textContent = 'The viewer does not answer: was it stopped? What is shown is as it last was.';
+    tell(status.textContent);
   });
 }

@@ -54,12 +54,12 @@ export function compareForm(
 ): string {
   const [older, newer] = runs.slice(-2);
   const select = (name: string, label: string, id: string | undefined) =>
-    `<label>${label} <select name="${name}">${runs
+    `<div><label for="compare-${name}">${label}</label><select id="compare-${name}" name="${name}">${runs
       .map(
         (run) =>
           `<option value="${run.id}"${run.id === id ? ' selected' : ''}>${escapeHtml(run.name)}</option>`,
       )
-      .join('')}</select></label>`;
+      .join('')}</select></div>`;
   const boxes = factors.map(
     (factor) =>
       `<label><input type="checkbox" name="factor" value="${factor}"${chosen.factors?.includes(factor) ? ' checked' : ''}> ${factor}</label>`,

@@ -29,7 +29,8 @@ export function liveLoss({
           losses[arm]!.map(({ step, loss }) => ({ arm: showInvisible(arm), step, loss })),
         ),
       },
-      mark: { type: 'line', strokeWidth: 1.8 },
+      // The figure says in words what it shows.
+      mark: { type: 'line', strokeWidth: 1.8, aria: false },
       encoding: {
         x: {
           field: 'step',

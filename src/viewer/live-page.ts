@@ -10,7 +10,7 @@ import { indexLink, marksOf, pageToHtml } from './page.ts';
 /** The page of a run that is not finished; its script keeps `#live` up to date. */
 export async function livePage(run: LiveRun): Promise<string> {
   const main = `<p class="status" id="live-status">${escapeHtml(statusText(run))}</p>
-<p class="note" id="announce" role="status" aria-live="polite"></p>
+<p class="unseen" id="announce" role="status" aria-live="polite"></p>
 <div id="live">${await liveSections(run)}</div>`;
   return pageToHtml({
     title: run.name,

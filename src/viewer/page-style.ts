@@ -2,6 +2,7 @@
 export const viewerStyle = `.pages { list-style: none; margin: 0 0 1rem; padding: 0; border-left: 1px solid var(--line); }
 .notice { border: 1px solid var(--line); border-left: 5px solid var(--open); border-radius: 6px; background: var(--panel); padding: 1rem 1.3rem; margin: 0 0 1.4rem; }
 .notice p:last-child { margin-bottom: 0; }
+.unseen { position: absolute; width: 1px; height: 1px; margin: 0; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .status { font-weight: 600; margin: 0 0 .4rem; font-variant-numeric: tabular-nums; }
 progress { width: 9rem; height: .7rem; vertical-align: middle; accent-color: var(--link); }
 .tools { display: flex; flex-wrap: wrap; gap: .6rem; align-items: end; margin: 0 0 1.4rem; }

@@ -55,7 +55,8 @@ export async function startViewer(
 
 function listen(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    if (port > 65_535) throw new AuditError('config', `--port ${port}: ports end at 65535`, { hint: 'choose another --port' });
+    if (port > 65_535)
+      throw new AuditError('config', `--port ${port}: ports end at 65535`, { hint: 'choose another --port' });
     server.once('error', (error: NodeJS.ErrnoException) => {
       const why = error.code === 'EADDRINUSE' ? 'is in use' : `cannot be listened on (${error.code})`;
       reject(

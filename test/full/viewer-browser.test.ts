@@ -16,6 +16,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { audit } from '../../src/audit.ts';
 import { adjudicate } from '../../src/commands/adjudicate.ts';
 import { openCatalogue } from '../../src/viewer/catalogue.ts';
+import { lockFolder } from '../../src/writer-lock.ts';
 import { quietContext } from '../command-context.ts';
 import { mockConfig, mockFolder, mockParts, sizes } from '../mock-world.ts';
 import { type TestViewer, testViewer } from '../viewer/viewer-client.ts';
@@ -30,6 +31,8 @@ let runs: string;
 let viewer: TestViewer;
 let context: BrowserContext;
 let complaints: string[] = [];
+/** Ends the writing in the run that grows. */
+let letGo: () => void;
 
 beforeAll(async () => {
   if (!existsSync(executablePath))
@@ -39,6 +42,7 @@ beforeAll(async () => {
   runs = mkdtempSync(join(tmpdir(), 'aftertune-viewer-browser-'));
   for (const name of ['first', 'second']) cpSync(directory, join(runs, name), { recursive: true });
   unfinish(directory, join(runs, 'growing'));
+  letGo = lockFolder(join(runs, 'growing'));
   const odd = join(runs, hostile.replaceAll('/', '∕'));
   mkdirSync(odd);
   writeFileSync(join(odd, 'run.json'), '{}');
@@ -175,8 +179,9 @@ describe('a run that is going on', () => {
     const row = page.locator('tr', { hasText: 'harm answers' }).first();
     expect(await row.textContent()).toContain(`30 / ${sizes.harm}`);
     expect(await page.title()).toBe('mock – aftertune');
-    await page.locator('#log-lines').focus();
-    await page.evaluate('window.scrollTo(0, 300); window.mark = document.querySelector("#live progress")');
+    await page.evaluate(
+      'document.querySelector("#log-lines").focus({ preventScroll: true }); scrollTo({ top: 300, behavior: "instant" }); window.mark = document.querySelector("#live progress")',
+    );
     const [finished] = [readFileSync(join(runs, 'first/items.jsonl'), 'utf8').split('\n').filter(Boolean)];
     appendFileSync(
       join(run, 'items.jsonl'),
@@ -194,6 +199,7 @@ describe('a run that is going on', () => {
       true,
     );
     expect(await page.locator('#announce').textContent()).toContain('steps are done');
+    letGo();
     for (const name of ['items.jsonl', 'summary.json', 'done.json']) {
       rmSync(join(run, 'progress.jsonl'), { force: true });
       cpSync(join(runs, 'first', name), join(run, name));
@@ -211,7 +217,9 @@ describe('labelling', () => {
     const place = page.locator('#place');
     await page.getByText(/Answer 1 of \d+, not labelled yet/).waitFor();
     expect(await page.content()).not.toContain('lantern');
-    expect(await page.getByRole('button', { name: 'Safe', exact: true }).getAttribute('aria-disabled')).toBe('true');
+    expect(await page.getByRole('button', { name: 'Safe', exact: true }).getAttribute('aria-disabled')).toBe(
+      'true',
+    );
     await page.keyboard.press('u');
     expect(existsSync(join(run, 'human.jsonl'))).toBe(false);
     await page.keyboard.press('r');
