@@ -10,7 +10,7 @@ progress { width: 9rem; height: .7rem; vertical-align: middle; accent-color: var
 .tools select { display: block; max-width: 22rem; }
 fieldset { border: 1px solid var(--line); border-radius: 4px; margin: 0; padding: .2rem .7rem .45rem; font-size: .84rem; }
 legend { color: var(--muted); padding: 0 .3rem; }
-fieldset label { display: inline-block; margin-right: .8rem; color: inherit; }
+.tools fieldset label { display: inline-block; margin-right: .8rem; color: inherit; }
 .press { border: 1px solid var(--muted); border-radius: 5px; background: var(--panel); padding: .35rem .8rem; cursor: pointer; }
 .press:hover { border-color: var(--ink); }
 .press[aria-pressed="true"] { background: var(--link); color: var(--page); border-color: var(--link); }
