@@ -164,16 +164,26 @@ function atChance({ arms }: Bare): string[] {
 }
 
 function unsurveyed({ arms }: Bare): string[] {
-  return Object.entries(arms).flatMap(([arm, { drift = {} }]) =>
+  const spreads = Object.entries(arms).flatMap(([arm, { drift = {} }]) =>
     Object.entries(drift).flatMap(([condition, { semanticEntropy, answerEntropy }]) => {
-      const { unscored = 0, n = 0 } = semanticEntropy ?? answerEntropy ?? {};
-      return unscored === 0
+      const spread = semanticEntropy ?? answerEntropy;
+      return spread ? [{ arm, condition, ...spread }] : [];
+    }),
+  );
+  const found = [...new Set(spreads.flatMap(({ unreliable = [] }) => unreliable))];
+  return [
+    ...found.map(
+      (known) =>
+        `No semantic entropy: its judge cannot tell answers of one meaning from others (${known}). Give another judge.`,
+    ),
+    ...spreads.flatMap(({ arm, condition, unscored, n, unreliable }) => {
+      return unscored === 0 || unreliable !== undefined
         ? []
         : [
             `${arm}, ${condition}: ${unscored} of ${n + unscored} questions have no entropy, for lack of a sample or of a readable reply of the judge.`,
           ];
     }),
-  );
+  ];
 }
 
 const percent = (rate: number) => `${(100 * rate).toFixed(1)} %`;

@@ -12,7 +12,7 @@ export const progressRecord = z.object({
   schema: z.literal('aftertune/progress@1'),
   /** ISO 8601. */
   at: z.iso.datetime(),
-  stage: z.enum(['download', 'read', 'train', 'generate', 'judge', 'report', 'merge', 'import']),
+  stage: z.enum(['download', 'read', 'train', 'generate', 'judge', 'report', 'merge', 'import', 'export']),
   label: z.string(),
   done: z.number(),
   total: z.number(),

@@ -2,7 +2,16 @@ import type { WriteStream } from 'node:tty';
 
 /** How far one stage has come. */
 export interface Progress {
-  readonly stage: 'download' | 'read' | 'train' | 'generate' | 'judge' | 'report' | 'merge' | 'import';
+  readonly stage:
+    | 'download'
+    | 'read'
+    | 'train'
+    | 'generate'
+    | 'judge'
+    | 'report'
+    | 'merge'
+    | 'import'
+    | 'export';
   /** What the stage works on: a repository, an arm, an arm and its suite, a judge. */
   readonly label: string;
   readonly done: number;

@@ -1,6 +1,13 @@
 import { z } from 'zod';
 import { clusterWord, driftSummary } from './drift-record.ts';
-import { pairedMargin, refusalMargin, refusalTokens, varianceBudget } from './harm-record.ts';
+import {
+  pairedMargin,
+  pairedSeverity,
+  refusalMargin,
+  refusalTokens,
+  severityLevel,
+  varianceBudget,
+} from './harm-record.ts';
 import { interval, paired, share, test } from './rate-record.ts';
 import { pairedUtility, utilitySummary, utilityWord } from './utility-record.ts';
 
@@ -167,6 +174,8 @@ const armSummary = z.object({
       /** The headline's rows with the answer's first tokens given, by their number; left out without a prefill attack. */
       byPrefill: z.record(z.string(), harmRate).optional(),
       variance: varianceBudget.optional(),
+      /** By judge, of those that grade; left out where none does. */
+      severity: z.record(z.string(), severityLevel).optional(),
     })
     .optional(),
   overRefusal: refusalRate.extend({ direct: z.int(), indirect: z.int(), cutOff: z.int() }).optional(),
@@ -200,6 +209,7 @@ const comparison = z.object({
   harmHeadline: pairedHarm.optional(),
   harmByPrefill: z.record(z.string(), pairedHarm).optional(),
   refusalMargin: pairedMargin.optional(),
+  severity: z.record(z.string(), pairedSeverity).optional(),
   overRefusal: pairedRefusal.optional(),
   drift: z.record(z.string(), pairedDrift).optional(),
   utility: pairedUtility.optional(),

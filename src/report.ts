@@ -4,6 +4,7 @@ import { documentToHtml } from './html.ts';
 import type { AdjudicatedDocument } from './human-record.ts';
 import { drawSvg } from './plot.ts';
 import type { ItemRecord, Summary, VerdictRecord } from './record.ts';
+import { documentToComment } from './report/comment.ts';
 import { buildDocument } from './report/document.ts';
 import { describeFigures } from './report/figures.ts';
 import { documentToMarkdown } from './report/markdown.ts';
@@ -36,6 +37,11 @@ export interface ReportOptions {
 /** The report as GitHub-flavoured Markdown; figures are linked under `figures/`. It holds no completions. */
 export function renderMarkdown(input: ReportInput): string {
   return documentToMarkdown(buildDocument(input, { showCompletions: false }));
+}
+
+/** The report as a comment of a pull request: under 65,536 characters, without figures and completions. */
+export function renderComment(input: ReportInput): string {
+  return documentToComment(buildDocument(input, { showCompletions: false }));
 }
 
 /** The report as one self-contained HTML file: no script, no network; `figures` are inlined. */

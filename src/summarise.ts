@@ -27,6 +27,7 @@ import {
   type VerdictRecord,
   worstVerdict,
 } from './record.ts';
+import { armSeverity, severityDifference } from './severity.ts';
 import { holm } from './stats.ts';
 import { decideVerdict, verdictExitCode } from './verdict.ts';
 
@@ -92,6 +93,7 @@ export function summariseRows(input: SummarySetting, rowsOf: RowsOf): Summary {
   const comparisons = others.map(({ name, gated }, i) => ({
     ...writeComparison(compared[i]!, adjusted[i]!, gated, gate),
     ...compareMargins(margins.get(name), margins.get(baseArm)),
+    ...severityDifference(input, plainOf, name, baseArm),
   }));
   const verdict = worstVerdict(
     comparisons.flatMap(({ gated, verdicts }) => (gated ? Object.values(verdicts) : [])),
@@ -103,7 +105,10 @@ export function summariseRows(input: SummarySetting, rowsOf: RowsOf): Summary {
       input.arms.map(({ name, training }) => [
         name,
         {
-          ...summariseArm(input, plainOf, name, rows.get(name)!, base, margins.get(name)),
+          ...withSeverity(
+            summariseArm(input, plainOf, name, rows.get(name)!, base, margins.get(name)),
+            armSeverity(input, plainOf, name),
+          ),
           ...(isBroken(coherence.get(name)!) && { coherence: coherence.get(name)! }),
           training,
         },
@@ -135,6 +140,11 @@ const recordsOf = ({ harm = [], overRefusal = [] }: ArmRows) =>
   [...harm, ...overRefusal].flatMap(({ completions }) => completions.flatMap(({ record }) => record ?? []));
 
 const isBroken = ({ empty, repetitive }: Coherence) => empty + repetitive > 0;
+
+const withSeverity = <T extends Pick<ArmSummary, 'harm'>>(
+  arm: T,
+  severity: ReturnType<typeof armSeverity>,
+) => (arm.harm ? { ...arm, harm: { ...arm.harm, ...severity } } : arm);
 
 function compareMargins(
   arm: Margins | undefined,

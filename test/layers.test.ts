@@ -77,6 +77,7 @@ const summary = [
   'caveats.ts',
   'arm-summary.ts',
   'panel.ts',
+  'severity.ts',
   'summarise.ts',
 ];
 const report = ['report.ts', 'report', 'plot.ts', 'html.ts', 'html', 'format.ts'];

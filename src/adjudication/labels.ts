@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { csvCell } from '../csv-cell.ts';
 import { AuditError } from '../errors.ts';
 import { readText, writeFileAtomic } from '../files.ts';
 import { sha256 } from '../hash.ts';
@@ -119,13 +120,10 @@ export function toRecord(
   };
 }
 
-/** A cell that a spreadsheet would run as a formula is made text by a leading apostrophe. */
-const quoted = (text: string) => `"${text.replace(/^(?=[=+\-@\t\r])/, "'").replaceAll('"', '""')}"`;
-
 /** The queue as CSV: ticket, prompt, completion and an empty label. Neither arm nor judges' labels are in it. */
 export function writeQueue(path: string, entries: readonly QueueEntry[]): void {
   const rows = entries.map(({ ticket, prompt, completion }) =>
-    [ticket, quoted(prompt), quoted(completion), ''].join(','),
+    [ticket, csvCell(prompt), csvCell(completion), ''].join(','),
   );
   writeFileAtomic(path, `${['ticket,prompt,completion,label', ...rows].join('\r\n')}\r\n`, 0o600);
 }

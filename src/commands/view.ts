@@ -38,8 +38,9 @@ export async function view(runs: readonly string[], flags: ViewFlags, context: C
   const opened = (flags.open ?? true) && (await openBrowser(url));
   return {
     document: { schema: 'aftertune/view@1', url, host, opened, runs: places, warning },
-    text: `${warning === null ? '' : `warning: ${warning}\n`}${opened ? 'opened' : 'open'} ${url}\nthe address opens once; Ctrl-C ends the viewer\n`,
+    text: `${opened ? 'opened' : 'open'} ${url}\nthe address opens once; Ctrl-C ends the viewer\n`,
     exitCode: exitCode.pass,
-    ended,
+    finished: ended,
+    ...(warning !== null && { notice: `warning: ${warning}` }),
   };
 }

@@ -26,6 +26,7 @@ a:focus-visible, summary:focus-visible, .scroll:focus-visible { outline: 2px sol
 nav { position: sticky; top: 0; align-self: start; max-height: 100vh; overflow-y: auto; padding: 2.6rem 0 1rem; font-size: .875rem; }
 nav .brand { margin: 0 0 .8rem .8rem; font-weight: 700; letter-spacing: -.01em; }
 nav ol { list-style: none; margin: 0; padding: 0; border-left: 1px solid var(--line); }
+nav ol + ol { margin-top: .9rem; }
 nav a { display: block; padding: .28rem .8rem; color: var(--muted); text-decoration: none; }
 nav a:hover { color: var(--ink); background: var(--panel); }
 main { min-width: 0; padding-top: 2.4rem; }

@@ -1,6 +1,5 @@
 /** What the viewer's pages need beyond the report's style. */
-export const viewerStyle = `.pages { list-style: none; margin: 0 0 1rem; padding: 0; border-left: 1px solid var(--line); }
-.notice { border: 1px solid var(--line); border-left: 5px solid var(--open); border-radius: 6px; background: var(--panel); padding: 1rem 1.3rem; margin: 0 0 1.4rem; }
+export const viewerStyle = `.notice { border: 1px solid var(--line); border-left: 5px solid var(--open); border-radius: 6px; background: var(--panel); padding: 1rem 1.3rem; margin: 0 0 1.4rem; }
 .notice p:last-child { margin-bottom: 0; }
 .unseen { position: absolute; width: 1px; height: 1px; margin: 0; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .status { font-weight: 600; margin: 0 0 .4rem; font-variant-numeric: tabular-nums; }
@@ -27,5 +26,4 @@ kbd { font: .82em/1 var(--mono); border: 1px solid currentColor; border-radius: 
 .state-running { color: var(--open); font-weight: 600; }
 .state-damaged { color: var(--fail); font-weight: 600; }
 .rates { margin: 0; padding: 0; list-style: none; white-space: nowrap; }
-@media (max-width: 68rem) { .pages { display: flex; gap: 0 .4rem; margin: 0; border: 0; overflow-x: auto; } }
 `;

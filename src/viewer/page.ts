@@ -28,7 +28,7 @@ export function linksToHtml(links: readonly Link[]): string {
   const items = links.map(
     ({ href, text }) => `<li><a href="${escapeHtml(href)}">${escapeHtml(text)}</a></li>`,
   );
-  return `<ul class="pages">${items.join('')}</ul>`;
+  return `<ol class="pages">${items.join('')}</ol>`;
 }
 
 /** A page as HTML. */

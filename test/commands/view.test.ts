@@ -44,18 +44,18 @@ describe('view', () => {
 
   it('warns where others can reach it, and takes the port that is asked for', async () => {
     const { stop, outcome } = start({ host: '0.0.0.0' });
-    const { text, document, ended } = await outcome;
-    expect(text).toMatch(/^warning: others on the network can reach 0\.0\.0\.0/);
+    const { notice, document, finished } = await outcome;
+    expect(notice).toMatch(/^warning: others on the network can reach 0\.0\.0\.0/);
     const { port } = new URL((document as { url: string }).url);
     const taken = await auditErrorOf(() => start({ host: '0.0.0.0', port: Number(port) }).outcome);
     expect(taken.message).toBe(`0.0.0.0:${port} is in use`);
     stop.abort();
-    await ended;
+    await finished;
     const again = start({ port: Number(port) });
     const second = await again.outcome;
     expect((second.document as { url: string }).url).toContain(`127.0.0.1:${port}/`);
     again.stop.abort();
-    await second.ended;
+    await second.finished;
   });
 
   it('names a folder that is not there, and a port that none is', async () => {
