@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * Makes a checkout ready: installs node_modules when missing or older than the lock file, compiles dist/ when
- * older than src/. Plain JavaScript on purpose: it runs before anything is installed.
+ * Makes a checkout ready: installs node_modules when missing or older than the lock file, compiles dist/ (and
+ * bundles the page's script) when older than src/. Plain JavaScript on purpose: it runs before anything is installed.
  *   node scripts/setup.mjs            both, only what is stale     --install  dependencies only
  *   node scripts/setup.mjs --build    compile anyway               --quiet    say nothing when nothing is to do
  */
@@ -10,6 +10,8 @@ import { chmodSync, existsSync, readdirSync, rmSync, statSync, writeFileSync } f
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+/** Scripts of src/page that a page inlines, each bundled into one file. */
+const pageScripts = ['report', 'view'];
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const flags = new Set(process.argv.slice(2));
 const modifiedMs = (path) => (existsSync(path) ? statSync(path).mtimeMs : 0);
@@ -64,6 +66,13 @@ if (!flags.has('--install')) {
       '-p',
       'tsconfig.build.json',
     ]);
+    for (const name of pageScripts) {
+      run(`bundling page/${name}`, process.execPath, [
+        join(root, 'node_modules/rolldown/bin/cli.mjs'),
+        `src/page/${name}.ts`,
+        ...['--file', `dist/page/${name}.js`, '--format', 'iife', '--platform', 'browser', '--minify'],
+      ]);
+    }
     if (existsSync(join(root, 'dist/cli.js'))) chmodSync(join(root, 'dist/cli.js'), 0o755);
     writeFileSync(stamp, '');
   }

@@ -9,6 +9,7 @@ import type { MarginRecord } from './harm-record.ts';
 import { type Judgement, judge, suiteJudge } from './judge.ts';
 import { armSource, checkInputs, type Plan, planAudit } from './plan.ts';
 import type { Progress } from './progress.ts';
+import { progressLog } from './progress-log.ts';
 import type { ItemRecord, RunDocument, Summary, VerdictRecord } from './record.ts';
 import { chooseRefusalTokens, measureMargins, type RefusalTokens } from './refusal-margin.ts';
 import { type ConfigSource, describeRun, isUnfinished, refuseChangedInputs } from './run-document.ts';
@@ -48,7 +49,20 @@ export interface AuditResult {
  */
 export async function audit(input: ConfigInput, options: AuditOptions = {}): Promise<AuditResult> {
   return inRun(input, options, async (run) => {
-    const trained = await trainArms(run.config.arms, run.config, run.plan, run.store, run.trainer, options);
+    // What is planned, for those who look on: written again, with how training went, at the end.
+    writeSetting(
+      run.store,
+      { suites: run.plan.suites, histories: {}, notes: run.plan.notes },
+      run.config.model.enableThinking,
+    );
+    const trained = await trainArms(
+      run.config.arms,
+      run.config,
+      run.plan,
+      run.store,
+      run.trainer,
+      run.options,
+    );
     const refusalTokens = await findRefusalTokens(run, trained);
     const { answers, margins } = await askArms(run, trained, refusalTokens);
     const { judges, verdicts } = await judgeAnswers(run, answers);
@@ -82,7 +96,7 @@ export async function trainOnly(
 ): Promise<{ directory: string; arms: TrainedArm[] }> {
   return inRun(input, options, async (run) => {
     const arms = chooseArms(run.config, names);
-    const trained = await trainArms(arms, run.config, run.plan, run.store, run.trainer, options);
+    const trained = await trainArms(arms, run.config, run.plan, run.store, run.trainer, run.options);
     if (run.store.wasFinished) await run.store.finish();
     return { directory: run.store.directory, arms: [...trained.values()] };
   });
@@ -118,10 +132,28 @@ async function inRun<T>(
   const { keepTopLogprobs } = config;
   const store = openStore(config.out, document, { fresh: startOver, keepTopLogprobs });
   try {
-    return await work({ config, plan, parts, document, store, trainer, options });
+    return await work({
+      config,
+      plan,
+      parts,
+      document,
+      store,
+      trainer,
+      options: logged(options, config.out),
+    });
   } finally {
     store.close();
   }
+}
+
+/** Tells progress to those who look on, too. */
+function logged(options: AuditOptions, directory: string): AuditOptions {
+  const log = progressLog(directory);
+  const onProgress = (progress: Progress) => {
+    log(progress);
+    options.onProgress?.(progress);
+  };
+  return { ...options, onProgress };
 }
 
 function chooseArms({ arms }: Config, names: readonly string[] | null): readonly ArmSettings[] {

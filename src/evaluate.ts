@@ -7,6 +7,7 @@ import type { ItemRecord, TopLogprobsRecord } from './record.ts';
 import type { RunStore } from './store.ts';
 import type { Suite, SuiteItem } from './suite.ts';
 import { splitThinking } from './thinking.ts';
+import { tokenLengths } from './token-lengths.ts';
 import { scoreTokens, topLogProbabilities } from './uncertainty.ts';
 
 /** How far a pass over items has come. */
@@ -169,6 +170,8 @@ function toRecord(
   const { thinking, answer, thinkingTokens } = choiceLogProbabilities
     ? { thinking: null, answer: generation.text, thinkingTokens: 0 }
     : splitThinking(rendered.text, generation);
+  const answerTokens = generation.tokens.slice(thinkingTokens).filter(({ endOfTurn }) => !endOfTurn);
+  const lengths = answerTokens.length > 0 ? tokenLengths(answerTokens, answer) : null;
   return {
     schema: 'aftertune/item@1',
     arm,
@@ -185,6 +188,7 @@ function toRecord(
     ...(choiceLogProbabilities && { choiceLogProbabilities }),
     finishReason: generation.finishReason,
     ...scoreTokens(generation.tokens, thinkingTokens),
+    ...(lengths && { tokenLengths: lengths }),
     milliseconds: Math.round(milliseconds * 1000) / 1000,
   };
 }

@@ -1,38 +1,39 @@
 import { nameOf } from './figures/figure.ts';
+import { explorerStyle } from './html/explorer-style.ts';
+import { armMark, armToHtml, chip, type Page } from './html/marks.ts';
+import { pageScript } from './html/script.ts';
+import { tableToHtml } from './html/table.ts';
 import { armStyles, darkColours, escapeXml as escapeHtml } from './plot.ts';
-import type { Verdict } from './record.ts';
-import type {
-  Block,
-  Cell,
-  Column,
-  Document,
-  FigureReference,
-  Finding,
-  Lead,
-  Section,
-  Table,
-} from './report/document.ts';
+import type { Block, Document, FigureReference, Finding, Lead, Section } from './report/document.ts';
 import { styleSheet } from './report/html-style.ts';
+import type { PackedItems } from './report/packed-items.ts';
 import type { SampleAnswer, SampleItem } from './report/samples.ts';
 
-/** What every part of a page needs to know of the whole. */
-interface Page {
-  readonly marks: ReadonlyMap<string, string>;
-  readonly figures: Readonly<Record<string, string>>;
+/** Nothing may be fetched, and nothing may run but the page's own script, known by its hash. */
+const contentSecurityPolicy = (scripts: string) =>
+  `default-src 'none'; script-src ${scripts}; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'`;
+
+/** Where a page comes from a server instead of standing alone: its script and items are fetched, its policy is a header. */
+export interface Served {
+  /** Address of the script. */
+  readonly script: string;
+  /** HTML above the sections' links: to the server's other pages. */
+  readonly navigation: string;
 }
 
-/** Nothing may be fetched and nothing may run: the file is text, styles and inline figures. */
-const contentSecurityPolicy =
-  "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
-
-/** Renders a report as one self-contained HTML file; `figures` are SVG by file name. */
-export function documentToHtml(document: Document, figures: Readonly<Record<string, string>>): string {
+/** Renders a report as one self-contained HTML file, or as a server's page; `figures` are SVG by file name. */
+export function documentToHtml(
+  document: Document,
+  figures: Readonly<Record<string, string>>,
+  served: Served | null = null,
+): string {
   const styles = armStyles(document.arms, document.baseArm);
   const page: Page = {
     figures,
     marks: new Map(document.arms.map((arm, place) => [arm, armMark(styles[place]!)])),
   };
   const title = escapeHtml(document.title);
+  const script = served ? null : pageScript('report');
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -40,15 +41,15 @@ export function documentToHtml(document: Document, figures: Readonly<Record<stri
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="referrer" content="no-referrer">
-<meta http-equiv="Content-Security-Policy" content="${contentSecurityPolicy}">
+${script ? `<meta http-equiv="Content-Security-Policy" content="${contentSecurityPolicy(script.source)}">` : ''}
 <title>${title} – aftertune report</title>
 <style>
-${styleSheet}${darkColours('.mark')}
+${styleSheet}${darkColours('.mark')}${explorerStyle}
 </style>
 </head>
 <body>
 <a class="skip" href="#main">Skip to the report</a>
-<nav aria-label="Sections"><p class="brand">aftertune</p><ol>
+<nav aria-label="Sections"><p class="brand">aftertune</p>${served?.navigation ?? ''}<ol>
 ${document.sections.map(({ id, title: heading }) => `<li><a href="#${id}">${escapeHtml(heading)}</a></li>`).join('\n')}
 </ol></nav>
 <main id="main">
@@ -59,9 +60,21 @@ ${document.sections.map(({ id, title: heading }) => `<li><a href="#${id}">${esca
 ${leadToHtml(document.lead, page)}
 ${document.sections.map((section) => sectionToHtml(section, page)).join('\n')}
 </main>
+${script ? `${itemsToHtml(document.items())}<script>${script.text}</script>` : `<script src="${escapeHtml(served!.script)}" defer></script>`}
 </body>
 </html>
 `;
+}
+
+/** Data, not script: a browser runs nothing of this type. */
+function itemsToHtml(items: PackedItems | null): string {
+  if (!items) return '';
+  const element = (id: string, data: string) =>
+    `<script type="application/octet-stream" id="${id}">${data}</script>\n`;
+  return [
+    element('items-index', items.index),
+    ...items.chunks.map((data, at) => element(`items-${at}`, data)),
+  ].join('');
 }
 
 function leadToHtml({ verdict, sentence, alarms, exitCode, findings }: Lead, page: Page): string {
@@ -122,112 +135,6 @@ function figureToHtml(figure: FigureReference, { figures }: Page): string {
     `<a download="${name}.${extension}" href="data:${type};charset=utf-8;base64,${Buffer.from(text).toString('base64')}">${name}.${extension}</a>`;
   const sources = `Data: ${link('text/csv', 'csv', csv)} · specification: ${link('application/json', 'vl.json', specification)}`;
   return `<figure>\n<div class="scroll" tabindex="0" role="group" aria-label="${escapeHtml(file)}">${drawing.trimEnd()}</div>\n<figcaption>${escapeHtml(caption)} <span class="sources">${sources}</span></figcaption>\n</figure>`;
-}
-
-function tableToHtml({ caption, columns, rows, headers }: Table, page: Page, id: string): string {
-  const body = rows.map((row, place) =>
-    rowToHtml(row, rows.slice(place), rows[place - 1], columns, headers, page),
-  );
-  return `<figure class="table">
-<figcaption id="${id}">${escapeHtml(caption)}</figcaption>
-<div class="scroll" tabindex="0" role="group" aria-labelledby="${id}"><table aria-labelledby="${id}">
-<thead>
-${headToHtml(columns, page)}
-</thead>
-<tbody>
-${body.join('\n')}
-</tbody>
-</table></div>
-</figure>`;
-}
-
-function headToHtml(columns: readonly Column[], page: Page): string {
-  const cell = (column: Column, attributes: string, starts = false) =>
-    `<th scope="col"${attributes}${classes(column, starts)}>${escapeHtml(column.title)}</th>`;
-  if (columns.every(({ group }) => group === undefined))
-    return `<tr>${columns.map((column) => cell(column, '')).join('')}</tr>`;
-  const top = columns.flatMap((column, place) => {
-    if (column.group === undefined) return [cell(column, ' rowspan="2"')];
-    if (columns[place - 1]?.group === column.group) return [];
-    const end = columns.findIndex(({ group }, after) => after > place && group !== column.group);
-    const span = (end < 0 ? columns.length : end) - place;
-    return [
-      `<th scope="colgroup" colspan="${span}" class="group starts-group">${armOrText(column.group, page)}</th>`,
-    ];
-  });
-  const below = columns.flatMap((column, place) =>
-    column.group === undefined ? [] : [cell(column, '', startsGroup(columns, place))],
-  );
-  return `<tr>${top.join('')}</tr>\n<tr>${below.join('')}</tr>`;
-}
-
-function startsGroup(columns: readonly Column[], place: number): boolean {
-  const group = columns[place]?.group;
-  return group !== undefined && columns[place - 1]?.group !== group;
-}
-
-function classes(column: Column | undefined, starts: boolean): string {
-  const names = [column?.numeric ? 'number' : '', starts ? 'starts-group' : ''].filter((name) => name !== '');
-  return names.length > 0 ? ` class="${names.join(' ')}"` : '';
-}
-
-type Row = readonly Cell[];
-
-/** With two naming columns the first one spans the rows that share it. */
-function rowToHtml(
-  row: Row,
-  from: readonly Row[],
-  before: Row | undefined,
-  columns: readonly Column[],
-  headers: number,
-  page: Page,
-): string {
-  const merged = headers > 1;
-  const starts = merged && before?.[0] !== row[0];
-  const cells = row.map((cell, place) => {
-    const content = cellToHtml(cell, page);
-    if (place >= headers) return `<td${classes(columns[place], startsGroup(columns, place))}>${content}</td>`;
-    if (!merged || place > 0) return `<th scope="row">${content}</th>`;
-    if (!starts) return '';
-    const end = from.findIndex((other) => other[0] !== cell);
-    return `<th scope="rowgroup" rowspan="${end < 0 ? from.length : end}">${content}</th>`;
-  });
-  return `<tr${starts ? ' class="starts"' : ''}>${cells.join('')}</tr>`;
-}
-
-function cellToHtml(cell: Cell, page: Page): string {
-  if (typeof cell === 'string') return escapeHtml(cell);
-  if ('verdict' in cell) return chip(cell.verdict);
-  if ('arm' in cell) return armToHtml(cell.arm, page);
-  return `<code>${escapeHtml(cell.code)}</code>`;
-}
-
-const chipSigns: Record<Verdict, string> = { PASS: '✓', FAIL: '✕', INCONCLUSIVE: '?' };
-
-function chip(verdict: Verdict): string {
-  return `<span class="chip chip-${verdict.toLowerCase()}"><span aria-hidden="true">${chipSigns[verdict]}</span> ${verdict}</span>`;
-}
-
-function armToHtml(arm: string, { marks }: Page): string {
-  return `<span class="arm">${marks.get(arm) ?? ''}<bdi>${escapeHtml(arm)}</bdi></span>`;
-}
-
-function armOrText(text: string, page: Page): string {
-  return page.marks.has(text) ? armToHtml(text, page) : escapeHtml(text);
-}
-
-const markPaths: Record<string, string> = {
-  circle: '<circle cx="6" cy="6" r="4.6"/>',
-  square: '<path d="M1.8 1.8h8.4v8.4H1.8z"/>',
-  'triangle-up': '<path d="M6 1 11.2 10.4H.8z"/>',
-  diamond: '<path d="M6 .4 10.4 6 6 11.6 1.6 6z"/>',
-  'triangle-down': '<path d="M6 11 .8 1.6h10.4z"/>',
-  cross: '<path d="M4.3 1h3.4v3.3H11v3.4H7.7V11H4.3V7.7H1V4.3h3.3z"/>',
-};
-
-/** The mark that stands for the arm in the figures. */
-function armMark({ colour, shape }: { colour: string; shape: string }): string {
-  return `<svg class="mark" viewBox="0 0 12 12" width="12" height="12" aria-hidden="true" fill="${colour}">${markPaths[shape] ?? ''}</svg>`;
 }
 
 function sampleToHtml({ title, prompt, note, answers }: SampleItem, page: Page): string {

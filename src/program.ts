@@ -194,6 +194,18 @@ export function createProgram(perform: (verb: Verb, json: boolean) => Promise<vo
     .action((first, second, flags) =>
       perform(async () => (await import('./commands/compare.ts')).compare(first, second, flags), flags.json),
     );
+  verb('view', 'look at runs in a browser: reports, a run while it goes on, two compared, answers to label')
+    .argument('[run...]', 'run folders, or folders that hold some; runs unless given')
+    .option('--port <n>', 'listen there; a free port unless given', wholeNumber)
+    .option('--host <address>', 'listen on another address than 127.0.0.1: others can then reach it')
+    .option('--no-open', 'print the address without opening a browser')
+    .option('--labeller <name>', 'who labels')
+    .action((runs, flags) =>
+      perform(
+        async (_, context) => (await import('./commands/view.ts')).view(runs, flags, context),
+        flags.json,
+      ),
+    );
   verb('merge', 'write the checkpoint that a base and an adapter make together')
     .requiredOption('--base <model>', 'a folder or hf:OWNER/NAME')
     .requiredOption('--adapter <adapter>', 'a PEFT folder or hf:OWNER/NAME')

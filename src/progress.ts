@@ -22,6 +22,8 @@ export interface Progress {
   readonly unit: string;
   /** More to say, as in `loss 1.42`. */
   readonly detail?: string;
+  /** Of a step of training, nats per labelled token. */
+  readonly loss?: number;
 }
 
 /** Shows progress somewhere; `stop` leaves the line complete. */

@@ -47,6 +47,8 @@ export const itemRecord = z.object({
   thinkingTokens: z.int().min(0).optional(),
   /** ln p of each sampled token, 4 decimals, the end-of-turn token included where there is one. */
   logProbabilities: z.array(z.number()).nullable(),
+  /** UTF-16 units of `completion` per answer token, thinking and the end of the turn apart; left out where that is not known. */
+  tokenLengths: z.array(z.int().min(0)).optional(),
   /** Multiple choice, of utility: Σ ln p of every choice in the item's order; `completion` is the likeliest. Nothing was generated. */
   choiceLogProbabilities: z.array(z.number().nullable()).optional(),
   finishReason: finishReason.nullable(),

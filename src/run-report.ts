@@ -74,23 +74,31 @@ export async function readFinishedRun(directory: string) {
   return { ...rest, summary, ...readDocument(join(directory, 'setting.json'), settingDocument) };
 }
 
+/** What the report of a finished run is made of. @throws AuditError `store` as `readFinishedRun`. */
+export async function readReportInput(directory: string): Promise<ReportInput> {
+  const adjudicated = await readAdjudicated(directory);
+  return { ...inputOf(await readFinishedRun(directory)), ...(adjudicated && { adjudicated }) };
+}
+
+function inputOf(finished: Awaited<ReturnType<typeof readFinishedRun>>): ReportInput {
+  const { run, summary, items, verdicts, margins, suites, histories } = finished;
+  return { name: runName(run), summary, items, verdicts, margins, facts: factsOf(run), suites, histories };
+}
+
 /**
  * Writes the report of a finished run anew.
  * @throws AuditError `store` when the folder holds no finished run.
  */
 export async function rewriteReport(directory: string, options: ReportOptions): Promise<Summary> {
-  const { run, summary, items, verdicts, suites, histories } = await readFinishedRun(directory);
-  const store = openStore(directory, run);
+  const finished = await readFinishedRun(directory);
+  const store = openStore(directory, finished.run);
   try {
-    const margins = summary.refusalTokens ? store.margins().records() : [];
-    const records = { items, verdicts, margins };
-    const input = { name: runName(run), summary, ...records, facts: factsOf(run), suites, histories };
-    await reportRun(store, input, options);
+    await reportRun(store, inputOf(finished), options);
     await store.finish();
   } finally {
     store.close();
   }
-  return summary;
+  return finished.summary;
 }
 
 /** What is made from a run's records after it has finished: reports, gates and people's labels come and go. */

@@ -6,6 +6,7 @@ import { clearLeftovers, diskError, isLeftover, readText, writeFileAtomic } from
 import { type MarginRecord, marginRecord } from './harm-record.ts';
 import { sha256File, sha256Json } from './hash.ts';
 import { type Journal, openJournal, readJournal } from './journal.ts';
+import { progressLogName } from './progress-log.ts';
 import {
   doneDocument,
   type ItemRecord,
@@ -106,6 +107,7 @@ function storeOf(
     write: (name, data) => writeFileAtomic(join(directory, name), data),
     finish: async () => {
       for (const journal of journals) journal.flush();
+      rmSync(join(directory, progressLogName), { force: true });
       writeJson(join(directory, 'done.json'), {
         schema: 'aftertune/done@1',
         files: await hashFiles(directory),
@@ -137,6 +139,8 @@ export interface StoredRun {
   readonly run: RunDocument;
   readonly items: readonly ItemRecord[];
   readonly verdicts: readonly VerdictRecord[];
+  /** Refusal margins; empty where they were not measured. */
+  readonly margins: readonly MarginRecord[];
   /** Null where the run has not come so far. */
   readonly summary: Summary | null;
   readonly finished: boolean;
@@ -154,6 +158,7 @@ export function readRun(directory: string): StoredRun {
     run: readDocument(join(directory, 'run.json'), runDocument),
     items: readJournal(join(directory, 'items.jsonl'), itemRecord),
     verdicts: readJournal(join(directory, 'verdicts.jsonl'), verdictRecord),
+    margins: readJournal(join(directory, 'margins.jsonl'), marginRecord),
     summary: existsSync(summaryPath) ? readDocument(summaryPath, summary) : null,
     finished: existsSync(join(directory, 'done.json')),
   };

@@ -61,7 +61,7 @@ async function trainArm(
     redTeam: arm.redTeam,
   };
   let resumed: number | undefined;
-  const report = (done: number, detail?: string) =>
+  const report = (done: number, detail?: string, loss?: number) =>
     onProgress?.({
       stage: 'train',
       label: arm.name,
@@ -70,6 +70,7 @@ async function trainArm(
       ...(resumed !== undefined && { resumed }),
       unit: 'steps',
       ...(detail && { detail }),
+      ...(loss !== undefined && { loss }),
     });
   const { sha256, history } = await store.stage(
     `train-${arm.name}`,
@@ -87,7 +88,7 @@ async function trainArm(
           // Steps before a checkpoint are not told again.
           resumed ??= step - 1;
           const heldOut = evaluationLoss === undefined ? '' : `, held out ${evaluationLoss.toFixed(3)}`;
-          report(step, `loss ${loss.toFixed(3)}${heldOut}`);
+          report(step, `loss ${loss.toFixed(3)}${heldOut}`, loss);
         },
         onWait: (what) => report(0, what),
         ...(signal && { signal }),

@@ -80,7 +80,7 @@ const summary = [
   'severity.ts',
   'summarise.ts',
 ];
-const report = ['report.ts', 'report', 'plot.ts', 'html.ts', 'format.ts'];
+const report = ['report.ts', 'report', 'plot.ts', 'html.ts', 'html', 'format.ts'];
 /** They draw single outcomes too, as the summary counts them. */
 const figures = ['figures'];
 
@@ -136,6 +136,7 @@ describe('imports point one way', () => {
       figures,
       [...foundation, ...contracts, ...statistics, ...summary, ...report, ...figures, 'csv-cell.ts'],
     ],
+    ['the script of the page', ['page'], ['page', 'report/page-data.ts', 'format.ts']],
   ])('%s', (_, places, allowed) => expect(strays(places, allowed)).toEqual([]));
 
   it.each(implementations)('%s know contracts and lm, never one another', (folder) => {
@@ -148,6 +149,18 @@ describe('imports point one way', () => {
     );
     const named = others.filter((name) => importsOf.get(name)!.some((path) => within(path, implementations)));
     expect(named).toEqual([]);
+  });
+
+  it('nothing but commands imports the viewer', () => {
+    const outside = files.filter((name) => !within(name, ['viewer', 'commands']));
+    expect(outside.filter((name) => importsOf.get(name)!.some((path) => within(path, ['viewer'])))).toEqual(
+      [],
+    );
+    expect(files.filter((name) => within(name, ['viewer']))).not.toEqual([]);
+    const known = files.filter((name) => within(name, ['viewer'])).flatMap((name) => importsOf.get(name)!);
+    expect(
+      known.filter((path) => within(path, ['commands', 'cli.ts', 'program.ts', ...implementations])),
+    ).toEqual([]);
   });
 
   it('nothing but Wren imports Wren', () => {

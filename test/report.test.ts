@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +15,10 @@ import { buildReportInput, renameArms } from './fixtures/report-input.ts';
 const input = buildReportInput();
 const folder = mkdtempSync(join(tmpdir(), 'aftertune-report-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** A page without its own script and its data: what is left holds none. */
+const withoutScript = (html: string) =>
+  html.replace(/<script(?: type="application\/octet-stream" id="items-\w+")?>[\s\S]*?<\/script>\n/g, '');
 
 /** The cells of every table row: a bar after a space is never an escaped one. */
 function tablesOf(markdown: string): string[][][] {
@@ -154,7 +159,10 @@ describe('Markdown', () => {
       ),
     ) as Summary;
     const empty = { ...input, summary: hollow, histories: {} };
-    for (const text of [renderMarkdown(empty), renderHtml(empty, {}).replace(/<style>[\s\S]*<\/style>/, '')])
+    for (const text of [
+      renderMarkdown(empty),
+      withoutScript(renderHtml(empty, {})).replace(/<style>[\s\S]*<\/style>/, ''),
+    ])
       expect(text).not.toMatch(/\bNaN\b|undefined|Infinity|\bnull\b/);
   });
 
@@ -163,7 +171,7 @@ describe('Markdown', () => {
     const text = renderMarkdown(replay);
     expect(text).not.toContain('Prompts and decoding');
     expect(text).not.toContain('loss.svg');
-    expect(renderHtml(replay, {})).not.toContain('Sample items');
+    expect(renderHtml(replay, {})).not.toContain('id="items"');
   });
 
   it('names the test that fits several repeats, and the worst of them', () => {
@@ -197,17 +205,21 @@ describe('Markdown', () => {
 });
 
 describe('HTML', () => {
-  it('is the same twice, self-contained and without script', async () => {
+  it('is the same twice and self-contained, its one script known by its hash', async () => {
     const figures = await drawFigures(input);
-    const html = renderHtml(input, figures);
-    expect(renderHtml(structuredClone(input), figures)).toBe(html);
+    const whole = renderHtml(input, figures);
+    expect(renderHtml(structuredClone(input), figures)).toBe(whole);
+    const scripts = [...whole.matchAll(/<script>(.*?)<\/script>/gs)].map(([, text]) => text!);
+    expect(scripts.length).toBe(1);
+    const digest = createHash('sha256').update(scripts[0]!).digest('base64');
+    expect(whole).toContain(`default-src 'none'; script-src 'sha256-${digest}'; style-src`);
+    const html = withoutScript(whole);
     expect(html).not.toMatch(/<script|<link|<iframe|<img|@import|javascript:| on\w+=/i);
     expect(html.replace(/xmlns(?::\w+)?="[^"]*"/g, '')).not.toMatch(/https?:|url\((?!#)/);
     const links = html.replace(/<a download="[\w.-]+" href="data:(?:text\/csv|application\/json);/g, '');
     expect(
       [...links.matchAll(/(?:href|src)="([^"]*)"/g)].every(([, target]) => target!.startsWith('#')),
     ).toBe(true);
-    expect(html).toContain('http-equiv="Content-Security-Policy" content="default-src \'none\'');
     const ids = [...html.matchAll(/ id="([^"]*)"/g)].map(([, id]) => id);
     expect(new Set(ids).size).toBe(ids.length);
     for (const [, target] of html.matchAll(/href="#([^"]*)"/g)) expect(ids).toContain(target);
@@ -234,7 +246,7 @@ describe('HTML', () => {
   it('shows hostile completions as text', () => {
     const hostile = '</pre><script>alert(1)</script>]]><!-- | ` \u202e\u0000\u001b[2J &lt; "\' \ud800';
     for (const suite of ['harm', 'over-refusal', 'drift'] as const) {
-      const html = renderHtml(withCompletion(hostile, suite), {}, { showCompletions: true });
+      const html = withoutScript(renderHtml(withCompletion(hostile, suite), {}, { showCompletions: true }));
       expect(html).toContain(
         '&lt;/pre&gt;&lt;script&gt;alert(1)&lt;/script&gt;]]&gt;&lt;!-- | ` ⟨U+202E⟩␀␛[2J &amp;lt; &quot;&#39; ⟨U+D800⟩',
       );
@@ -252,7 +264,7 @@ describe('HTML', () => {
 
   it('draws a dozen prompts per suite with every arm beside the others', () => {
     const html = renderHtml(input, {});
-    const samples = html.split('id="samples"')[1]!.split('<section')[0]!;
+    const samples = html.split('id="items"')[1]!.split('<section')[0]!;
     expect(samples.match(/<article/g)?.length).toBe(36);
     expect(samples.match(/class="answer"/g)?.length).toBe(36 * 4);
   });

@@ -7,6 +7,7 @@ import { sha256 } from '../hash.ts';
 import { type HumanRecord, humanLabels, humanRecord } from '../human-record.ts';
 import { parseLine } from '../journal.ts';
 import { type RowProblem, readRows, refuseProblems } from '../table.ts';
+import { lockFolder } from '../writer-lock.ts';
 import { type Design, keyOf, type Unit } from './design.ts';
 
 /** People's labels: human.jsonl in the run folder, and the CSV queue that goes out and comes back. */
@@ -31,6 +32,13 @@ export function addLabel(labels: Labels, record: HumanRecord): void {
   const key = keyOf(record);
   const others = (labels.get(key) ?? []).filter(({ labeller }) => labeller !== record.labeller);
   labels.set(key, [...others, record]);
+}
+
+/** Takes a person's label of a unit back. */
+export function removeLabel(labels: Labels, unit: Omit<Unit, 'labels' | 'drawnBy'>, labeller: string): void {
+  const others = (labels.get(keyOf(unit)) ?? []).filter((record) => record.labeller !== labeller);
+  if (others.length > 0) labels.set(keyOf(unit), others);
+  else labels.delete(keyOf(unit));
 }
 
 /**
@@ -58,10 +66,20 @@ export function readLabels(directory: string): Labels {
   return labels;
 }
 
-/** Writes all labels whole or not at all. */
-export function writeLabels(directory: string, labels: Labels): void {
-  const text = [...labels.values()].flatMap((own) => own.map((record) => `${JSON.stringify(record)}\n`));
-  writeFileAtomic(join(directory, 'human.jsonl'), text.join(''), 0o600);
+/**
+ * Changes what human.jsonl holds by now, which others may have added to, and writes it whole or not at all.
+ * @throws AuditError `store` while another process writes in the folder.
+ */
+export function changeLabels(directory: string, change: (labels: Labels) => void): void {
+  const unlock = lockFolder(directory);
+  try {
+    const labels = readLabels(directory);
+    change(labels);
+    const text = [...labels.values()].flatMap((own) => own.map((record) => `${JSON.stringify(record)}\n`));
+    writeFileAtomic(join(directory, 'human.jsonl'), text.join(''), 0o600);
+  } finally {
+    unlock();
+  }
 }
 
 /**
@@ -94,9 +112,11 @@ export function toRecord(
   const { arm, id, condition, repeat } = unit;
   return {
     schema: 'aftertune/human@1',
-    ...{ arm, id, condition, repeat, label, labeller },
+    ...{ arm, id, condition, repeat },
     completionSha256: sha256(completion),
+    label,
     inclusionProbability: found.probability,
+    labeller,
   };
 }
 

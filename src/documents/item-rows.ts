@@ -1,7 +1,7 @@
 import { sha256 } from '../hash.ts';
 import type { SuiteJudge } from '../outcomes.ts';
 import type { ItemRecord, VerdictRecord } from '../record.ts';
-import { allCallSafe } from '../report/samples.ts';
+import { allCallSafe } from '../report/redaction.ts';
 import type { RecordedSuite } from '../suite.ts';
 import type { Columns, TypedRow } from './typed-table.ts';
 

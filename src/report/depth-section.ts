@@ -10,6 +10,7 @@ import {
 } from '../format.ts';
 import type { HarmRate, PairedHarm, Summary } from '../record.ts';
 import type { Block, Cell, FigureReference, Section } from './document.ts';
+import { answerCount, counts } from './item-counts.ts';
 import { intervalName, testP } from './paired-test.ts';
 
 /** How deep the refusal goes: what is likely before the first word, and what happens once the answer is begun. */
@@ -68,13 +69,21 @@ function marginBlocks({ arms, comparisons, refusalTokens, baseArm }: Summary): B
   ];
 }
 
+/** Answers to the headline's rows that were begun with so many tokens. */
+const given = (arm: string, tokens: string, count: number, tag: string) =>
+  answerCount(
+    { suite: 'harm', arm, item: ['headline', tokens === '0' ? 'plain' : `prefill:${tokens}`] },
+    count,
+    tag,
+  );
+
 function prefillTable({ arms, comparisons, baseArm }: Summary): Block[] {
   const row = (arm: string, tokens: string, rate: HarmRate, paired: PairedHarm | undefined): Cell[] => [
     { arm },
     tokens,
-    `${count(rate.unsafe)} / ${count(rate.scored)}`,
+    counts(given(arm, tokens, rate.unsafe, 'unsafe'), given(arm, tokens, rate.scored, 'scored')),
     percentWithInterval(rate.rate, rate.ci95),
-    count(rate.unscored),
+    counts(given(arm, tokens, rate.unscored, 'unscored')),
     paired ? pointsWithInterval(paired.deltaPoints, paired.ci95Points) : absent,
     paired ? testP(paired) : absent,
     paired ? count(paired.pairs) : absent,

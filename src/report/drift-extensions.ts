@@ -2,6 +2,7 @@ import { count, decimal, interval, percent, percentWithInterval, withInterval } 
 import type { DriftSummary, Summary } from '../record.ts';
 import { type Answered, answeredUnder, conditionName } from './conditions.ts';
 import type { Cell, Column, Table } from './document.ts';
+import { counts, questionCount } from './item-counts.ts';
 
 /** Tables of knowledge that only some runs have: dose response, known subsets, spread of sampled answers. */
 export function driftExtensionTables(summary: Summary): Table[] {
@@ -52,21 +53,24 @@ function doseTable(answered: readonly Answered[]): Table[] {
 }
 
 function knownTables(answered: readonly Answered[]): Table[] {
-  const table = (field: 'knownByArm' | 'knownByBase', whose: string): Table[] =>
+  const table = (field: 'knownByArm' | 'knownByBase', whose: string, tag: string): Table[] =>
     tableOf(
       `Among the questions that ${whose} had right under its base prompt. Flips are against the arm's own base prompt.`,
       ['answers', 'accuracy [95 %]', 'adoption [95 %]', 'right → wrong', 'wrong → right'],
       answered,
-      ({ [field]: known }) =>
+      ({ [field]: known }, place) =>
         known && [
-          count(known.n),
+          counts(questionCount(place, known.n, tag, 'answered')),
           percentWithInterval(known.accuracy, known.accuracyCi95),
           percentWithInterval(known.adoption, known.adoptionCi95),
-          count(known.correctToWrong),
-          count(known.wrongToCorrect),
+          counts(questionCount(place, known.correctToWrong, tag, 'right → wrong')),
+          counts(questionCount(place, known.wrongToCorrect, tag, 'wrong → right')),
         ],
     );
-  return [...table('knownByArm', 'the same arm'), ...table('knownByBase', 'the base arm')];
+  return [
+    ...table('knownByArm', 'the same arm', 'known'),
+    ...table('knownByBase', 'the base arm', 'known by base'),
+  ];
 }
 
 function spreadTable(answered: readonly Answered[]): Table[] {
@@ -101,10 +105,11 @@ function tableOf(
   caption: string,
   titles: readonly string[],
   answered: readonly Answered[],
-  cells: (drift: DriftSummary) => Cell[] | undefined,
+  cells: (drift: DriftSummary, place: Answered) => Cell[] | undefined,
 ): Table[] {
-  const rows = answered.flatMap(({ condition, arm, drift }): Cell[][] => {
-    const own = cells(drift);
+  const rows = answered.flatMap((place): Cell[][] => {
+    const { condition, arm, drift } = place;
+    const own = cells(drift, place);
     return own ? [[conditionName(condition), { arm }, ...own]] : [];
   });
   const columns: Column[] = [

@@ -1,5 +1,4 @@
 import {
-  count,
   decimal,
   interval,
   percent,
@@ -11,11 +10,19 @@ import {
 import type { ArmSummary, HarmRate, PairedHarm, Summary } from '../record.ts';
 import { categoriesOf } from './conditions.ts';
 import type { Block, Cell, FigureReference, Section } from './document.ts';
+import { answerCount, type Counted, counts, pairCells } from './item-counts.ts';
 import { intervalName, pairedColumns, repeatColumns, testCaption, testP } from './paired-test.ts';
 import { severityTable } from './severity-table.ts';
 
 type FigureOf = (file: string) => FigureReference[];
 type Harm = NonNullable<ArmSummary['harm']>;
+
+/** The prompts as they are, of all rows or of the headline's. */
+const rowsOf = (arm: string, rows: string, ...more: readonly string[]): Counted => ({
+  suite: 'harm',
+  arm,
+  item: ['plain', ...(rows === 'headline' ? ['headline'] : []), ...more],
+});
 
 /** Attack success rate: levels, paired differences, categories, judges. */
 export function harmSection(summary: Summary, figure: FigureOf): Section {
@@ -42,13 +49,12 @@ function ratesTable(arms: readonly (readonly [string, Harm])[], excluded: boolea
   const row = (arm: string, rows: string, rate: HarmRate, left: number, harm: Harm): Cell[] => [
     { arm },
     ...(excluded ? [rows] : []),
-    `${count(rate.unsafe)} / ${count(rate.scored)}`,
-    percentWithInterval(rate.rate, rate.ci95),
-    count(rate.unscored),
+    ...ratioCells(rowsOf(arm, rows), rate),
+    counts(answerCount(rowsOf(arm, rows), rate.unscored, 'unscored')),
     interval(rate.bounds, 100),
-    ...(excluded ? [count(left)] : []),
+    ...(excluded ? [counts(answerCount(rowsOf(arm, 'all', 'left out', 'first repeat'), left))] : []),
     ...repeated.map(() => percent(rate.worstOfRepeats)),
-    rows === 'all' ? count(harm.cutOff) : '',
+    rows === 'all' ? counts(answerCount(rowsOf(arm, 'all'), harm.cutOff, 'cut off')) : '',
   ];
   return {
     kind: 'table',
@@ -76,6 +82,14 @@ function ratesTable(arms: readonly (readonly [string, Harm])[], excluded: boolea
   };
 }
 
+/** `12 / 180` and the rate. */
+function ratioCells(counted: Counted, { unsafe, scored, rate, ci95 }: HarmRate): Cell[] {
+  return [
+    counts(answerCount(counted, unsafe, 'unsafe'), answerCount(counted, scored, 'scored')),
+    percentWithInterval(rate, ci95),
+  ];
+}
+
 function differenceTables(summary: Summary, excluded: boolean): Block[] {
   const row = (arm: string, rows: string, paired: PairedHarm): Cell[] => [
     { arm },
@@ -83,10 +97,11 @@ function differenceTables(summary: Summary, excluded: boolean): Block[] {
     pointsWithInterval(paired.deltaPoints, paired.ci95Points),
     testP(paired),
     pValue(paired.mcnemarPHolm),
-    count(paired.safeToUnsafe),
-    count(paired.unsafeToSafe),
-    count(paired.pairs),
-    count(paired.dropped),
+    ...pairCells(rowsOf(arm, rows), summary.baseArm, paired, {
+      toWorse: [paired.safeToUnsafe, 'unsafe', 'safe'],
+      toBetter: [paired.unsafeToSafe, 'safe', 'unsafe'],
+      paired: 'scored',
+    }),
   ];
   const rows = Object.entries(summary.comparisons).flatMap(([arm, { harm, harmHeadline }]) => [
     ...(harmHeadline ? [row(arm, 'headline', harmHeadline)] : []),
@@ -115,6 +130,7 @@ function categoryTable(
   name: string,
 ): Block[] {
   const categories = categoriesOf(arms.map(([, harm]) => harm[field]));
+  const tag = field === 'byFunctionalCategory' ? 'functional' : 'semantic';
   if (categories.length === 0) return [];
   return [
     {
@@ -130,11 +146,9 @@ function categoryTable(
       ],
       rows: categories.map((category) => [
         category.replaceAll('_', ' '),
-        ...arms.flatMap(([, harm]): Cell[] => {
+        ...arms.flatMap(([arm, harm]): Cell[] => {
           const rate = harm[field][category];
-          return rate
-            ? [`${count(rate.unsafe)} / ${count(rate.scored)}`, percentWithInterval(rate.rate, rate.ci95)]
-            : ['–', '–'];
+          return rate ? ratioCells(rowsOf(arm, 'all', `${tag}:${category}`), rate) : ['–', '–'];
         }),
       ]),
     },
@@ -167,9 +181,11 @@ function judgesBlocks(summary: Summary, arms: readonly (readonly [string, Harm])
       ],
       rows: judges.map((judge) => [
         judge,
-        ...arms.flatMap(([, harm]): Cell[] => {
+        ...arms.flatMap(([arm, harm]): Cell[] => {
           const rate = harm.judges[judge];
-          return rate ? [percentWithInterval(rate.rate, rate.ci95), count(rate.unscored)] : ['–', '–'];
+          if (!rate) return ['–', '–'];
+          const unscored = answerCount(rowsOf(arm, 'all'), rate.unscored, `unscored by ${judge}`);
+          return [percentWithInterval(rate.rate, rate.ci95), counts(unscored)];
         }),
       ]),
     },
@@ -197,10 +213,10 @@ function thinkingTable(arms: readonly (readonly [string, Harm])[]): Block[] {
       ],
       rows: thoughtful.map(({ arm, all, withThinking }) => [
         { arm },
-        count(withThinking.thought),
+        counts(answerCount(rowsOf(arm, 'all'), withThinking.thought, 'thought aloud')),
         percentWithInterval(all.rate, all.ci95),
         percentWithInterval(withThinking.rate, withThinking.ci95),
-        count(withThinking.unscored),
+        counts(answerCount(rowsOf(arm, 'all'), withThinking.unscored, 'unscored with thinking')),
       ]),
     },
   ];

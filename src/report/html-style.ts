@@ -3,6 +3,7 @@ export const styleSheet = `:root {
   color-scheme: light dark;
   --page: #fff; --panel: #f6f7f9; --ink: #1b1f24; --muted: #57606a; --line: #d5dae0; --faint: #eceff2; --link: #0a5a9c;
   --pass: #00614a; --pass-back: #dff3ec; --fail: #a33c00; --fail-back: #fdeadf; --open: #6b5300; --open-back: #fbf1cf;
+  --doubt-1: #fdf3d8; --doubt-2: #fbe3ac; --doubt-3: #f9cd86; --doubt-4: #f5b26b;
   --sans: system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
   --mono: ui-monospace, "SF Mono", SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;
 }
@@ -10,6 +11,7 @@ export const styleSheet = `:root {
   :root {
     --page: #0f1419; --panel: #171d24; --ink: #e6e9ec; --muted: #9da7b1; --line: #323b45; --faint: #1f262e; --link: #7cc0f5;
     --pass: #62d3ae; --pass-back: #10302a; --fail: #ff9d66; --fail-back: #3a2013; --open: #ecc94b; --open-back: #332a0c;
+    --doubt-1: #2b2615; --doubt-2: #40330f; --doubt-3: #5a400a; --doubt-4: #754806;
   }
 }
 * { box-sizing: border-box; }
@@ -24,6 +26,7 @@ a:focus-visible, summary:focus-visible, .scroll:focus-visible { outline: 2px sol
 nav { position: sticky; top: 0; align-self: start; max-height: 100vh; overflow-y: auto; padding: 2.6rem 0 1rem; font-size: .875rem; }
 nav .brand { margin: 0 0 .8rem .8rem; font-weight: 700; letter-spacing: -.01em; }
 nav ol { list-style: none; margin: 0; padding: 0; border-left: 1px solid var(--line); }
+nav ol + ol { margin-top: .9rem; }
 nav a { display: block; padding: .28rem .8rem; color: var(--muted); text-decoration: none; }
 nav a:hover { color: var(--ink); background: var(--panel); }
 main { min-width: 0; padding-top: 2.4rem; }
@@ -74,6 +77,14 @@ tr.starts:not(:first-child) > * { border-top: 1px solid var(--line); }
 tbody th { white-space: nowrap; }
 .section-compared tbody th, .section-harm tbody th, .section-claims tbody th { white-space: normal; }
 th[scope="rowgroup"] { vertical-align: top; border-bottom: 0; }
+button { font: inherit; color: inherit; }
+.sort { display: inline; padding: 0; border: 0; background: none; text-align: inherit; cursor: pointer; }
+.sort:hover { color: var(--link); text-decoration: underline; }
+[aria-sort] .sort { color: var(--ink); }
+[aria-sort="ascending"] .sort::after { content: " ▲"; font-size: .7em; }
+[aria-sort="descending"] .sort::after { content: " ▼"; font-size: .7em; }
+.table-search { display: block; margin: 0 0 .5rem; color: var(--muted); font-size: .84rem; }
+input, select { font: inherit; color: inherit; background: var(--page); border: 1px solid var(--muted); border-radius: 4px; padding: .2rem .45rem; }
 .number { text-align: right; white-space: nowrap; }
 thead .number { white-space: normal; }
 code { font: .92em/1.4 var(--mono); overflow-wrap: anywhere; }

@@ -1,6 +1,5 @@
 import {
   absent,
-  count,
   decimal,
   interval,
   percent,
@@ -9,10 +8,11 @@ import {
   pValue,
   withInterval,
 } from '../format.ts';
-import type { Summary, UncertaintySplit } from '../record.ts';
+import type { PairedDrift, Summary, UncertaintySplit } from '../record.ts';
 import { type Answered, answeredUnder, conditionName } from './conditions.ts';
-import type { Block, Cell, Column, FigureReference, Section, Table } from './document.ts';
+import type { Block, Cell, Column, FigureReference, ItemCount, Section, Table } from './document.ts';
 import { driftExtensionTables } from './drift-extensions.ts';
+import { counts, pairCells, questionCount } from './item-counts.ts';
 import { driftIntervalName, testCaption, testP } from './paired-test.ts';
 
 type FigureOf = (file: string) => FigureReference[];
@@ -54,6 +54,23 @@ export function knowledgeSection(summary: Summary, figure: FigureOf): Section {
   return { id: 'knowledge', title: 'Knowledge', blocks };
 }
 
+type Place = Pick<Answered, 'condition' | 'arm'>;
+
+/** Gained, lost, dropped. */
+function changeCells({ condition, arm }: Place, base: string, paired: PairedDrift): Cell[] {
+  const [toWorse, toBetter, , dropped] = pairCells(
+    { suite: 'drift', arm, item: [`condition:${condition}`] },
+    base,
+    paired,
+    {
+      toWorse: [paired.lost, 'wrong', 'right'],
+      toBetter: [paired.gained, 'right', 'wrong'],
+      paired: 'answered',
+    },
+  );
+  return [toBetter!, toWorse!, dropped!];
+}
+
 function accuracyTable(summary: Summary, answered: readonly Answered[]): Table[] {
   const columns = [
     { title: 'answers', numeric: true },
@@ -69,14 +86,12 @@ function accuracyTable(summary: Summary, answered: readonly Answered[]): Table[]
   return conditionTable(caption, columns, answered, ({ condition, arm, drift }) => {
     const paired = summary.comparisons[arm]?.drift?.[condition];
     return [
-      count(drift.n),
+      counts(questionCount({ condition, arm }, drift.n, 'answered')),
       percentWithInterval(drift.accuracy, drift.accuracyCi95),
       pointsWithInterval(paired?.deltaAccuracyPoints, paired?.ci95Points),
       paired ? testP(paired) : absent,
       pValue(paired?.mcnemarPHolm),
-      count(paired?.gained),
-      count(paired?.lost),
-      count(paired?.dropped),
+      ...(paired ? changeCells({ condition, arm }, summary.baseArm, paired) : [absent, absent, absent]),
     ];
   });
 }
@@ -90,11 +105,11 @@ function adoptionTable(answered: readonly Answered[]): Table[] {
   ];
   const caption =
     "Adoption: the answer holds the wrong answer that the false context supports. Given known: among questions the same arm had right under its base prompt. Flips count answers against the arm's own base prompt.";
-  return conditionTable(caption, columns, answered, ({ drift }) => [
+  return conditionTable(caption, columns, answered, ({ condition, arm, drift }) => [
     percentWithInterval(drift.adoption, drift.adoptionCi95),
     percent(drift.adoptionGivenKnown),
-    count(drift.correctToWrong),
-    count(drift.wrongToCorrect),
+    counts(questionCount({ condition, arm }, drift.correctToWrong, 'right → wrong')),
+    counts(questionCount({ condition, arm }, drift.wrongToCorrect, 'wrong → right')),
   ]);
 }
 
@@ -118,10 +133,25 @@ function otherCodingsTable(summary: Summary, answered: readonly Answered[]): Tab
   });
 }
 
+/** Under the random context; with several repeats these are questions, not answers, and are not listed. */
+function knownInAll({ comparisons }: Summary, arm: string, known: number): ItemCount {
+  const repeated = Object.values(comparisons).some(({ drift = {} }) =>
+    Object.values(drift).some(({ signFlipP }) => signFlipP !== undefined),
+  );
+  if (repeated) return { count: known, items: null };
+  return questionCount({ condition: 'random_context', arm }, known, 'known', 'answered under all');
+}
+
 function flipExcessTable(summary: Summary): Table[] {
   const rows = Object.entries(summary.arms).flatMap(([arm, { flipExcess }]): Cell[][] =>
     flipExcess
-      ? [[{ arm }, count(flipExcess.known), pointsWithInterval(flipExcess.points, flipExcess.ci95Points)]]
+      ? [
+          [
+            { arm },
+            counts(knownInAll(summary, arm, flipExcess.known)),
+            pointsWithInterval(flipExcess.points, flipExcess.ci95Points),
+          ],
+        ]
       : [],
   );
   if (rows.length === 0) return [];
@@ -162,7 +192,15 @@ export function uncertaintySection(summary: Summary, figure: FigureOf): Section 
       caption,
       [...split('right answers'), ...split('wrong answers')],
       answered,
-      ({ drift }) => [...splitCells(drift.correct), ...splitCells(drift.incorrect)],
+      ({ condition, arm, drift }) => {
+        const mode = field === 'driftPaper' ? ', paper' : '';
+        const half = (word: string, own: UncertaintySplit) =>
+          splitCells(
+            own,
+            questionCount({ condition, arm }, own.n, 'answered', `${word}${mode}`, `with tokens${mode}`),
+          );
+        return [...half('right', drift.correct), ...half('wrong', drift.incorrect)];
+      },
     );
   });
   return {
@@ -172,9 +210,9 @@ export function uncertaintySection(summary: Summary, figure: FigureOf): Section 
   };
 }
 
-function splitCells({ n, perplexity, entropy, probability }: UncertaintySplit): Cell[] {
+function splitCells({ perplexity, entropy, probability }: UncertaintySplit, n: ItemCount): Cell[] {
   return [
-    count(n),
+    counts(n),
     ...[perplexity, entropy, probability].map(({ mean, se }) =>
       se === null ? decimal(mean, 3) : `${decimal(mean, 3)} ± ${decimal(se, 3)}`,
     ),
@@ -204,7 +242,7 @@ export function calibrationSection(summary: Summary, figure: FigureOf): Section 
       numeric: true,
     }));
     const caption = `Confidence (${answered[0]?.drift.confidence}) against correctness. AUROC: 0.5 tells nothing. Risk–coverage area: mean error rate over coverages, most confident first. ECE (${bins} bins) and Brier describe only: a length-normalised probability is not a probability of being right.${recalibrated ? ' Recalibrated: after isotonic regression fitted to the answers to other questions, five folds.' : ''} ${modeSentence(answered, sentence)}`;
-    return conditionTable(caption, columns, answered, ({ drift }) => [
+    return conditionTable(caption, columns, answered, ({ condition, arm, drift }) => [
       withInterval(decimal(drift.auroc), interval(drift.aurocCi95, 1, 2)),
       decimal(drift.riskCoverageArea, 3),
       decimal(drift.ece),
@@ -212,7 +250,17 @@ export function calibrationSection(summary: Summary, figure: FigureOf): Section 
       decimal(drift.brier),
       ...(recalibrated ? [decimal(drift.eceRecalibrated), decimal(drift.brierRecalibrated)] : []),
       decimal(drift.truncatedMass, 3),
-      ...(bare.some((n) => n > 0) ? [count(bareOf(drift))] : []),
+      ...(bare.some((n) => n > 0)
+        ? [
+            counts(
+              questionCount(
+                { condition, arm },
+                bareOf(drift),
+                `without tokens${field === 'driftPaper' ? ', paper' : ''}`,
+              ),
+            ),
+          ]
+        : []),
     ]);
   });
   const figures = blocks.length > 0 ? [...figure('reliability.svg'), ...figure('roc.svg')] : [];

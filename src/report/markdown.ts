@@ -1,5 +1,5 @@
 import { nameOf } from '../figures/figure.ts';
-import { showInvisible } from '../format.ts';
+import { count, showInvisible } from '../format.ts';
 import type { Block, Cell, Document, FigureReference, Finding, Table } from './document.ts';
 
 /** Renders a report as GitHub-flavoured Markdown; sample items are left out: they are for the HTML file. */
@@ -65,6 +65,7 @@ function cellToMarkdown(cell: Cell): string {
   if (typeof cell === 'string') return escapeMarkdown(cell);
   if ('verdict' in cell) return cell.verdict === 'FAIL' ? '**FAIL**' : cell.verdict;
   if ('arm' in cell) return escapeMarkdown(cell.arm);
+  if ('counts' in cell) return cell.counts.map(({ count: n }) => count(n)).join(' / ');
   return `\`${showInvisible(cell.code).replace(/[`|\s]/g, ' ')}\``;
 }
 

@@ -1,7 +1,11 @@
-import { count, interval, percent, percentWithInterval, pointsWithInterval, pValue } from '../format.ts';
+import { interval, percent, percentWithInterval, pointsWithInterval, pValue } from '../format.ts';
 import type { Summary } from '../record.ts';
 import type { Block, Cell, Section } from './document.ts';
+import { answerCount, counts, pairCells } from './item-counts.ts';
 import { intervalName, pairedColumns, repeatColumns, testCaption, testP } from './paired-test.ts';
+
+const answered = (arm: string, count: number, tag: string) =>
+  answerCount({ suite: 'over-refusal', arm }, count, tag);
 
 /** Over-refusal: levels and paired differences. */
 export function overRefusalSection(summary: Summary): Section {
@@ -13,14 +17,17 @@ export function overRefusalSection(summary: Summary): Section {
       ? [
           [
             { arm },
-            `${count(overRefusal.refused)} / ${count(overRefusal.scored)}`,
+            counts(
+              answered(arm, overRefusal.refused, 'refused'),
+              answered(arm, overRefusal.scored, 'scored'),
+            ),
             percentWithInterval(overRefusal.rate, overRefusal.ci95),
-            count(overRefusal.direct),
-            count(overRefusal.indirect),
-            count(overRefusal.unscored),
+            counts(answered(arm, overRefusal.direct, 'direct')),
+            counts(answered(arm, overRefusal.indirect, 'indirect')),
+            counts(answered(arm, overRefusal.unscored, 'unscored')),
             interval(overRefusal.bounds, 100),
             ...repeated.map(() => percent(overRefusal.worstOfRepeats)),
-            count(overRefusal.cutOff),
+            counts(answered(arm, overRefusal.cutOff, 'cut off')),
           ],
         ]
       : [],
@@ -52,10 +59,11 @@ export function overRefusalSection(summary: Summary): Section {
             pointsWithInterval(overRefusal.deltaPoints, overRefusal.ci95Points),
             testP(overRefusal),
             pValue(overRefusal.mcnemarPHolm),
-            count(overRefusal.answeredToRefused),
-            count(overRefusal.refusedToAnswered),
-            count(overRefusal.pairs),
-            count(overRefusal.dropped),
+            ...pairCells({ suite: 'over-refusal', arm }, summary.baseArm, overRefusal, {
+              toWorse: [overRefusal.answeredToRefused, 'refused', 'answered'],
+              toBetter: [overRefusal.refusedToAnswered, 'answered', 'refused'],
+              paired: 'scored',
+            }),
           ],
         ]
       : [],

@@ -69,7 +69,7 @@ export function provenanceSection({ summary, facts, suites }: ReportInput): Sect
       rows: suites.map(({ kind, version, items, decoding, context }): Cell[] => [
         kind,
         version,
-        count(items.length),
+        { counts: [{ count: items.length, items: { suite: kind, item: ['first repeat'] } }] },
         ...(decoding
           ? [
               count(decoding.maxTokens),

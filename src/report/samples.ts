@@ -1,10 +1,12 @@
 import { count, decimal, plural } from '../format.ts';
 import { sha256 } from '../hash.ts';
-import type { HarmVerdictRecord, ItemRecord, VerdictRecord } from '../record.ts';
-import type { ReportInput, ReportOptions } from '../report.ts';
+import type { ItemRecord, VerdictRecord } from '../record.ts';
+import type { ReportInput } from '../report.ts';
 import type { SuiteItem, SuiteKind } from '../suite.ts';
 import { conditionName } from './conditions.ts';
-import type { Section } from './document.ts';
+import type { Block } from './document.ts';
+import { itemNotes } from './item-details.ts';
+import type { Redaction } from './redaction.ts';
 
 /** One arm's answer to a sample item. */
 export interface SampleAnswer {
@@ -41,33 +43,11 @@ const promptsShown = 12;
 /** Longer text is cut, with the number of characters left out. */
 const charactersShown = 600;
 
-/**
- * Whether a harm-suite completion may be printed: every judge of the run has called it safe.
- * `judges` are all of the run's harm judges: one that has not spoken has not called it safe.
- */
-export function allCallSafe(verdicts: readonly HarmVerdictRecord[], judges: Iterable<string>): boolean {
-  if (verdicts.length === 0 || verdicts.some(({ label }) => label !== 'safe')) return false;
-  const spoken = new Set(verdicts.map(({ judge }) => judge));
-  return [...judges].every((judge) => spoken.has(judge));
-}
-
-/** A dozen prompts per suite with every arm's answer, drawn by hash and not by outcome. */
-export function sampleSection(input: ReportInput, options: ReportOptions): Section {
+/** A dozen prompts per suite with every arm's answer, drawn by hash and not by outcome; what a reader without script sees. */
+export function sampleBlocks(input: ReportInput, redaction: Redaction): Block[] {
   const kinds: readonly SuiteKind[] = ['harm', 'over-refusal', 'drift', 'utility'];
-  const groups = kinds.flatMap((kind) => sampleGroup(kind, input, options));
-  if (groups.length === 0) return { id: 'samples', title: 'Sample items', blocks: [] };
-  const redaction = options.showCompletions
-    ? 'Completions are shown in full on request (--show-completions).'
-    : 'A completion to a restricted request that not all judges call safe is redacted: its length, labels and SHA-256 stay. Print them with --show-completions.';
-  const text = `Drawn by a hash of the item’s id, not by outcome; first repeat. ${redaction}`;
-  return {
-    id: 'samples',
-    title: 'Sample items',
-    blocks: [
-      { kind: 'paragraph', text },
-      { kind: 'samples', groups },
-    ],
-  };
+  const groups = kinds.flatMap((kind) => sampleGroup(kind, input, redaction));
+  return groups.length === 0 ? [] : [{ kind: 'samples', groups }];
 }
 
 /** Not with the answer begun for the model, nor under another template or seed. */
@@ -76,7 +56,7 @@ const isPlain = ({ prefill, variation }: SuiteItem) => prefill === undefined && 
 const keyOf = (record: ItemRecord | VerdictRecord) =>
   JSON.stringify([record.arm, record.id, record.condition]);
 
-function sampleGroup(kind: SuiteKind, input: ReportInput, options: ReportOptions): SampleGroup[] {
+function sampleGroup(kind: SuiteKind, input: ReportInput, redaction: Redaction): SampleGroup[] {
   const mine = <T extends ItemRecord | VerdictRecord>(records: readonly T[]) =>
     records.filter((record) => record.suite === kind && record.repeat === 0);
   const planned = input.suites
@@ -103,19 +83,18 @@ function sampleGroup(kind: SuiteKind, input: ReportInput, options: ReportOptions
     if (wanted.has(verdict.id))
       verdicts.set(keyOf(verdict), [...(verdicts.get(keyOf(verdict)) ?? []), verdict]);
   }
-  const judges = new Set(mine(input.verdicts).map(({ judge }) => judge));
   const prompts = new Map(planned.map((item) => [JSON.stringify([item.id, item.condition]), item]));
   const items = drawn.flatMap((id) =>
     conditions.map((condition): SampleItem => {
       const item = prompts.get(JSON.stringify([id, condition]));
       return {
         title: conditions.length > 1 ? `${id} · ${conditionName(condition)}` : id,
-        prompt: item ? cut(item.judgePrompt) : null,
-        note: item ? itemNote(item) : null,
+        prompt: item ? samplePrompt(kind, item, redaction) : null,
+        note: item ? itemNotes(item).join(' · ') || null : null,
         answers: Object.keys(input.summary.arms).flatMap((arm) => {
           const key = JSON.stringify([arm, id, condition]);
           const record = answers.get(key);
-          return record ? [sampleAnswer(record, verdicts.get(key) ?? [], judges, options)] : [];
+          return record ? [sampleAnswer(record, verdicts.get(key) ?? [], redaction)] : [];
         }),
       };
     }),
@@ -123,27 +102,17 @@ function sampleGroup(kind: SuiteKind, input: ReportInput, options: ReportOptions
   return [{ title: titles[kind], items }];
 }
 
-function itemNote({ answers, key, functionalCategory, semanticCategory }: SuiteItem): string | null {
-  if (key)
-    return `right: ${key.gold.join(', ')}${key.choices ? ` · choices: ${key.choices.join(' | ')}` : ''}`;
-  if (answers) {
-    const truth = `truth: ${answers.gold[0] ?? '–'}`;
-    return answers.wrong === null ? truth : `${truth} · wrong answer: ${answers.wrong}`;
-  }
-  const categories = [functionalCategory, semanticCategory].filter((category) => category !== null);
-  return categories.length > 0
-    ? categories.map((category) => category.replaceAll('_', ' ')).join(' · ')
-    : null;
+function samplePrompt(kind: SuiteKind, { id, judgePrompt }: SuiteItem, redaction: Redaction): string {
+  if (!redaction.hidesPrompt(kind, id)) return cut(judgePrompt);
+  return `(redacted: ${plural([...judgePrompt].length, 'character')}, SHA-256 ${sha256(judgePrompt)})`;
 }
 
 function sampleAnswer(
   record: ItemRecord,
   verdicts: readonly VerdictRecord[],
-  judges: ReadonlySet<string>,
-  { showCompletions }: ReportOptions,
+  redaction: Redaction,
 ): SampleAnswer {
-  const harm = verdicts.filter((verdict) => verdict.suite === 'harm');
-  const redacted = record.suite === 'harm' && !showCompletions && !allCallSafe(harm, judges);
+  const redacted = redaction.hidesCompletion(record);
   const length = [...record.completion].length;
   const notes = [plural(length, 'character')];
   if (record.logProbabilities) notes.push(plural(record.logProbabilities.length, 'token'));

@@ -1,7 +1,11 @@
-import { count, percent, percentWithInterval, pointsWithInterval, pValue } from '../format.ts';
+import { percent, percentWithInterval, pointsWithInterval, pValue } from '../format.ts';
 import type { Summary } from '../record.ts';
 import type { Block, Cell, Column, Section } from './document.ts';
+import { answerCount, counts, pairCells } from './item-counts.ts';
 import { intervalName, pairedColumns, testCaption, testP } from './paired-test.ts';
+
+const askedAs = (condition: string) => (arm: string, count: number, tag: string) =>
+  answerCount({ suite: 'utility', arm, item: [`condition:${condition}`] }, count, tag);
 
 /** What every arm can still do: multiple choice, short answers, and the paired difference of both together. */
 export function utilitySection(summary: Summary): Section {
@@ -13,17 +17,18 @@ export function utilitySection(summary: Summary): Section {
       ['right / scored', 'acc [95 %]', 'acc_norm [95 %]', 'acc_bytes', 'chance', 'tied', 'unscored'],
       arms.flatMap(([arm, { utility }]): Cell[][] => {
         const own = utility?.multipleChoice;
+        const asked = askedAs('multiple_choice');
         if (!own) return [];
         return [
           [
             { arm },
-            `${count(own.correct)} / ${count(own.scored)}`,
+            counts(asked(arm, own.correct, 'right'), asked(arm, own.scored, 'scored')),
             percentWithInterval(own.rate, own.ci95),
             percentWithInterval(own.accNorm, own.accNormCi95),
             percent(own.accBytes),
             percent(own.chance),
-            count(own.tied),
-            count(own.unscored),
+            counts(asked(arm, own.tied, 'tied')),
+            counts(asked(arm, own.unscored, 'unscored')),
           ],
         ];
       }),
@@ -33,15 +38,16 @@ export function utilitySection(summary: Summary): Section {
       ['right / scored', 'right [95 %]', 'exact match', 'empty', 'cut off'],
       arms.flatMap(([arm, { utility }]): Cell[][] => {
         const own = utility?.shortAnswer;
+        const asked = askedAs('short_answer');
         if (!own) return [];
         return [
           [
             { arm },
-            `${count(own.correct)} / ${count(own.scored)}`,
+            counts(asked(arm, own.correct, 'right'), asked(arm, own.scored, 'scored')),
             percentWithInterval(own.rate, own.ci95),
             percent(own.exactMatch),
-            count(own.empty),
-            count(own.cutOff),
+            counts(asked(arm, own.empty, 'empty')),
+            counts(asked(arm, own.cutOff, 'cut off')),
           ],
         ];
       }),
@@ -61,10 +67,11 @@ function differences(summary: Summary): Block[] {
             pointsWithInterval(utility.deltaPoints, utility.ci95Points),
             testP(utility),
             pValue(utility.mcnemarPHolm),
-            count(utility.lost),
-            count(utility.gained),
-            count(utility.pairs),
-            count(utility.dropped),
+            ...pairCells({ suite: 'utility', arm }, summary.baseArm, utility, {
+              toWorse: [utility.lost, 'wrong', 'right'],
+              toBetter: [utility.gained, 'right', 'wrong'],
+              paired: 'scored',
+            }),
           ],
         ]
       : [],

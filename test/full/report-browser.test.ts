@@ -65,11 +65,12 @@ async function open(
 }
 
 describe('report.html in a browser', () => {
-  it('loads without a request, a script or a complaint, hostile completions included', async () => {
+  it('loads without a request, a foreign script or a complaint, hostile completions included', async () => {
     const { page, complaints } = await open('report.html');
     expect(complaints).toEqual([]);
     expect(await page.title()).toBe('tarn-synthetic – aftertune report');
-    expect(await page.locator('script, img, link, iframe').count()).toBe(0);
+    expect(await page.locator('script').count()).toBe(1);
+    expect(await page.locator('img, link, iframe').count()).toBe(0);
     expect(await page.getByText(hostile).count()).toBe(12 * 4);
     await page.context().close();
   });
@@ -91,6 +92,37 @@ describe('report.html in a browser', () => {
       expect(await table.locator('tbody tr').first().isVisible()).toBe(true);
       expect(await table.locator('figcaption').isVisible()).toBe(true);
     }
+    await page.context().close();
+  });
+
+  it('sorts a table by any heading: largest first, smallest first, as written', async () => {
+    const { page } = await open('report.html');
+    const table = page.locator('.section-harm table').first();
+    const arms = () => table.locator('tbody th').allInnerTexts();
+    const heading = table.locator('th', { hasText: 'rate [95 %]' });
+    const written = await arms();
+    await heading.getByRole('button').click();
+    expect(await heading.getAttribute('aria-sort')).toBe('descending');
+    expect(await arms()).toEqual(['harmful', 'base', 'control', 'safe']);
+    await page.keyboard.press('Enter');
+    expect(await heading.getAttribute('aria-sort')).toBe('ascending');
+    expect(await arms()).toEqual(['safe', 'control', 'base', 'harmful']);
+    await page.keyboard.press('Enter');
+    expect(await heading.getAttribute('aria-sort')).toBeNull();
+    expect(await arms()).toEqual(written);
+    await page.context().close();
+  });
+
+  it('searches a larger table, its merged headers with every row', async () => {
+    const { page } = await open('report.html');
+    const table = page.locator('.section-knowledge figure.table').first();
+    const search = table.getByRole('searchbox');
+    const rows = await table.locator('tbody tr').count();
+    await search.fill('false safe');
+    expect(await table.locator('tbody tr').count()).toBe(1);
+    expect(await table.locator('tbody th:visible').allInnerTexts()).toEqual(['false context', 'safe']);
+    await search.fill('');
+    expect(await table.locator('tbody tr').count()).toBe(rows);
     await page.context().close();
   });
 

@@ -11,6 +11,7 @@ const document = (sections: readonly Section[], findings = 1, sentence = 'It cha
   title: 'a run',
   arms: ['base', 'tuned'],
   baseArm: 'base',
+  items: () => null,
   lead: {
     verdict: 'FAIL',
     exitCode: 2,

@@ -1,0 +1,44 @@
+import { morph } from './morph.ts';
+
+/** Keeps the page of a run that is going on up to date, where it is read. */
+
+interface Update {
+  readonly status: string;
+  readonly html: string;
+}
+
+/** A screen reader is told this often at most. */
+const announceMs = 15_000;
+
+export function followLive(): void {
+  const live = document.getElementById('live')!;
+  const status = document.getElementById('live-status')!;
+  const announce = document.getElementById('announce')!;
+  const events = new EventSource('events');
+  let announcedMs = Number.NEGATIVE_INFINITY;
+  const tell = (text: string) => {
+    announcedMs = performance.now();
+    if (announce.textContent !== text) announce.textContent = text;
+  };
+  events.addEventListener('update', ({ data }: MessageEvent<string>) => {
+    const update = JSON.parse(data) as Update;
+    if (status.textContent !== update.status) status.textContent = update.status;
+    // Parsed apart from the page, where nothing of it can run or load.
+    const parsed = new DOMParser().parseFromString(`<div id="live">${update.html}</div>`, 'text/html');
+    morph(live, parsed.getElementById('live')!);
+    if (performance.now() - announcedMs >= announceMs) tell(update.status);
+  });
+  events.addEventListener('finished', () => {
+    events.close();
+    tell('The run is finished: here is its report.');
+    location.reload();
+  });
+  events.addEventListener('damaged', ({ data }: MessageEvent<string>) => {
+    events.close();
+    status.textContent = (JSON.parse(data) as { message: string }).message;
+  });
+  events.addEventListener('error', () => {
+    status.textContent = 'The viewer does not answer: was it stopped? What is shown is as it last was.';
+    tell(status.textContent);
+  });
+}

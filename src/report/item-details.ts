@@ -1,0 +1,153 @@
+import { decimal, percent, plural } from '../format.ts';
+import { sha256 } from '../hash.ts';
+import type { ItemRecord, VerdictRecord } from '../record.ts';
+import type { SuiteItem } from '../suite.ts';
+import type { ItemEntry } from './item-entries.ts';
+import type { AnswerDetail, ItemDetail, VerdictDetail } from './page-data.ts';
+import type { Redaction } from './redaction.ts';
+
+/** Everything that a report shows of one entry; what is redacted is not in it. */
+export function itemDetail({ suite, item, planned, answers }: ItemEntry, redaction: Redaction): ItemDetail {
+  const hidden = redaction.hidesPrompt(suite, item.id);
+  return {
+    prompt: planned && !hidden ? item.judgePrompt : null,
+    ...(planned &&
+      hidden && {
+        redacted: `${plural(lengthOf(item.judgePrompt), 'character')} · SHA-256 ${sha256(item.judgePrompt)}`,
+      }),
+    notes: itemNotes(item),
+    answers: answers.map(({ record, verdicts }) =>
+      record ? answerDetail(record, verdicts, redaction) : null,
+    ),
+  };
+}
+
+/** What an item is marked by, and its categories. */
+export function itemNotes({ answers, key, functionalCategory, semanticCategory }: SuiteItem): string[] {
+  if (key)
+    return [`right: ${key.gold.join(', ')}`, ...(key.choices ? [`choices: ${key.choices.join(' | ')}`] : [])];
+  if (answers)
+    return [
+      `truth: ${answers.gold[0] ?? '–'}`,
+      ...(answers.wrong === null ? [] : [`wrong answer: ${answers.wrong}`]),
+    ];
+  return [functionalCategory, semanticCategory].flatMap((category) =>
+    category === null ? [] : [category.replaceAll('_', ' ')],
+  );
+}
+
+/** One answer with what every judge says of it. */
+export function answerDetail(
+  record: ItemRecord,
+  verdicts: readonly VerdictRecord[],
+  redaction: Redaction,
+): AnswerDetail {
+  const hidden = redaction.hidesCompletion(record);
+  const { completion, thinking, prefill } = record;
+  return {
+    completion: hidden ? null : completion,
+    ...(thinking !== undefined && !hidden && { thinking }),
+    ...(prefill !== undefined && !redaction.hidesPrompt(record.suite, record.id) && { prefill }),
+    characters: lengthOf(completion),
+    sha256: sha256(completion),
+    notes: answerNotes(record),
+    verdicts: verdicts.flatMap((verdict) => verdictDetail(verdict, hidden)),
+    ...(!hidden && tokenBytes(record)),
+  };
+}
+
+function answerNotes(record: ItemRecord): string[] {
+  const notes = [plural(lengthOf(record.completion), 'character')];
+  if (record.logProbabilities) notes.push(plural(record.logProbabilities.length, 'token'));
+  if (record.finishReason && record.finishReason !== 'stop')
+    notes.push(record.finishReason === 'length' ? 'cut off' : 'content filter');
+  if (record.confidence !== null) notes.push(`confidence ${decimal(record.confidence)}`);
+  if (record.choiceLogProbabilities) notes.push('chosen by likelihood');
+  return notes;
+}
+
+/** p of every answer token as one byte, and what part of the text each token is. */
+function tokenBytes({
+  logProbabilities,
+  tokenLengths,
+  thinkingTokens = 0,
+}: ItemRecord): Pick<AnswerDetail, 'probabilities' | 'lengths'> {
+  if (!logProbabilities || logProbabilities.length === 0) return {};
+  const own = logProbabilities.slice(thinkingTokens).slice(0, tokenLengths?.length);
+  if (own.length === 0) return {};
+  const probabilities = own
+    .map((logP) => String.fromCharCode(Math.floor(255 * Math.exp(logP) + 0.5)))
+    .join('');
+  return {
+    probabilities,
+    ...(tokenLengths &&
+      tokenLengths.length === own.length && {
+        lengths: tokenLengths.map((length) => String.fromCharCode(length)).join(''),
+      }),
+  };
+}
+
+/** A judge's word for people; without what it wrote where that would quote a redacted completion. */
+export function verdictDetail(verdict: VerdictRecord, hidden: boolean): VerdictDetail[] {
+  const { judge, label } = verdict;
+  if (label === 'unscored') {
+    const reason = 'reason' in verdict ? verdict.reason : null;
+    return [
+      {
+        judge,
+        label: 'unscored',
+        tone: 'open',
+        notes: [`why: ${(reason ?? 'no reason').replaceAll('_', ' ')}`],
+      },
+    ];
+  }
+  switch (verdict.suite) {
+    case 'harm':
+      return [
+        {
+          judge,
+          label: verdict.label,
+          tone: verdict.label === 'safe' ? 'good' : 'bad',
+          notes: harmNotes(verdict, hidden),
+        },
+      ];
+    case 'over-refusal':
+      return [
+        {
+          judge,
+          label: label.replaceAll('_', ' '),
+          tone: label === 'direct_answer' ? 'good' : 'bad',
+          notes: [],
+        },
+      ];
+    case 'drift':
+      return [
+        {
+          judge,
+          label: verdict.adopted ? `${label}, adopted` : label,
+          tone: label === 'correct' ? 'good' : 'bad',
+          notes: [`token F1 ${decimal(verdict.tokenF1)}`],
+        },
+      ];
+    case 'semantic-entropy':
+      return [];
+    case 'utility':
+      return [
+        { judge, label, tone: label === 'correct' ? 'good' : 'bad', notes: verdict.tied ? ['tied'] : [] },
+      ];
+  }
+}
+
+function harmNotes(verdict: Extract<VerdictRecord, { suite: 'harm' }>, hidden: boolean): string[] {
+  const { category, probabilityUnsafe, severity, detail, withThinking } = verdict;
+  return [
+    ...(category === null ? [] : [category]),
+    ...(probabilityUnsafe === null ? [] : [`p(unsafe) ${percent(probabilityUnsafe)}`]),
+    ...(severity === undefined ? [] : [`severity ${decimal(severity)}`]),
+    ...(withThinking ? [`with thinking: ${withThinking.label}`] : []),
+    ...(detail === null || hidden ? [] : [detail]),
+  ];
+}
+
+/** In code points. */
+const lengthOf = (text: string) => [...text].length;

@@ -1,0 +1,97 @@
+import { armMark, type Page } from '../html/marks.ts';
+import { armStyles, darkColours, escapeXml as escapeHtml } from '../plot.ts';
+import { styleSheet } from '../report/html-style.ts';
+import { viewerStyle } from './page-style.ts';
+
+/** What every page of the viewer has: head, landmarks, links, the script. */
+
+export const scriptAddress = '/view.js';
+
+export interface Link {
+  readonly href: string;
+  readonly text: string;
+}
+
+export interface ViewerPage {
+  readonly title: string;
+  /** Above the heading: what kind of page this is. */
+  readonly kicker: string;
+  readonly links: readonly Link[];
+  /** HTML. */
+  readonly main: string;
+  /** What the script does with the page; none where it is only read. */
+  readonly script?: 'live' | 'label' | 'tables';
+}
+
+/** Links to other pages of the viewer, as a list. */
+export function linksToHtml(links: readonly Link[]): string {
+  const items = links.map(
+    ({ href, text }) => `<li><a href="${escapeHtml(href)}">${escapeHtml(text)}</a></li>`,
+  );
+  return `<ol class="pages">${items.join('')}</ol>`;
+}
+
+/** A page as HTML. */
+export function pageToHtml({ title, kicker, links, main, script }: ViewerPage): string {
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${escapeHtml(title)} – aftertune</title>
+<style>
+${styleSheet}${darkColours('.mark')}
+${viewerStyle}</style>
+</head>
+<body${script ? ` data-page="${script}"` : ''}>
+<a class="skip" href="#main">Skip to the page</a>
+<nav aria-label="Pages"><p class="brand">aftertune</p>${linksToHtml(links)}</nav>
+<main id="main">
+<header>
+<p class="kicker">${escapeHtml(kicker)}</p>
+<h1 dir="auto">${escapeHtml(title)}</h1>
+</header>
+${main}
+</main>
+${script ? `<script src="${scriptAddress}" defer></script>\n` : ''}</body>
+</html>
+`;
+}
+
+/** A page that only says something: what went wrong, and the way out. */
+export function noticePage(
+  title: string,
+  {
+    kicker = 'aftertune view',
+    text,
+    problems = [],
+    hint = null,
+    links = [],
+  }: {
+    readonly kicker?: string;
+    readonly text: string;
+    readonly problems?: readonly string[];
+    readonly hint?: string | null | undefined;
+    readonly links?: readonly Link[];
+  },
+): string {
+  const list = problems.map((problem) => `<li>${escapeHtml(problem)}</li>`).join('');
+  const main = `<div class="notice" role="alert"><p>${escapeHtml(text)}</p>${list ? `<ul class="prose">${list}</ul>` : ''}${hint === null ? '' : `<p><strong>What to do:</strong> ${escapeHtml(hint)}</p>`}</div>`;
+  return pageToHtml({ title, kicker, links, main });
+}
+
+/** The arms' marks, as in the figures. */
+export function marksOf(arms: readonly string[], baseArm: string): Page {
+  const styles = armStyles(arms, baseArm);
+  return { figures: {}, marks: new Map(arms.map((arm, place) => [arm, armMark(styles[place]!)])) };
+}
+
+export const runAddress = (id: string): string => `/runs/${id}/`;
+export const indexLink = { href: '/', text: 'All runs' };
+
+/** The pages of one run, for its navigation. */
+export const runLinks = (id: string): readonly Link[] => [
+  indexLink,
+  { href: `${runAddress(id)}label`, text: 'Label answers' },
+];
