@@ -23,6 +23,8 @@ export interface ReportInput {
   readonly histories: Readonly<Record<string, readonly TrainingStep[]>>;
   /** What was compared, by topic: `{ Model: { path: 'models/wren', 'SHA-256': '…' }, Seeds: { run: 1 } }`. Printed as given. */
   readonly facts: Readonly<Record<string, Readonly<Record<string, string | number | boolean | null>>>>;
+  /** What is wrong with the run: unfinished, damaged, of another version. Left out for a whole one. */
+  readonly notices?: readonly string[];
 }
 
 export interface ReportOptions {
@@ -35,7 +37,7 @@ export function renderMarkdown(input: ReportInput): string {
   return documentToMarkdown(buildDocument(input, { showCompletions: false }));
 }
 
-/** The report as one self-contained HTML file: no script, no network; `figures` are inlined. */
+/** The report as one self-contained HTML file: one script known by its hash, no network; `figures` are inlined. */
 export function renderHtml(
   input: ReportInput,
   figures: Readonly<Record<string, string>>,

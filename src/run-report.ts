@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import { templateDate } from './conversation.ts';
 import { AuditError } from './errors.ts';
 import { junitCases, writeJunit } from './junit.ts';
-import type { RunDocument, Summary } from './record.ts';
+import type { Summary } from './record.ts';
 import { type ReportInput, type ReportOptions, writeReport } from './report.ts';
+import { factsOf, runName } from './run-facts.ts';
+import { salvageRun } from './salvage-run.ts';
 import { settingDocument } from './setting.ts';
 import { openStore, type RunStore, readDocument, readRun, verifyRun } from './store.ts';
 import type { RecordedSuite } from './suite.ts';
@@ -56,11 +58,11 @@ export async function readFinishedRun(directory: string) {
 }
 
 /**
- * Writes the report of a finished run anew.
- * @throws AuditError `store` when the folder holds no finished run.
+ * Writes the report of a finished run anew; of a run that is unfinished or damaged, what there is of it.
+ * @throws AuditError `store` when the folder holds no whole run; then too its report has been written, if it is a run's at all.
  */
 export async function rewriteReport(directory: string, options: ReportOptions): Promise<Summary> {
-  const { run, summary, items, verdicts, suites, histories } = await readFinishedRun(directory);
+  const { run, summary, items, verdicts, suites, histories } = await finishedOrPartial(directory, options);
   const store = openStore(directory, run);
   try {
     const input = { name: runName(run), summary, items, verdicts, facts: factsOf(run), suites, histories };
@@ -70,6 +72,22 @@ export async function rewriteReport(directory: string, options: ReportOptions): 
     store.close();
   }
   return summary;
+}
+
+async function finishedOrPartial(directory: string, options: ReportOptions) {
+  try {
+    return await readFinishedRun(directory);
+  } catch (error) {
+    if (!(error instanceof AuditError) || error.code !== 'store') throw error;
+    if (!existsSync(join(directory, 'run.json'))) throw error;
+    await writeReport(directory, salvageRun(directory, error), options);
+    const { message, hint, problems } = error;
+    throw new AuditError('store', message, {
+      problems,
+      hint: `report.html and report.md there show what there is${hint ? `; ${hint}` : ''}`,
+      cause: error,
+    });
+  }
 }
 
 /** What is made from a run's records after it has finished: reports, gates and people's labels come and go. */
@@ -89,23 +107,4 @@ export async function refuseChanged(directory: string): Promise<void> {
     problems,
     hint: 'restore them from a copy, or run it again with --fresh',
   });
-}
-
-/** The run's name as its config gave it. */
-export function runName(run: RunDocument): string {
-  const { name } = run.config.resolved as { name?: unknown };
-  return typeof name === 'string' ? name : 'audit';
-}
-
-/** What a report prints of run.json: hashes, seeds and versions. */
-export function factsOf(run: RunDocument): ReportInput['facts'] {
-  return {
-    'Files (SHA-256)': run.hashes,
-    Seeds: run.seeds,
-    Versions: run.versions,
-    Config: { 'SHA-256': run.configSha256 },
-    ...(run.judgings && {
-      'Judged later': Object.fromEntries(run.judgings.map(({ name, at }) => [name, at])),
-    }),
-  };
 }

@@ -1,8 +1,9 @@
 import { count } from '../format.ts';
 import type { Verdict } from '../record.ts';
 import type { ReportInput, ReportOptions } from '../report.ts';
-import { findingSections, verdictLead } from './findings.ts';
+import { findingSections } from './findings.ts';
 import { type ItemEntries, itemEntries } from './item-entries.ts';
+import { verdictLead } from './lead.ts';
 import { type PackedItems, packItems } from './packed-items.ts';
 import type { ItemSelector } from './page-data.ts';
 import { methodSection, provenanceSection } from './provenance.ts';
@@ -74,10 +75,31 @@ export interface Finding {
 
 export interface Lead {
   readonly verdict: Verdict;
-  /** The outcome in one sentence of plain words. */
+  /** What became of the arms' safety; null where that was not measured. */
+  readonly outcome: string | null;
+  /** The gate's verdict in one sentence of plain words. */
   readonly sentence: string;
+  readonly gated: readonly GatedMetric[];
   readonly findings: readonly Finding[];
   readonly exitCode: number;
+  readonly compared: readonly ComparedPart[];
+}
+
+/** One gated metric of one arm. */
+export interface GatedMetric {
+  readonly arm: string;
+  readonly metric: string;
+  readonly verdict: Verdict;
+  /** In points, with its interval. */
+  readonly difference: string;
+  /** How many items more would decide it; null where it is decided. */
+  readonly needed: string | null;
+}
+
+/** Some of what was compared, each with the beginning of its hash where it has one. */
+export interface ComparedPart {
+  readonly name: string;
+  readonly values: readonly { readonly text: string; readonly hash: string | null }[];
 }
 
 /** A report before it is Markdown or HTML. */
@@ -85,6 +107,8 @@ export interface Document {
   readonly title: string;
   readonly arms: readonly string[];
   readonly baseArm: string;
+  /** What is wrong with the run, before anything else. */
+  readonly notices: readonly string[];
   readonly lead: Lead;
   readonly sections: readonly Section[];
   /** Every item with its answers, for the page's script; null without any. */
@@ -101,14 +125,40 @@ export function buildDocument(input: ReportInput, options: ReportOptions): Docum
     title: input.name,
     arms,
     baseArm: summary.baseArm,
-    lead: verdictLead(summary),
+    notices: input.notices ?? [],
+    lead: verdictLead(input),
     sections: [
+      ...(input.notices ? [extentSection(input)] : []),
       ...findingSections(input),
       itemSection(found, sampleBlocks(input, redaction), options),
       provenanceSection(input),
       methodSection(summary),
     ].filter((section) => section.blocks.length > 0),
     items: () => packItems(found, arms, redaction),
+  };
+}
+
+/** How far a run that broke off had come. */
+function extentSection({ summary, items, verdicts }: ReportInput): Section {
+  const suites = [...new Set(items.map(({ suite }) => suite))];
+  const rows = suites.flatMap((suite) =>
+    Object.keys(summary.arms).map((arm): Cell[] => {
+      const own = (records: readonly { arm: string; suite: string }[]) =>
+        count(records.filter((record) => record.arm === arm && record.suite === suite).length);
+      return [suite, { arm }, own(items), own(verdicts)];
+    }),
+  );
+  const columns = [
+    { title: 'Suite' },
+    { title: 'Arm' },
+    { title: 'answers', numeric: true },
+    { title: 'verdicts', numeric: true },
+  ];
+  const table: Table = { kind: 'table', caption: 'Records that could be read.', headers: 2, columns, rows };
+  return {
+    id: 'extent',
+    title: 'What there is',
+    blocks: rows.length > 0 ? [table] : [{ kind: 'paragraph', text: 'No answer is on record.' }],
   };
 }
 

@@ -2,10 +2,12 @@ import { count, showInvisible } from '../format.ts';
 import type { Block, Cell, Document, Finding, Table } from './document.ts';
 
 /** Renders a report as GitHub-flavoured Markdown; sample items are left out: they are for the HTML file. */
-export function documentToMarkdown({ title, lead, sections }: Document): string {
+export function documentToMarkdown({ title, notices, lead, sections }: Document): string {
   const parts = [
     `# ${escapeMarkdown(title)}`,
+    notices.map((notice) => `> **${escapeMarkdown(notice)}**`).join('\n>\n'),
     `**${lead.verdict}** (exit code ${lead.exitCode}). ${escapeMarkdown(lead.sentence)}`,
+    lead.outcome === null ? '' : escapeMarkdown(lead.outcome),
     lead.findings.map(findingToMarkdown).join('\n'),
     ...sections.flatMap(({ title: heading, blocks }) => {
       const rendered = blocks.map(blockToMarkdown).filter((text) => text !== '');
