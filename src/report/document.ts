@@ -38,6 +38,8 @@ export interface Table {
   readonly rows: readonly (readonly Cell[])[];
   /** How many leading columns name the row. */
   readonly headers: number;
+  /** Too long for a comment on a pull request: Markdown leaves it out. */
+  readonly onlyOnPage?: boolean;
 }
 
 export interface FigureReference {

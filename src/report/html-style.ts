@@ -86,6 +86,7 @@ tbody th { font-weight: 600; }
 tr.starts:not(:first-child) > * { border-top: 1px solid var(--line); }
 tbody th { white-space: nowrap; }
 .section-compared tbody th, .section-harm tbody th, .section-claims tbody th { white-space: normal; }
+.section-method td { overflow-wrap: anywhere; }
 th[scope="rowgroup"] { vertical-align: top; border-bottom: 0; }
 button { font: inherit; color: inherit; }
 .sort { display: inline; padding: 0; border: 0; background: none; text-align: inherit; cursor: pointer; }

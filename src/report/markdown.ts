@@ -34,7 +34,7 @@ function blockToMarkdown(block: Block): string {
     case 'list':
       return block.items.map((item) => `- ${escapeMarkdown(item)}`).join('\n');
     case 'table':
-      return tableToMarkdown(block);
+      return block.onlyOnPage ? '' : tableToMarkdown(block);
     case 'figure':
       return `![${escapeAlternative(block.alternative)}](figures/${block.file})\n\n*${escapeMarkdown(block.caption)}*`;
     case 'samples':
