@@ -87,6 +87,9 @@ function cellToHtml(cell: Cell, page: Page): string {
 function countToHtml({ count: n, items }: ItemCount): string {
   if (!n || !items) return count(n);
   // Names must come through as they are: what escaping would make visible is written as JSON's own escapes.
-  const json = JSON.stringify(items).replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  const json = JSON.stringify(items).replace(
+    /[^ -~]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
   return `<span data-items="${escapeHtml(json)}">${count(n)}</span>`;
 }

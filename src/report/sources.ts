@@ -33,7 +33,10 @@ export function sourcesTable(): Table[] {
 function tableRows(chapter: string): string[][] {
   return chapter.split('\n').flatMap((line) => {
     if (!/^\| /.test(line) || /^\| source \|/.test(line)) return [];
-    const cells = line.split('|').slice(1, -1).map((cell) => cell.trim().replaceAll(/[*`]/g, ''));
+    const cells = line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim().replaceAll(/[*`]/g, ''));
     return cells.length >= 3 ? [[cells[0]!, cells.at(-2)!]] : [];
   });
 }

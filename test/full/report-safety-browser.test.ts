@@ -54,7 +54,7 @@ describe('hostile content', () => {
     '\u202etxt.exe\u2066',
     "=cmd|' /C calc'!A0",
     '<!-- <script> --!>',
-    '${alert(1)}{{7*7}}',
+    '{{7*7}} #{alert(1)}',
   ];
   const hostile = attacks.join(' ');
 
