@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { z } from 'zod';
-import { AuditError, firstProblems } from './errors.ts';
+import { AuditError } from './errors.ts';
+import { plural } from './format.ts';
 import { salvageJournal } from './journal.ts';
 import {
   itemRecord,
@@ -15,6 +16,8 @@ import type { ReportInput } from './report.ts';
 import { factsOf, runName } from './run-facts.ts';
 import { settingDocument } from './setting.ts';
 import { readDocument } from './store.ts';
+
+const linesNamed = 3;
 
 /** What can be read of a run folder that is no whole run, with what is wrong with it. `why`: what reading it as one says. */
 export function salvageRun(directory: string, why: AuditError): ReportInput {
@@ -48,7 +51,11 @@ export function salvageRun(directory: string, why: AuditError): ReportInput {
       ...(known
         ? ['The numbers are those that the run left in summary.json; the items are those that can be read.']
         : []),
-      ...(damaged.length > 0 ? [`Lines left out: ${firstProblems(damaged).join('; ')}.`] : []),
+      ...(damaged.length > 0
+        ? [
+            `Left out: ${plural(damaged.length, 'line')}. ${damaged.slice(0, linesNamed).join('; ')}${damaged.length > linesNamed ? '; …' : ''}`,
+          ]
+        : []),
       ...problems.filter((problem) => !problem.startsWith(why.message)),
     ],
   };
