@@ -45,7 +45,7 @@ ul.prose li { margin-bottom: .45rem; overflow-wrap: anywhere; }
 .sentence { font-size: 1.15rem; line-height: 1.45; font-weight: 600; margin-bottom: 1rem; }
 .gate-sentence { margin-bottom: 1rem; }
 .strip { list-style: none; margin: 0 0 1rem; padding: 0; display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 18.5rem), 1fr)); gap: .45rem .6rem; font-size: .84rem; }
-.strip li { display: flex; flex-wrap: wrap; align-items: baseline; gap: .1rem .55rem; background: var(--page); border: 1px solid var(--line); border-radius: 5px; padding: .3rem .65rem; font-variant-numeric: tabular-nums; }
+.strip li { display: flex; flex-wrap: wrap; align-content: start; align-items: baseline; gap: .1rem .55rem; background: var(--page); border: 1px solid var(--line); border-radius: 5px; padding: .3rem .65rem; font-variant-numeric: tabular-nums; }
 .strip .arm { font-weight: 600; }
 .strip .note { max-width: none; }
 .compared { margin: 1rem 0 0; font-size: .8rem; line-height: 1.5; }
