@@ -1,10 +1,11 @@
 import { nameOf } from './figures/figure.ts';
 import { explorerStyle } from './html/explorer-style.ts';
-import { armMark, armToHtml, chip, type Page } from './html/marks.ts';
+import { leadToHtml } from './html/lead.ts';
+import { armMark, armToHtml, type Page } from './html/marks.ts';
 import { pageScript } from './html/script.ts';
 import { tableToHtml } from './html/table.ts';
 import { armStyles, darkColours, escapeXml as escapeHtml } from './plot.ts';
-import type { Block, Document, FigureReference, Finding, Lead, Section } from './report/document.ts';
+import type { Block, Document, FigureReference, Section } from './report/document.ts';
 import { styleSheet } from './report/html-style.ts';
 import type { PackedItems } from './report/packed-items.ts';
 import type { SampleAnswer, SampleItem } from './report/samples.ts';
@@ -57,13 +58,19 @@ ${document.sections.map(({ id, title: heading }) => `<li><a href="#${id}">${esca
 <p class="kicker">Report of a run</p>
 <h1 dir="auto">${title}</h1>
 </header>
-${leadToHtml(document.lead, page)}
+${noticesToHtml(document.notices)}${leadToHtml(document.lead, page)}
 ${document.sections.map((section) => sectionToHtml(section, page)).join('\n')}
 </main>
 ${script ? `${itemsToHtml(document.items())}<script>${script.text}</script>` : `<script src="${escapeHtml(served!.script)}" defer></script>`}
 </body>
 </html>
 `;
+}
+
+function noticesToHtml(notices: readonly string[]): string {
+  if (notices.length === 0) return '';
+  const lines = notices.map((notice) => `<li>${escapeHtml(notice)}</li>`);
+  return `<section class="notices" aria-label="Notices"><ul>\n${lines.join('\n')}\n</ul></section>\n`;
 }
 
 /** Data, not script: a browser runs nothing of this type. */
@@ -75,28 +82,6 @@ function itemsToHtml(items: PackedItems | null): string {
     element('items-index', items.index),
     ...items.chunks.map((data, at) => element(`items-${at}`, data)),
   ].join('');
-}
-
-function leadToHtml({ verdict, sentence, alarms, exitCode, findings }: Lead, page: Page): string {
-  const cards = findings.map((finding) => findingToHtml(finding, page));
-  return `<section class="lead lead-${verdict.toLowerCase()}" aria-label="Verdict">
-<p class="verdict">${chip(verdict)}<span class="exit">exit code ${exitCode}</span></p>
-<p class="sentence">${escapeHtml(sentence)}</p>
-${alarms.map((alarm) => `<p class="alarm"><strong>Warning:</strong> ${escapeHtml(alarm)}</p>\n`).join('')}${cards.length > 0 ? `<ul class="cards">\n${cards.join('\n')}\n</ul>` : ''}
-</section>`;
-}
-
-function findingToHtml({ arm, verdict, sentence, measures }: Finding, page: Page): string {
-  const state = verdict ? chip(verdict) : '<span class="chip chip-none">not gated</span>';
-  const rows = measures.map(
-    ({ name, path, difference }) =>
-      `<div><dt>${escapeHtml(name)}</dt><dd>${escapeHtml(path)}</dd><dd class="number">${escapeHtml(difference)}</dd></div>`,
-  );
-  return `<li>
-<p class="card-head">${armToHtml(arm, page)}${state}</p>
-${sentence === null ? '' : `<p>${escapeHtml(sentence)}</p>`}
-${rows.length > 0 ? `<dl>\n${rows.join('\n')}\n</dl>` : ''}
-</li>`;
 }
 
 function sectionToHtml({ id, title, blocks }: Section, page: Page): string {
@@ -128,7 +113,9 @@ function blockToHtml(block: Block, page: Page, id: string): string {
 
 function figureToHtml(figure: FigureReference, { figures }: Page): string {
   const { file, caption, alternative, csv, specification } = figure;
-  const drawing = figures[file] ?? `<p>${escapeHtml(alternative)}</p>`;
+  // The drawing is one image with a description: roles of its parts would be images without one.
+  const svg = figures[file]?.replace(/ role="graphics-\w+"( aria-roledescription="[^"]*")?/g, '');
+  const drawing = svg ?? `<p>${escapeHtml(alternative)}</p>`;
   const name = nameOf(figure);
   // In the file itself, so that they are there wherever it is opened.
   const link = (type: string, extension: string, text: string) =>

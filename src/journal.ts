@@ -106,8 +106,24 @@ export function readJournal<T extends Line>(path: string, schema: z.ZodType<T>):
   return readLines(path, schema).lines;
 }
 
-/** `bytes`: where the last whole line ends. */
-function readLines<T>(path: string, schema: z.ZodType<T>): { lines: T[]; bytes: number } {
+/** As `readJournal`, but a damaged line is left out and said to be damaged. */
+export function salvageJournal<T extends Line>(
+  path: string,
+  schema: z.ZodType<T>,
+): { readonly lines: T[]; readonly problems: string[] } {
+  const problems: string[] = [];
+  const { lines } = readLines(path, schema, ({ message }) => problems.push(message));
+  return { lines, problems };
+}
+
+/** `bytes`: where the last whole line ends. `damaged`: what is done about a line that cannot be read, beside leaving it out. */
+function readLines<T>(
+  path: string,
+  schema: z.ZodType<T>,
+  damaged: (error: AuditError) => void = (error) => {
+    throw error;
+  },
+): { lines: T[]; bytes: number } {
   let data: Buffer;
   try {
     data = readFileSync(path);
@@ -117,8 +133,15 @@ function readLines<T>(path: string, schema: z.ZodType<T>): { lines: T[]; bytes: 
   }
   const lines: T[] = [];
   let start = 0;
+  let number = 0;
   for (let stop = data.indexOf(10); stop >= 0; stop = data.indexOf(10, start)) {
-    lines.push(parseLine(data.toString('utf8', start, stop), schema, path, lines.length + 1));
+    number++;
+    try {
+      lines.push(parseLine(data.toString('utf8', start, stop), schema, path, number));
+    } catch (error) {
+      if (!(error instanceof AuditError)) throw error;
+      damaged(error);
+    }
     start = stop + 1;
   }
   return { lines, bytes: start };
@@ -130,7 +153,7 @@ export function parseLine<T>(text: string, schema: z.ZodType<T>, path: string, n
   try {
     value = JSON.parse(text);
   } catch {
-    throw damaged(path, number, 'is not JSON');
+    throw damagedLine(path, number, 'is not JSON');
   }
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
@@ -147,10 +170,10 @@ export function parseLine<T>(text: string, schema: z.ZodType<T>, path: string, n
     );
   }
   const issue = parsed.error.issues[0]!;
-  throw damaged(path, number, `${issue.path.join('.') || 'line'}: ${issue.message}`);
+  throw damagedLine(path, number, `${issue.path.join('.') || 'line'}: ${issue.message}`);
 }
 
-function damaged(path: string, number: number, why: string): AuditError {
+function damagedLine(path: string, number: number, why: string): AuditError {
   return new AuditError('store', `${path}: line ${number} is damaged: ${why}`, {
     hint: 'restore the file from a copy, or start over with --fresh or another --out',
   });

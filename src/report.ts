@@ -34,6 +34,8 @@ export interface ReportInput {
   readonly facts: Readonly<Record<string, Readonly<Record<string, string | number | boolean | null>>>>;
   /** What people's labels come to, and which of the records it was computed from have changed since; absent without labels. */
   readonly adjudicated?: { readonly document: AdjudicatedDocument; readonly changed: readonly string[] };
+  /** What is wrong with the run: unfinished, damaged, of another version. Left out for a whole one. */
+  readonly notices?: readonly string[];
 }
 
 export interface ReportOptions {
@@ -51,7 +53,7 @@ export function renderComment(input: ReportInput): string {
   return documentToComment(buildDocument(input, { showCompletions: false }));
 }
 
-/** The report as one self-contained HTML file: no script, no network; `figures` are inlined. */
+/** The report as one self-contained HTML file: one script known by its hash, no network; `figures` are inlined. */
 export function renderHtml(
   input: ReportInput,
   figures: Readonly<Record<string, string>>,

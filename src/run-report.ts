@@ -5,8 +5,10 @@ import { AuditError } from './errors.ts';
 import { sha256File } from './hash.ts';
 import { adjudicatedDocument } from './human-record.ts';
 import { junitCases, writeJunit } from './junit.ts';
-import type { RunDocument, Summary } from './record.ts';
+import type { Summary } from './record.ts';
 import { type ReportInput, type ReportOptions, writeReport } from './report.ts';
+import { factsOf, runName } from './run-facts.ts';
+import { salvageRun } from './salvage-run.ts';
 import { settingDocument } from './setting.ts';
 import { openStore, type RunStore, readDocument, readRun, verifyRun } from './store.ts';
 import type { RecordedSuite } from './suite.ts';
@@ -86,11 +88,11 @@ function inputOf(finished: Awaited<ReturnType<typeof readFinishedRun>>): ReportI
 }
 
 /**
- * Writes the report of a finished run anew.
- * @throws AuditError `store` when the folder holds no finished run.
+ * Writes the report of a finished run anew; of a run that is unfinished or damaged, what there is of it.
+ * @throws AuditError `store` when the folder holds no whole run; then too its report has been written, if it is a run's at all.
  */
 export async function rewriteReport(directory: string, options: ReportOptions): Promise<Summary> {
-  const finished = await readFinishedRun(directory);
+  const finished = await finishedOrPartial(directory, options);
   const store = openStore(directory, finished.run);
   try {
     await reportRun(store, inputOf(finished), options);
@@ -99,6 +101,22 @@ export async function rewriteReport(directory: string, options: ReportOptions): 
     store.close();
   }
   return finished.summary;
+}
+
+async function finishedOrPartial(directory: string, options: ReportOptions) {
+  try {
+    return await readFinishedRun(directory);
+  } catch (error) {
+    if (!(error instanceof AuditError) || error.code !== 'store') throw error;
+    if (!existsSync(join(directory, 'run.json'))) throw error;
+    await writeReport(directory, salvageRun(directory, error), options);
+    const { message, hint, problems } = error;
+    throw new AuditError('store', message, {
+      problems,
+      hint: `report.html and report.md there show what there is${hint ? `; ${hint}` : ''}`,
+      cause: error,
+    });
+  }
 }
 
 /** What is made from a run's records after it has finished: reports, gates and people's labels come and go. */
@@ -118,23 +136,4 @@ export async function refuseChanged(directory: string): Promise<void> {
     problems,
     hint: 'restore them from a copy, or run it again with --fresh',
   });
-}
-
-/** The run's name as its config gave it. */
-export function runName(run: RunDocument): string {
-  const { name } = run.config.resolved as { name?: unknown };
-  return typeof name === 'string' ? name : 'audit';
-}
-
-/** What a report prints of run.json: hashes, seeds and versions. */
-export function factsOf(run: RunDocument): ReportInput['facts'] {
-  return {
-    'Files (SHA-256)': run.hashes,
-    Seeds: run.seeds,
-    Versions: run.versions,
-    Config: { 'SHA-256': run.configSha256 },
-    ...(run.judgings && {
-      'Judged later': Object.fromEntries(run.judgings.map(({ name, at }) => [name, at])),
-    }),
-  };
 }

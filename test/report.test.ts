@@ -230,7 +230,9 @@ describe('HTML', () => {
   it('gives every row of a table as many cells as it has columns', () => {
     const html = renderHtml(input, {});
     const tables = [...html.matchAll(/<table[\s\S]*?<\/table>/g)].map(([table]) => table);
-    expect(tables.length).toBe(tablesOf(renderMarkdown(input)).length);
+    // The table of sources is on the page alone.
+    expect(tables.length).toBe(tablesOf(renderMarkdown(input)).length + 1);
+    expect(tables.at(-1)).toMatch(/Tango .*score interval/i);
     for (const table of tables) {
       const widths = new Set<number>();
       let spanned = 0;

@@ -6,7 +6,8 @@ import { encodeTable } from '../documents/typed-table.ts';
 import { AuditError, exitCode } from '../errors.ts';
 import { junitCases, writeJunit } from '../junit.ts';
 import type { ReportInput } from '../report.ts';
-import { factsOf, readFinishedRun, rewriteReport, runName } from '../run-report.ts';
+import { factsOf, runName } from '../run-facts.ts';
+import { readFinishedRun, rewriteReport } from '../run-report.ts';
 import type { Context, Outcome } from './verb.ts';
 
 export type ReportFormat = 'md' | 'html' | 'json' | 'csv' | 'parquet' | 'junit';

@@ -39,7 +39,8 @@ button:focus-visible, input:focus-visible, select:focus-visible, [tabindex]:focu
 .item-view .answer code { overflow-wrap: anywhere; }
 .item-view h4 { margin: 0 0 .5rem; font-size: .9rem; }
 .item-view .note { max-width: none; }
-.item-view > blockquote { margin: .8rem 0; }
+.item-view > blockquote, .item-view > .redacted { margin: .8rem 0; max-width: none; }
+.item-view .redacted { overflow-wrap: anywhere; }
 .verdicts { list-style: none; margin: 0 0 .4rem; padding: 0; }
 .back { display: none; margin-bottom: .8rem; }
 .legend { margin-top: .8rem; }
@@ -47,7 +48,7 @@ button:focus-visible, input:focus-visible, select:focus-visible, [tabindex]:focu
 .token-2 { background: var(--doubt-2); }
 .token-3 { background: var(--doubt-3); }
 .token-4 { background: var(--doubt-4); text-decoration: underline; text-underline-offset: .2em; }
-.legend .token { padding: .05rem .35rem; border: 1px solid var(--line); border-radius: 3px; color: var(--ink); }
+.legend .token { white-space: nowrap; padding: .05rem .35rem; border: 1px solid var(--line); border-radius: 3px; color: var(--ink); }
 .confidence-line { margin: 0 0 .5rem; }
 .confidence { display: block; width: 100%; height: 1.6rem; fill: var(--muted); }
 @media (max-width: 50rem) {

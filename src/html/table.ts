@@ -86,5 +86,10 @@ function cellToHtml(cell: Cell, page: Page): string {
 /** The page's script makes a button of it that lists the items. */
 function countToHtml({ count: n, items }: ItemCount): string {
   if (!n || !items) return count(n);
-  return `<span data-items="${escapeHtml(JSON.stringify(items))}">${count(n)}</span>`;
+  // Names must come through as they are: what escaping would make visible is written as JSON's own escapes.
+  const json = JSON.stringify(items).replace(
+    /[^ -~]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+  return `<span data-items="${escapeHtml(json)}">${count(n)}</span>`;
 }

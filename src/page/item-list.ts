@@ -96,7 +96,10 @@ export function itemList(
 }
 
 function row(index: ItemIndex, entry: number, place: number, size: number, marked: boolean): HTMLElement {
-  const [suite, id, condition, repeat, , answers, beginning] = index.entries[entry]!;
+  const [suite, id, condition, repeat, item, answers, beginning] = index.entries[entry]!;
+  const category = index.tagSets[item]!.map((tag) => index.tags[tag]!).find((tag) =>
+    tag.startsWith('semantic:'),
+  );
   const where = [
     index.suites[suite]!,
     conditionWords(index.conditions[condition]!),
@@ -125,7 +128,11 @@ function row(index: ItemIndex, entry: number, place: number, size: number, marke
         ...marks.map((mark) => outcomeSign(mark)),
       ),
     ),
-    element('span', { class: 'item-beginning', dir: 'auto' }, beginning ?? '(redacted)'),
+    element(
+      'span',
+      { class: 'item-beginning', dir: 'auto' },
+      beginning ?? `(no prompt shown)${category ? ` ${category.slice(9).replaceAll('_', ' ')}` : ''}`,
+    ),
   );
   made.style.top = `${place * rowHeight}px`;
   return made;

@@ -4,6 +4,8 @@ import { blockToMarkdown, escapeMarkdown, findingToMarkdown } from './markdown.t
 
 /** GitHub takes no longer comment. */
 export const commentCharacters = 65_536;
+/** What is wrong with a run, said at the top; the whole report says all of it. */
+const noticesKept = 5;
 /** Dropped first when all is too long; then the sections from the last to the first. */
 const shedFirst = ['method', 'compared'];
 
@@ -13,10 +15,12 @@ const shedFirst = ['method', 'compared'];
  * issue or becomes a link. What does not fit is dropped: method and what was compared first, then sections from the last on,
  * then findings; a line says what is missing.
  */
-export function documentToComment({ title, lead, sections }: Document): string {
+export function documentToComment({ title, notices, lead, sections }: Document): string {
   const head = [
     `# ${inert(escapeMarkdown(short(title)))}`,
+    ...notices.slice(0, noticesKept).map((notice) => `> **${inert(escapeMarkdown(short(notice)))}**`),
     `**${lead.verdict}** (exit code ${lead.exitCode}). ${inert(escapeMarkdown(short(lead.sentence)))}`,
+    ...(lead.outcome === null ? [] : [inert(escapeMarkdown(short(lead.outcome)))]),
   ];
   const alarms = lead.alarms.map((alarm) => `> **Warning:** ${inert(escapeMarkdown(short(alarm)))}`);
   const findings = lead.findings.map((finding) => inert(findingToMarkdown(finding)));

@@ -1,9 +1,10 @@
 import { count } from '../format.ts';
 import type { Verdict } from '../record.ts';
 import type { ReportInput, ReportOptions } from '../report.ts';
-import { findingSections, verdictLead } from './findings.ts';
+import { findingSections } from './findings.ts';
 import { type ItemEntries, itemEntries } from './item-entries.ts';
 import { correctionAlarms } from './labels-section.ts';
+import { verdictLead } from './lead.ts';
 import { type PackedItems, packItems } from './packed-items.ts';
 import type { ItemSelector } from './page-data.ts';
 import { methodSection, provenanceSection } from './provenance.ts';
@@ -38,6 +39,8 @@ export interface Table {
   readonly rows: readonly (readonly Cell[])[];
   /** How many leading columns name the row. */
   readonly headers: number;
+  /** Too long for a comment on a pull request: Markdown leaves it out. */
+  readonly onlyOnPage?: boolean;
 }
 
 export interface FigureReference {
@@ -78,12 +81,33 @@ export interface Finding {
 
 export interface Lead {
   readonly verdict: Verdict;
-  /** The outcome in one sentence of plain words. */
+  /** What became of the arms' safety; null where that was not measured. */
+  readonly outcome: string | null;
+  /** The gate's verdict in one sentence of plain words. */
   readonly sentence: string;
   /** What puts the outcome itself in doubt, such as another judge that would change it. */
   readonly alarms: readonly string[];
+  readonly gated: readonly GatedMetric[];
   readonly findings: readonly Finding[];
   readonly exitCode: number;
+  readonly compared: readonly ComparedPart[];
+}
+
+/** One gated metric of one arm. */
+export interface GatedMetric {
+  readonly arm: string;
+  readonly metric: string;
+  readonly verdict: Verdict;
+  /** In points, with its interval. */
+  readonly difference: string;
+  /** How many items more would decide it; null where it is decided. */
+  readonly needed: string | null;
+}
+
+/** Some of what was compared, each with the beginning of its hash where it has one. */
+export interface ComparedPart {
+  readonly name: string;
+  readonly values: readonly { readonly text: string; readonly hash: string | null }[];
 }
 
 /** A report before it is Markdown or HTML. */
@@ -91,6 +115,8 @@ export interface Document {
   readonly title: string;
   readonly arms: readonly string[];
   readonly baseArm: string;
+  /** What is wrong with the run, before anything else. */
+  readonly notices: readonly string[];
   readonly lead: Lead;
   readonly sections: readonly Section[];
   /** Every item with its answers, for the page's script; null without any. */
@@ -100,7 +126,7 @@ export interface Document {
 /** Lays out a report from its input: verdict, caveats, results, samples, what was compared, method. */
 export function buildDocument(input: ReportInput, options: ReportOptions): Document {
   const { summary } = input;
-  const lead = verdictLead(summary);
+  const lead = verdictLead(input);
   const arms = Object.keys(summary.arms);
   const redaction = redactionOf(input, options);
   const found = itemEntries(input);
@@ -108,14 +134,40 @@ export function buildDocument(input: ReportInput, options: ReportOptions): Docum
     title: input.name,
     arms,
     baseArm: summary.baseArm,
+    notices: input.notices ?? [],
     lead: { ...lead, alarms: [...lead.alarms, ...correctionAlarms(input)] },
     sections: [
+      ...(input.notices ? [extentSection(input)] : []),
       ...findingSections(input),
       itemSection(found, sampleBlocks(input, redaction), options),
       provenanceSection(input),
       methodSection(summary),
     ].filter((section) => section.blocks.length > 0),
     items: () => packItems(found, arms, redaction),
+  };
+}
+
+/** How far a run that broke off had come. */
+function extentSection({ summary, items, verdicts }: ReportInput): Section {
+  const suites = [...new Set(items.map(({ suite }) => suite))];
+  const rows = suites.flatMap((suite) =>
+    Object.keys(summary.arms).map((arm): Cell[] => {
+      const own = (records: readonly { arm: string; suite: string }[]) =>
+        count(records.filter((record) => record.arm === arm && record.suite === suite).length);
+      return [suite, { arm }, own(items), own(verdicts)];
+    }),
+  );
+  const columns = [
+    { title: 'Suite' },
+    { title: 'Arm' },
+    { title: 'answers', numeric: true },
+    { title: 'verdicts', numeric: true },
+  ];
+  const table: Table = { kind: 'table', caption: 'Records that could be read.', headers: 2, columns, rows };
+  return {
+    id: 'extent',
+    title: 'What there is',
+    blocks: rows.length > 0 ? [table] : [{ kind: 'paragraph', text: 'No answer is on record.' }],
   };
 }
 

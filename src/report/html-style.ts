@@ -45,6 +45,18 @@ ul.prose li { margin-bottom: .45rem; overflow-wrap: anywhere; }
 .exit { color: var(--muted); font-size: .875rem; }
 .alarm { border-left: 3px solid var(--fail); padding-left: .7rem; }
 .sentence { font-size: 1.15rem; line-height: 1.45; font-weight: 600; margin-bottom: 1rem; }
+.gate-sentence { margin-bottom: 1rem; }
+.strip { list-style: none; margin: 0 0 1rem; padding: 0; display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 18.5rem), 1fr)); gap: .45rem .6rem; font-size: .84rem; }
+.strip li { display: flex; flex-wrap: wrap; align-content: start; align-items: baseline; gap: .1rem .55rem; background: var(--page); border: 1px solid var(--line); border-radius: 5px; padding: .3rem .65rem; font-variant-numeric: tabular-nums; }
+.strip .arm { font-weight: 600; }
+.strip .note { max-width: none; }
+.compared { margin: 1rem 0 0; font-size: .8rem; line-height: 1.5; }
+.compared div { display: flex; gap: .8rem; padding: .15rem 0; }
+.compared dt { flex: 0 0 5rem; color: var(--muted); }
+.compared dd { margin: 0; display: flex; flex-wrap: wrap; gap: 0 1.1rem; min-width: 0; overflow-wrap: anywhere; }
+.compared code { color: var(--muted); }
+.notices { border: 2px solid var(--open); border-radius: 6px; background: var(--open-back); color: var(--ink); padding: .8rem 1.2rem; margin-bottom: 1.2rem; font-weight: 600; }
+.notices ul { margin: 0; padding-left: 1.1rem; overflow-wrap: anywhere; }
 .cards { list-style: none; margin: 0; padding: 0; display: grid; grid-template-columns: repeat(auto-fit, minmax(15.5rem, 1fr)); gap: .8rem; }
 .cards li { background: var(--page); border: 1px solid var(--line); border-radius: 5px; padding: .8rem .95rem; font-size: .9rem; line-height: 1.5; font-variant-numeric: tabular-nums; }
 .cards p:last-child { margin-bottom: 0; }
@@ -76,6 +88,7 @@ tbody th { font-weight: 600; }
 tr.starts:not(:first-child) > * { border-top: 1px solid var(--line); }
 tbody th { white-space: nowrap; }
 .section-compared tbody th, .section-harm tbody th, .section-claims tbody th { white-space: normal; }
+.section-method td { overflow-wrap: anywhere; }
 th[scope="rowgroup"] { vertical-align: top; border-bottom: 0; }
 button { font: inherit; color: inherit; }
 .sort { display: inline; padding: 0; border: 0; background: none; text-align: inherit; cursor: pointer; }

@@ -3,10 +3,12 @@ import { count, showInvisible } from '../format.ts';
 import type { Block, Cell, Document, FigureReference, Finding, Table } from './document.ts';
 
 /** Renders a report as GitHub-flavoured Markdown; sample items are left out: they are for the HTML file. */
-export function documentToMarkdown({ title, lead, sections }: Document): string {
+export function documentToMarkdown({ title, notices, lead, sections }: Document): string {
   const parts = [
     `# ${escapeMarkdown(title)}`,
+    notices.map((notice) => `> **${escapeMarkdown(notice)}**`).join('\n>\n'),
     `**${lead.verdict}** (exit code ${lead.exitCode}). ${escapeMarkdown(lead.sentence)}`,
+    lead.outcome === null ? '' : escapeMarkdown(lead.outcome),
     lead.alarms.map((alarm) => `> **Warning:** ${escapeMarkdown(alarm)}`).join('\n>\n'),
     lead.findings.map(findingToMarkdown).join('\n'),
     ...sections.flatMap(({ title: heading, blocks }) => {
@@ -34,7 +36,7 @@ export function blockToMarkdown(block: Block): string {
     case 'list':
       return block.items.map((item) => `- ${escapeMarkdown(item)}`).join('\n');
     case 'table':
-      return tableToMarkdown(block);
+      return block.onlyOnPage ? '' : tableToMarkdown(block);
     case 'figure':
       return figureToMarkdown(block);
     case 'samples':

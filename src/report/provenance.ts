@@ -3,6 +3,7 @@ import type { Decoding } from '../model.ts';
 import type { Summary } from '../record.ts';
 import type { ReportInput } from '../report.ts';
 import type { Block, Cell, Column, Section } from './document.ts';
+import { sourcesTable } from './sources.ts';
 
 /** What was compared: facts as the run gave them, judges, prompts and decoding. */
 export function provenanceSection({ summary, facts, suites }: ReportInput): Section {
@@ -147,5 +148,5 @@ export function methodSection(summary: Summary): Section {
       'Utility: of the choices, the one with the largest Σ ln p (acc), per character (acc_norm) or per byte (acc_bytes), with nothing between the chat prompt and the choice, as lm-evaluation-harness scores chat models.',
     );
   }
-  return { id: 'method', title: 'Method in short', blocks: [{ kind: 'list', items }] };
+  return { id: 'method', title: 'Method in short', blocks: [{ kind: 'list', items }, ...sourcesTable()] };
 }

@@ -4,7 +4,7 @@ import type { Config } from '../config.ts';
 import { repeatsOf } from '../config-suites.ts';
 import { decimal } from '../format.ts';
 import { runDocument } from '../record.ts';
-import { runName } from '../run-report.ts';
+import { runName } from '../run-facts.ts';
 import type { SettingDocument } from '../setting.ts';
 import { readDocument } from '../store.ts';
 import type { SuiteKind } from '../suite.ts';

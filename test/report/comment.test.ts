@@ -12,9 +12,13 @@ const document = (sections: readonly Section[], findings = 1, sentence = 'It cha
   arms: ['base', 'tuned'],
   baseArm: 'base',
   items: () => null,
+  notices: [],
   lead: {
     verdict: 'FAIL',
     exitCode: 2,
+    outcome: 'It lost its safety.',
+    gated: [],
+    compared: [],
     alarms: ['Another judge would say PASS.'],
     sentence: 'The tuned arm lost its safety.',
     findings: Array.from({ length: findings }, () => ({
@@ -29,7 +33,7 @@ describe('a comment', () => {
     const text = documentToComment(document([section('gate', 'margins'), section('method', 'formulas')]));
     expect(
       text.startsWith(
-        '# a run\n\n**FAIL** (exit code 2). The tuned arm lost its safety.\n\n> **Warning:** Another judge would say PASS.\n\n- **tuned**',
+        '# a run\n\n**FAIL** (exit code 2). The tuned arm lost its safety.\n\nIt lost its safety.\n\n> **Warning:** Another judge would say PASS.\n\n- **tuned**',
       ),
     ).toBe(true);
     expect(text).toContain('<details>\n<summary>About gate</summary>\n\nmargins\n\n</details>');
