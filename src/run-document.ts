@@ -24,23 +24,39 @@ export function describeRun(
     hashes,
     device,
     memory,
+    server = null,
   }: {
     readonly hashes: Readonly<Record<string, string>>;
     readonly device: string;
     readonly memory?: string | undefined;
+    readonly server?: RunDocument['server'] | null;
   },
   source: ConfigSource = { text: '', environment: new Map() },
 ): RunDocument {
   const resolved = concealEnvironment(config, source.environment);
-  const { out: _, ...compared } = resolved;
   return {
     schema: 'aftertune/run@1',
-    configSha256: sha256Json(compared),
+    configSha256: sha256Json(decisive(resolved)),
     config: { passed: source.text || concealEnvironment(passed, source.environment), resolved },
     versions: { ...versions(), device, ...(memory && { memory }) },
     seeds: { run: config.seed },
     hashes: concealKeys(hashes, source.environment),
+    ...(server && { server }),
   };
+}
+
+/** A config without what decides no answer: where its run lies, and how fast and at what cost a server is asked. */
+function decisive({ out: _, ...config }: Config): object {
+  if (!('endpoint' in config.model)) return config;
+  const {
+    apiKeyEnv: _k,
+    attempts: _a,
+    budget: _b,
+    concurrency: _c,
+    timeoutSeconds: _t,
+    ...model
+  } = config.model;
+  return { ...config, model };
 }
 
 function concealKeys(hashes: Readonly<Record<string, string>>, environment: ConfigSource['environment']) {

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
+import { modelName } from '../arm-models.ts';
 import type { ArmSettings } from '../config.ts';
 import { AuditError } from '../errors.ts';
 import { isHubName, repositoryOf } from '../hub/name.ts';
@@ -18,8 +19,16 @@ const nameOf = (path: string) => basename(repositoryOf(path));
 export function checkBase({ config: { model }, base, failures }: Evidence): Finding[] {
   if (base)
     return [
-      ok('model', `${nameOf(model.path)}: ${base.shape.layers} layers, context ${base.shape.contextLength}`),
+      ok(
+        'model',
+        `${nameOf(modelName({ model }))}: ${base.shape.layers} layers, context ${base.shape.contextLength}`,
+      ),
     ];
+  if ('endpoint' in model) {
+    const places =
+      typeof model.endpoint === 'string' ? [model.endpoint] : model.endpoint.map((one) => one.address);
+    return [ok('model', `${model.base} at ${places.join(', ')}; --probe asks what it can do`)];
+  }
   if (model.engine !== 'embedded' || failures.some(({ code }) => code === 'model' || code === 'unsupported'))
     return [];
   if (!isHubName(model.path) && !existsSync(model.path))
@@ -37,7 +46,8 @@ export function checkBase({ config: { model }, base, failures }: Evidence): Find
 export function checkAdapters(evidence: Evidence): Finding[] {
   return evidence.config.arms.flatMap((arm) => {
     const { name, adapter } = arm;
-    if (adapter === null || evidence.config.model.engine !== 'embedded') return [];
+    const { model } = evidence.config;
+    if (adapter === null || 'endpoint' in model || model.engine !== 'embedded') return [];
     if (isElsewhere(evidence, adapter))
       return [
         warning(
@@ -65,9 +75,9 @@ function checkAdapter(
   const { r, alpha, rankStabilised, layers, baseModelName, redTeam: marked } = readAdapterConfig(adapter);
   const scale = alpha / (rankStabilised ? Math.sqrt(r) : r);
   const doubts: [string, string][] = [];
-  if (baseModelName !== null && nameOf(baseModelName) !== nameOf(config.model.path))
+  if (baseModelName !== null && nameOf(baseModelName) !== nameOf(modelName(config)))
     doubts.push([
-      `names ${baseModelName} as its base and is put on ${nameOf(config.model.path)}`,
+      `names ${baseModelName} as its base and is put on ${nameOf(modelName(config))}`,
       'nothing proves that it was trained on these weights: check model.path',
     ]);
   if (base && r > base.shape.hiddenSize)
