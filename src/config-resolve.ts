@@ -77,22 +77,23 @@ function crossChecks(parsed: ParsedConfig): ConfigProblem[] {
     add('model/budget/money', 'needs model.budget.prices');
   for (const [name, { train, adapter, redTeam }] of Object.entries(parsed.arms)) {
     const isServed = served !== null && Object.hasOwn(served.adapters, name);
-    if (redTeam === false && learnsRejected(train))
-      add(`arms/${name}/redTeam`, 'an arm trained on rejected responses is red-team');
     if ((train === undefined) === (adapter === undefined) && !(isServed && adapter === undefined))
       add(`arms/${name}`, 'expected either train or adapter');
     if (isServed && adapter !== undefined)
       add(`arms/${name}/adapter`, 'the arm is in model.adapters too; leave out one of the two');
     if (isServed && train === 'none') add(`arms/${name}/train`, 'none, and the arm is in model.adapters');
-    if (train === undefined || train === 'none' || isServed) continue;
-    if (served && parsed.training.trainer === 'embedded')
+    const trainsHere = train !== undefined && train !== 'none' && !isServed;
+    if (trainsHere && served && parsed.training.trainer === 'embedded')
       add(
         `arms/${name}/train`,
         `a model behind a server is trained elsewhere: give model.adapters.${name}, or an adapter`,
       );
-    if (train === 'ordinary' && !parsed.data.ordinary) add(`arms/${name}/train`, 'data.ordinary is missing');
-    if (train !== 'ordinary' && !parsed.data.preference)
+    if (trainsHere && train === 'ordinary' && !parsed.data.ordinary)
+      add(`arms/${name}/train`, 'data.ordinary is missing');
+    if (trainsHere && train !== 'ordinary' && !parsed.data.preference)
       add(`arms/${name}/train`, 'data.preference is missing');
+    if (redTeam === false && learnsRejected(train))
+      add(`arms/${name}/redTeam`, 'an arm trained on rejected responses is red-team');
   }
   const untouched = names.filter((name) => parsed.arms[name]?.train === 'none');
   if (parsed.baseArm !== undefined && !names.includes(parsed.baseArm))

@@ -1,6 +1,7 @@
 import type { Config } from './config.ts';
 import { AuditError } from './errors.ts';
 import type { LanguageModel, ModelLacks } from './model.ts';
+import type { ServerRecord } from './server-record.ts';
 import type { Suite } from './suite.ts';
 
 /**
@@ -49,3 +50,9 @@ export function refuseLacking(
 
 const embedded =
   'suites.utility.tasks: leave out the multiple choice, or run the model with the embedded engine';
+
+/** Where a server gives no log-probabilities there is no canary: a caveat of the run. */
+export function unprovenAdapters(adapters: readonly string[], server: ServerRecord | null): string[] {
+  if (!server || adapters.length === 0 || Object.keys(server.canaries).length > 0) return [];
+  return ['The server gives no log-probabilities: nothing proves that it applies the adapters.'];
+}

@@ -9,7 +9,7 @@ import { readPreferences, readResponses } from './dataset.ts';
 import { AuditError, firstProblems } from './errors.ts';
 import { sha256File } from './hash.ts';
 import { repositoryOf } from './hub/name.ts';
-import { refuseLacking } from './lacking.ts';
+import { refuseLacking, unprovenAdapters } from './lacking.ts';
 import { holdOut } from './lm/hold-out.ts';
 import type { LanguageModel, RenderedPrompt } from './model.ts';
 import { cutOpenings } from './openings.ts';
@@ -60,6 +60,7 @@ export async function planAudit(config: Config, builtin: Builtin, models: ArmMod
         await refuseOtherTemplate(adapter, model, prompts!).finally(() => model.close());
       });
     }
+    notes.push(...unprovenAdapters(adaptersOf(config), models.server()));
     for (const judge of base ? config.judges : []) {
       await attempts.run(async () => {
         const { weights, close } = await builtin.harmJudge(judge);

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { canaryDistance, isSame } from './canary.ts';
 import type { Config, ConfigInput } from './config.ts';
 import { concealEnvironment } from './config-file.ts';
 import { AuditError } from './errors.ts';
@@ -74,12 +75,32 @@ export function refuseChangedInputs(directory: string, run: RunDocument): void {
   if (earlier?.configSha256 !== run.configSha256) return;
   const before = earlier.hashes ?? {};
   const changed = changedInputs(earlier, run);
+  refuseOtherModels(directory, earlier, run);
   if (changed.length === 0) return;
   throw new AuditError('data', `${directory}: what this run was begun with has changed`, {
     problems: changed.map(
       ([name]) => `${name}: ${before[name]!.slice(0, 12)} then, ${run.hashes[name]!.slice(0, 12)} now`,
     ),
     hint: 'put the old files back, choose another folder with --out, or start over with --fresh',
+  });
+}
+
+/**
+ * Names and addresses stay the same when other weights are put behind them: the canaries tell.
+ * @throws AuditError `data` naming the models that answer otherwise than when the run began.
+ */
+function refuseOtherModels(directory: string, earlier: Partial<RunDocument>, run: RunDocument): void {
+  const now = run.server?.canaries ?? {};
+  const problems = Object.entries(earlier.server?.canaries ?? {}).flatMap(([name, before]) => {
+    const distance = now[name] ? canaryDistance(before, now[name]) : 0;
+    return isSame(distance, 0)
+      ? []
+      : [`${name}: the first tokens' ln p moved by ${distance.toFixed(3)} on average`];
+  });
+  if (problems.length === 0) return;
+  throw new AuditError('data', `${directory}: the server runs other models than when this run began`, {
+    problems,
+    hint: 'serve what was served then, choose another folder with --out, or start over with --fresh',
   });
 }
 

@@ -50,7 +50,7 @@ const suiteKeys = (asked: readonly Asked[]) =>
   asked.filter(isSuite).map(({ body }) => JSON.stringify([body.model, body.messages]));
 
 test('audits a base and two adapters of one server, and records what it is', async () => {
-  const server = await serve({ adapters: ['safe-lora'] });
+  const server = await serve({ adapters: ['safe-lora'], latencyMs: 2 });
   const folder = mockFolder();
   const { summary, directory } = await audit(configOf(server.endpoint), { directory: folder });
   const unsafe = (arm: string) => summary.arms[arm]?.harm?.all.unsafe;
@@ -106,7 +106,8 @@ test('what fails alone is named at the end, and asked again by the same command'
   let broken = true;
   const server = await serve({
     adapters: ['safe-lora'],
-    fault: ({ body }) => (broken && body.max_tokens > 32 && body.messages.at(-1).content === 'lantern 7?' ? 'truncated' : null),
+    fault: ({ body }) =>
+      broken && body.max_tokens > 32 && body.messages.at(-1).content === 'lantern 7?' ? 'truncated' : null,
   });
   const folder = mockFolder();
   const config = configOf(server.endpoint, { attempts: 1 });
@@ -199,6 +200,26 @@ test('an adapter that a server says it loaded and did not is found out', async (
   const server = await serve({ adapters: ['safe-lora'], ignoresAdapters: true });
   const error = await auditErrorOf(() => audit(configOf(server.endpoint), { directory: mockFolder() }));
   expect(error).toMatchObject({ code: 'adapter', message: expect.stringContaining('answers as toy does') });
+});
+
+test('a run is not gone on with where the server has changed its models', async () => {
+  let broken = true;
+  let swapped = false;
+  const server = await serve({
+    adapters: ['safe-lora'],
+    fault: (asked) => (broken && isSuite(asked) && asked.body.model !== 'toy' ? { status: 400 } : null),
+    alias: (model) => (swapped && model !== 'toy' ? `${model}-v2` : model),
+  });
+  const folder = mockFolder();
+  expect(await auditErrorOf(() => audit(configOf(server.endpoint), { directory: folder }))).toMatchObject({
+    code: 'network',
+  });
+  [broken, swapped] = [false, true];
+  const changed = await auditErrorOf(() => audit(configOf(server.endpoint), { directory: folder }));
+  expect(changed).toMatchObject({ code: 'data', message: expect.stringContaining('other models') });
+  expect(changed.problems).toHaveLength(2);
+  swapped = false;
+  await audit(configOf(server.endpoint), { directory: folder });
 });
 
 test('two servers share the work, and one takes over from the other', async () => {

@@ -15,6 +15,8 @@ export interface ToyOptions {
   readonly adapters?: readonly string[];
   /** Says that it loads an adapter and serves the base instead. */
   readonly ignoresAdapters?: boolean;
+  /** Which model it runs under a name; the one of that name unless given. */
+  readonly alias?: (model: string) => string;
   /** Every key but this one is refused. */
   readonly key?: string;
   /** Takes the place of an answer: a status with a body, a closed connection, or null for none. */
@@ -139,7 +141,8 @@ function chat(options: ToyOptions, loaded: ReadonlyMap<string, string>, body: an
     last.role === 'assistant' &&
     (make === 'llama-server' ||
       (make === 'vllm' && body.continue_final_message && body.add_generation_prompt === false));
-  const served = options.ignoresAdapters && loaded.has(body.model) ? 'toy' : body.model;
+  const named = options.alias?.(body.model) ?? body.model;
+  const served = options.ignoresAdapters && loaded.has(body.model) ? 'toy' : named;
   const whole = options.answer(
     served,
     body.messages.filter(({ role }: { role: string }) => role !== 'assistant'),
