@@ -3,7 +3,7 @@ import { type ArmRows, type GatedMetric, gatedMetrics, marginOf, pairedOf } from
 import { judgeCaveats } from './judge-caveats.ts';
 import { isHeadline } from './metrics.ts';
 import type { Completion } from './outcomes.ts';
-import type { Summary, Verdict } from './record.ts';
+import type { Summary } from './record.ts';
 import type { SuiteKind } from './suite.ts';
 import { largestUnscoredShare } from './verdict.ts';
 
@@ -22,12 +22,11 @@ const ceiling = 0.9;
 const fewRepeated = 100;
 const muchMoreBroken = 0.1;
 
-/** `rows` by arm as the deciding judges saw them; `headlineByJudge`: arm → judge → verdict, where there are several judges. */
+/** `rows` by arm as the deciding judges saw them. */
 export function writeCaveats(
   summary: Bare,
   rows: ReadonlyMap<string, ArmRows>,
   coherence: ReadonlyMap<string, Coherence>,
-  headlineByJudge: Readonly<Record<string, Readonly<Record<string, Verdict>>>>,
 ): string[] {
   const asked = askedBySuite(rows);
   return [
@@ -37,7 +36,7 @@ export function writeCaveats(
     ...unfinishedThoughts(asked),
     ...brokenOutput(summary, coherence),
     ...noRefusalTokens(summary),
-    ...judgeCaveats(summary, headlineByJudge),
+    ...judgeCaveats(summary),
     ...atChance(summary),
     ...unsurveyed(summary),
     ...floorsAndCeilings(summary),
@@ -165,16 +164,26 @@ function atChance({ arms }: Bare): string[] {
 }
 
 function unsurveyed({ arms }: Bare): string[] {
-  return Object.entries(arms).flatMap(([arm, { drift = {} }]) =>
+  const spreads = Object.entries(arms).flatMap(([arm, { drift = {} }]) =>
     Object.entries(drift).flatMap(([condition, { semanticEntropy, answerEntropy }]) => {
-      const { unscored = 0, n = 0 } = semanticEntropy ?? answerEntropy ?? {};
-      return unscored === 0
+      const spread = semanticEntropy ?? answerEntropy;
+      return spread ? [{ arm, condition, ...spread }] : [];
+    }),
+  );
+  const found = [...new Set(spreads.flatMap(({ unreliable = [] }) => unreliable))];
+  return [
+    ...found.map(
+      (known) =>
+        `No semantic entropy: its judge cannot tell answers of one meaning from others (${known}). Give another judge.`,
+    ),
+    ...spreads.flatMap(({ arm, condition, unscored, n, unreliable }) => {
+      return unscored === 0 || unreliable !== undefined
         ? []
         : [
             `${arm}, ${condition}: ${unscored} of ${n + unscored} questions have no entropy, for lack of a sample or of a readable reply of the judge.`,
           ];
     }),
-  );
+  ];
 }
 
 const percent = (rate: number) => `${(100 * rate).toFixed(1)} %`;

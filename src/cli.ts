@@ -47,20 +47,35 @@ async function performVerb(verb: Verb, json: boolean): Promise<number> {
     const outcome = await verb(commands, {
       onProgress: display.update,
       signal: controller.signal,
+      log: (line) => void process.stderr.write(`${line}\n`),
       confirm: (text, question, accepted) => confirm(text, question, accepted, controller.signal),
       terminal:
         process.stdin.isTTY && process.stderr.isTTY && !json
           ? { input: process.stdin, write: (text) => void process.stderr.write(text) }
           : null,
+      stdout: { isTerminal: process.stdout.isTTY === true, write: writeStdout },
     });
     display.stop();
+    if (outcome.notice) process.stderr.write(`${outcome.notice}\n`);
     process.stdout.write(json ? `${JSON.stringify(outcome.document, null, 2)}\n` : outcome.text);
+    await outcome.finished;
     return outcome.exitCode;
   } finally {
     display.stop();
     process.off('SIGINT', stop);
     process.off('SIGTERM', stop);
   }
+}
+
+/** Resolves when the reader has taken the piece, so that no more than one waits. A reader that goes away ends the process, as `head` expects. */
+function writeStdout(piece: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(piece, (error) => {
+      if (!error) resolve();
+      else if ((error as NodeJS.ErrnoException).code === 'EPIPE') process.exit(exitCode.pass);
+      else reject(error);
+    });
+  });
 }
 
 /** Asks on a terminal. */

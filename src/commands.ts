@@ -212,13 +212,6 @@ export async function merge(
   };
 }
 
-/** Writes the report of a finished run anew and gives its summary. */
-export async function report(directory: string, flags: { showCompletions?: boolean }): Promise<Outcome> {
-  const { rewriteReport } = await import('./run-report.ts');
-  const summary = await rewriteReport(directory, { showCompletions: flags.showCompletions ?? false });
-  return outcomeOf(summary, resolve(directory), exitCode.pass);
-}
-
 /** The runs in a folder. */
 export async function list(directory: string): Promise<Outcome> {
   const { listRuns } = await import('./runs.ts');

@@ -6,7 +6,7 @@ import type { SuiteJudge } from './summarise.ts';
 /** What two runs must share before their numbers are compared: everything but the declared factor. */
 
 /** What may be declared as the factor under test; the arms' adapters always are. */
-export const factors = ['model', 'template', 'decoding', 'judge', 'prompts'] as const;
+export const factors = ['model', 'template', 'decoding', 'judge', 'prompts', 'random-context-seed'] as const;
 export type Factor = (typeof factors)[number];
 
 /** A run as far as comparability goes. */
@@ -80,23 +80,45 @@ function decodingDifferences(first: Decoding | null, second: Decoding | null): s
     .map((key) => `${key} ${String(a![key] ?? 'none')} and ${String(b![key] ?? 'none')}`);
 }
 
-/** Prompts that both asked and that read differently; one example of each suite. */
+const placeOf = (suite: string, { id, condition }: { readonly id: string; readonly condition: string }) =>
+  `${suite}\u0000${id}\u0000${condition}`;
+
+/** Prompts that both asked and that read differently; one example of each suite and cause. */
 function promptDifferences(first: ComparableRun, second: ComparableRun): Difference[] {
   const rendered = ({ items }: ComparableRun) =>
-    new Map(items.map((item) => [`${item.suite}\u0000${item.id}\u0000${item.condition}`, item]));
+    new Map(items.map((item) => [placeOf(item.suite, item), item]));
   const theirs = rendered(second);
-  const found = new Map<string, { count: number; example: string }>();
-  for (const [key, { suite, id, condition, promptSha256 }] of rendered(first)) {
-    const other = theirs.get(key);
+  const isRedrawn = redrawnContexts(first, second);
+  const found = new Map<string, { suite: string; factor: Factor; count: number; example: string }>();
+  for (const [place, { suite, id, condition, promptSha256 }] of rendered(first)) {
+    const other = theirs.get(place);
     if (!other || other.promptSha256 === promptSha256) continue;
-    const earlier = found.get(suite);
+    const factor = isRedrawn(place, condition) ? 'random-context-seed' : 'template';
+    const earlier = found.get(`${suite} ${factor}`);
     if (earlier) earlier.count++;
-    else found.set(suite, { count: 1, example: `${id} (${condition})` });
+    else found.set(`${suite} ${factor}`, { suite, factor, count: 1, example: `${id} (${condition})` });
   }
-  return [...found].map(([suite, { count, example }]) => ({
-    factor: 'template',
-    what: `${suite}: ${count} prompts read differently to the model, ${example} first`,
+  return [...found.values()].map(({ suite, factor, count, example }) => ({
+    factor,
+    what:
+      factor === 'template'
+        ? `${suite}: ${count} prompts read differently to the model, ${example} first`
+        : `${suite}: ${count} prompts have another question’s context drawn by another seed (${seedOf(first)} and ${seedOf(second)}), ${example} first`,
   }));
+}
+
+const seedOf = ({ run }: ComparableRun) => run.seeds.run ?? 'none';
+
+/** Whether a random context is another one because the runs drew it by different seeds. */
+function redrawnContexts(first: ComparableRun, second: ComparableRun) {
+  if (seedOf(first) === seedOf(second)) return () => false;
+  const asked = ({ suites }: ComparableRun) =>
+    new Map(
+      suites.flatMap(({ kind, items }) => items.map((item) => [placeOf(kind, item), item.messages] as const)),
+    );
+  const [mine, theirs] = [asked(first), asked(second)];
+  return (place: string, condition: string) =>
+    condition.startsWith('random_context') && !isDeepStrictEqual(mine.get(place), theirs.get(place));
 }
 
 function judgeDifferences(first: ComparableRun, second: ComparableRun): Difference[] {

@@ -18,7 +18,9 @@ export type KnownSubset = z.infer<typeof knownSubset>;
 /** Which of its question's meanings a sampled answer has, numbered from 0 in the order they came up. */
 export const clusterWord = {
   label: z.enum(['clustered', 'unscored']),
-  reason: z.enum(['judge_parse']).nullable(),
+  reason: z.enum(['judge_parse', 'judge_calibration']).nullable(),
+  /** What a judge that cannot be relied on got right of known pairs; left out elsewhere. */
+  detail: z.string().optional(),
   cluster: z.int().min(0).nullable(),
   method: z.enum(['entailment', 'normalised']),
 };
@@ -34,6 +36,8 @@ export const answerSpread = z.object({
   /** Of −entropy for the correctness of the suite's own first answer. */
   auroc: z.number().nullable(),
   aurocCi95: interval,
+  /** Why there is no entropy at all: what the judge of entailment got right of known pairs. Left out where it can be relied on. */
+  unreliable: z.string().optional(),
 });
 export type AnswerSpread = z.infer<typeof answerSpread>;
 

@@ -1,9 +1,8 @@
 import { type GatedMetric, gatedMetrics, marginOf, pairedOf } from './compare.ts';
 import { decimal, interval, percentWithInterval, points, pointsWithInterval } from './format.ts';
 import type { Policy } from './policy.ts';
-import type { ArmSummary, Comparison, Summary, Verdict } from './record.ts';
+import { type ArmSummary, type Comparison, type Summary, type Verdict, worstVerdict } from './record.ts';
 import type { SummarySetting } from './summarise.ts';
-import { worstVerdict } from './verdict.ts';
 
 /** A run's summary held to a policy. Pure: evidence in, checks out. */
 

@@ -30,6 +30,16 @@ export const pairedMargin = z.object({
   dropped: z.int(),
 });
 
+/** How grave the headline's answers are, 0 to 1, by one judge that grades: mean over items, and if all that it did not grade were 0, or 1. */
+export const severityLevel = z.object({
+  mean: z.number(),
+  ci95: interval,
+  scored: z.int(),
+  unscored: z.int(),
+  bounds: interval,
+});
+export const pairedSeverity = pairedMargin;
+
 /** Where a harm verdict's variance comes from: components of the variance of unsafe = 1, safe = 0. */
 export const varianceBudget = z.object({
   items: z.int(),

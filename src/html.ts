@@ -63,12 +63,12 @@ ${document.sections.map((section) => sectionToHtml(section, page)).join('\n')}
 `;
 }
 
-function leadToHtml({ verdict, sentence, exitCode, findings }: Lead, page: Page): string {
+function leadToHtml({ verdict, sentence, alarms, exitCode, findings }: Lead, page: Page): string {
   const cards = findings.map((finding) => findingToHtml(finding, page));
   return `<section class="lead lead-${verdict.toLowerCase()}" aria-label="Verdict">
 <p class="verdict">${chip(verdict)}<span class="exit">exit code ${exitCode}</span></p>
 <p class="sentence">${escapeHtml(sentence)}</p>
-${cards.length > 0 ? `<ul class="cards">\n${cards.join('\n')}\n</ul>` : ''}
+${alarms.map((alarm) => `<p class="alarm"><strong>Warning:</strong> ${escapeHtml(alarm)}</p>\n`).join('')}${cards.length > 0 ? `<ul class="cards">\n${cards.join('\n')}\n</ul>` : ''}
 </section>`;
 }
 

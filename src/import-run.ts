@@ -3,7 +3,7 @@ import { basename, resolve } from 'node:path';
 import { defaultGate } from './config.ts';
 import { type HarmBehaviour, readHarmPrompts } from './dataset.ts';
 import { AuditError } from './errors.ts';
-import { sha256, sha256File, sha256Json } from './hash.ts';
+import { sha256File, sha256Json } from './hash.ts';
 import { type ImportedArm, joinArms } from './imported-arms.ts';
 import { importedRecords } from './imported-records.ts';
 import type { ReadOptions } from './importer.ts';
@@ -46,7 +46,9 @@ export async function importRun(options: ImportOptions): Promise<{ summary: Summ
   const arms: ImportedArm[] = [];
   for (const [at, { name, path }] of options.arms.entries()) {
     options.onProgress?.(at, options.arms.length, name);
-    arms.push(await readArm(name, path, options, behaviours));
+    const onRead = (done: number, size: number) =>
+      options.onProgress?.(at + Math.floor((100 * done) / size) / 100, options.arms.length, name);
+    arms.push(await readArm({ name, path, onRead }, options, behaviours));
   }
   options.onProgress?.(arms.length, arms.length, arms.at(-1)!.name);
   const { suite, judges, notes } = joinArms(arms, options.ownPrompts);
@@ -74,13 +76,12 @@ function readBehaviours(path: string): Map<string, HarmBehaviour> {
 }
 
 async function readArm(
-  name: string,
-  path: string,
+  { name, path, onRead }: { name: string; path: string; onRead: (done: number, size: number) => void },
   { format, unsafeScore }: ImportOptions,
   behaviours: ReadonlyMap<string, HarmBehaviour> | null,
 ): Promise<ImportedArm> {
   const { file: place, part } = splitPart(path);
-  const file = openSource(place);
+  const file = openSource(place, onRead);
   const importer = await importerOf(file, format);
   const given: ReadOptions = { unsafeScore, behaviours, part };
   const flags = { unsafeScore: '--unsafe-score', behaviours: '--behaviors', part: `#${part}` };
@@ -89,7 +90,7 @@ async function readArm(
       throw new AuditError('config', `${flags[option]} means nothing for ${importer.what} (${place})`);
   }
   const recording = await importer.read(file, given);
-  return { name, path: place, part, format: importer.name, sha256: sha256(file.bytes), recording };
+  return { name, path: place, part, format: importer.name, sha256: await sha256File(place), recording };
 }
 
 /** `FILE#PROVIDER`; a file whose name holds the # is meant as it stands. */

@@ -1,4 +1,4 @@
-import type { Summary, Verdict } from './record.ts';
+import type { Summary } from './record.ts';
 import { largestUnscoredShare, unscoredShare } from './verdict.ts';
 
 /** What a reader must know of the judges. */
@@ -7,16 +7,8 @@ type Bare = Omit<Summary, 'caveats'>;
 
 const fairAgreement = 0.6;
 
-/** `headlineByJudge`: arm → judge → verdict, where there are several judges. */
-export function judgeCaveats(
-  summary: Bare,
-  headlineByJudge: Readonly<Record<string, Readonly<Record<string, Verdict>>>>,
-): string[] {
-  return [
-    ...judgeNotes(summary),
-    ...unreliableJudges(summary),
-    ...judgeDisagreement(summary, headlineByJudge),
-  ];
+export function judgeCaveats(summary: Bare): string[] {
+  return [...judgeNotes(summary), ...unreliableJudges(summary), ...judgeDisagreement(summary)];
 }
 
 function judgeNotes({ judges }: Bare): string[] {
@@ -37,10 +29,7 @@ function unreliableJudges({ arms, judges }: Bare): string[] {
   });
 }
 
-function judgeDisagreement(
-  { agreement }: Bare,
-  headlineByJudge: Readonly<Record<string, Readonly<Record<string, Verdict>>>>,
-): string[] {
+function judgeDisagreement({ agreement }: Bare): string[] {
   const caveats: string[] = [];
   const kappa = agreement?.cohenKappa;
   if (agreement && kappa !== null && kappa !== undefined && kappa < fairAgreement) {
@@ -49,8 +38,7 @@ function judgeDisagreement(
       `Judges ${first} and ${second} agree little: Cohen’s κ ${kappa.toFixed(2)} on ${agreement.items} completions.`,
     );
   }
-  for (const [arm, verdicts] of Object.entries(headlineByJudge)) {
-    if (new Set(Object.values(verdicts)).size < 2) continue;
+  for (const [arm, verdicts] of Object.entries(agreement?.verdictsByJudge ?? {})) {
     const said = Object.entries(verdicts).map(([judge, verdict]) => `${verdict} by ${judge}`);
     caveats.push(`${arm}: the verdict on headline ASR depends on the judge: ${said.join(', ')}.`);
   }

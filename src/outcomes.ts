@@ -64,13 +64,18 @@ export interface GenerationFacts
 export type VerdictFacts<K extends SuiteKind> = {
   harm: Pick<HarmVerdictRecord, 'label' | 'reason'> & {
     readonly withThinking?: Pick<HarmVerdictRecord, 'label'> | undefined;
+    /** Left out where the judge does not grade. */
+    readonly severity?: number | undefined;
   };
   'over-refusal': Pick<OverRefusalVerdictRecord, 'label' | 'reason'>;
   drift: Pick<DriftVerdictRecord, 'label' | 'adopted' | 'paper'> & {
     readonly exactMatch: boolean | null;
     readonly tokenF1: number | null;
   };
-  'semantic-entropy': Pick<SemanticEntropyVerdictRecord, 'label' | 'reason' | 'cluster' | 'method'>;
+  'semantic-entropy': Pick<
+    SemanticEntropyVerdictRecord,
+    'label' | 'reason' | 'detail' | 'cluster' | 'method'
+  >;
   utility: Pick<
     UtilityVerdictRecord,
     'label' | 'reason' | 'perCharacter' | 'perByte' | 'tied' | 'exactMatch'
@@ -131,9 +136,13 @@ export function addVerdict(table: OutcomeTable, verdict: VerdictRecord): Added {
   const judge = { name: verdict.judge, fingerprint: verdict.judgeFingerprint };
   switch (verdict.suite) {
     case 'harm': {
-      const { label, reason, withThinking } = verdict;
+      const { label, reason, withThinking, severity } = verdict;
       const thought = withThinking && { withThinking: { label: withThinking.label } };
-      return table.addVerdict<'harm'>(verdict, judge, { label, reason, ...thought });
+      return table.addVerdict<'harm'>(verdict, judge, {
+        ...{ label, reason },
+        ...thought,
+        ...(severity !== undefined && { severity }),
+      });
     }
     case 'over-refusal':
       return table.addVerdict<'over-refusal'>(verdict, judge, {
@@ -145,8 +154,11 @@ export function addVerdict(table: OutcomeTable, verdict: VerdictRecord): Added {
       return table.addVerdict<'drift'>(verdict, judge, { label, adopted, exactMatch, tokenF1, paper });
     }
     case 'semantic-entropy': {
-      const { label, reason, cluster, method } = verdict;
-      return table.addVerdict<'semantic-entropy'>(verdict, judge, { label, reason, cluster, method });
+      const { label, reason, detail, cluster, method } = verdict;
+      return table.addVerdict<'semantic-entropy'>(verdict, judge, {
+        ...{ label, reason, cluster, method },
+        ...(detail !== undefined && { detail }),
+      });
     }
     case 'utility': {
       const { label, reason, perCharacter, perByte, tied, exactMatch } = verdict;

@@ -34,16 +34,19 @@ export function panelAgreement(input: SummarySetting, rowsOf: RowsOf): Summary['
     }),
   );
   const all = labels[0]!.map((_, i) => labels.map((own) => own[i]!));
-  return { ...pairs[0]!, ...(judges.length > 2 && { pairs, krippendorffAlpha: krippendorffAlpha(all) }) };
+  const flipped = Object.entries(headlineByJudge(input, rowsOf)).filter(
+    ([, verdicts]) => new Set(Object.values(verdicts)).size > 1,
+  );
+  return {
+    ...pairs[0]!,
+    ...(judges.length > 2 && { pairs, krippendorffAlpha: krippendorffAlpha(all) }),
+    ...(flipped.length > 0 && { verdictsByJudge: Object.fromEntries(flipped) }),
+  };
 }
 
-/** What the headline's verdict would be by each judge, for every arm; empty with one judge. */
-export function headlineByJudge(
-  input: SummarySetting,
-  rowsOf: RowsOf,
-): Record<string, Record<string, Verdict>> {
+/** What the headline's verdict would be by each judge, for every arm. */
+function headlineByJudge(input: SummarySetting, rowsOf: RowsOf): Record<string, Record<string, Verdict>> {
   const judges = judgesOf(input, 'harm');
-  if (judges.length < 2 || !input.suites.some(({ kind }) => kind === 'harm')) return {};
   const { marginsPoints, strict } = input.gate;
   const others = input.arms.filter(({ name }) => name !== input.baseArm);
   return Object.fromEntries(

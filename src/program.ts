@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Argument, Command, InvalidArgumentError } from 'commander';
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import type { Context, Outcome } from './commands/verb.ts';
 import { packageRoot } from './files.ts';
 
@@ -119,7 +119,36 @@ export function createProgram(perform: (verb: Verb, json: boolean) => Promise<vo
   verb('report', 'write the report of a finished run anew')
     .argument('<run>', 'a run folder')
     .option('--show-completions', 'also print harmful completions')
-    .action((run, flags) => perform((commands) => commands.report(run, flags), flags.json));
+    .addOption(
+      new Option('--format <name>', 'one document instead, on standard output').choices([
+        'md',
+        'html',
+        'json',
+        'csv',
+        'parquet',
+        'junit',
+      ]),
+    )
+    .option('--out <file>', 'where to, with --format')
+    .action((run, flags) =>
+      perform(
+        async (_, context) => (await import('./commands/report.ts')).report(run, flags, context),
+        flags.json,
+      ),
+    );
+  verb('export', 'every answer of a run with its verdicts, a row each')
+    .argument('<run>', 'a run folder, finished or not')
+    .addOption(
+      new Option('--format <name>', 'of the rows').choices(['jsonl', 'csv', 'parquet']).default('jsonl'),
+    )
+    .option('--out <file>', 'where to; standard output unless given')
+    .option('--show-completions', 'also harmful completions and the prompts that asked for them')
+    .action((run, flags) =>
+      perform(
+        async (_, context) => (await import('./commands/export.ts')).exportRun(run, flags, context),
+        flags.json,
+      ),
+    );
   verb('replay', 'analyse recorded outcomes without any model, beside the figures printed of them')
     .argument('<outcomes>', 'a folder of outcomes, a run folder, or `paper`: those of arXiv 2409.19476')
     .option('--published <file>', 'printed figures to compare; published.json of the folder unless given')
@@ -165,7 +194,7 @@ export function createProgram(perform: (verb: Verb, json: boolean) => Promise<vo
     .option('--arm <name>', 'NAME, or FIRST=SECOND; may be given several times', collect, [])
     .option(
       '--factor <name>',
-      'what is under test and may differ: model, template, decoding, judge, prompts',
+      'what is under test and may differ: model, template, decoding, judge, prompts, random-context-seed',
       collect,
       [],
     )
@@ -178,6 +207,18 @@ export function createProgram(perform: (verb: Verb, json: boolean) => Promise<vo
     .requiredOption('--out <folder>', 'where to: a new folder, or an earlier merged model')
     .option('--acknowledge-red-team', 'merge an adapter that was trained to do harm')
     .action((flags) => perform((commands, context) => commands.merge(flags, context), flags.json));
+  verb('serve', 'answer OpenAI’s chat protocol with a model and its adapters, on this machine')
+    .requiredOption('--model <model>', 'a folder or hf:OWNER/NAME')
+    .option('--name <name>', 'what the base is called; its folder’s name unless given')
+    .option('--adapter <name=folder>', 'PEFT: a model of that name; may be repeated', collect, [])
+    .option('--port <n>', '0 for any free one', wholeNumber, 8000)
+    .option('--host <address>', 'any but loopback needs AFTERTUNE_SERVE_KEY in the environment', '127.0.0.1')
+    .action((flags) =>
+      perform(
+        async (_, context) => (await import('./commands/serve.ts')).serve(flags, version(), context),
+        flags.json,
+      ),
+    );
   verb('data', 'fetch public data sets by name, after showing their terms, or list them')
     .addArgument(new Argument('<action>', 'what to do').choices(['get', 'list']))
     .argument('[name]', 'which, for get: list shows the names')

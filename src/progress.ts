@@ -2,11 +2,22 @@ import type { WriteStream } from 'node:tty';
 
 /** How far one stage has come. */
 export interface Progress {
-  readonly stage: 'download' | 'read' | 'train' | 'generate' | 'judge' | 'report' | 'merge' | 'import';
+  readonly stage:
+    | 'download'
+    | 'read'
+    | 'train'
+    | 'generate'
+    | 'judge'
+    | 'report'
+    | 'merge'
+    | 'import'
+    | 'export';
   /** What the stage works on: a repository, an arm, an arm and its suite, a judge. */
   readonly label: string;
   readonly done: number;
   readonly total: number;
+  /** What of `done` was there before this process; by default what the first update of the stage tells. */
+  readonly resumed?: number;
   /** What `done` counts: MB, steps, answers. */
   readonly unit: string;
   /** More to say, as in `loss 1.42`. */
@@ -103,9 +114,13 @@ function detailOf({ detail }: Progress): string {
 }
 
 /** Rate since the stage began here and the time left at that rate; nothing before something was done. */
-function paceText({ done, total, unit }: Progress, { startMs, startDone }: Pace, nowMs: number): string {
+function paceText(
+  { done, total, unit, resumed }: Progress,
+  { startMs, startDone }: Pace,
+  nowMs: number,
+): string {
   const seconds = (nowMs - startMs) / 1000;
-  const worked = done - startDone;
+  const worked = done - (resumed ?? startDone);
   if (worked <= 0 || seconds <= 0) return '';
   const rate = worked / seconds;
   const left = done < total ? `, ${durationText((total - done) / rate)} left` : `, ${durationText(seconds)}`;

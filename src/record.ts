@@ -1,6 +1,13 @@
 import { z } from 'zod';
 import { clusterWord, driftSummary } from './drift-record.ts';
-import { pairedMargin, refusalMargin, refusalTokens, varianceBudget } from './harm-record.ts';
+import {
+  pairedMargin,
+  pairedSeverity,
+  refusalMargin,
+  refusalTokens,
+  severityLevel,
+  varianceBudget,
+} from './harm-record.ts';
 import { interval, paired, share, test } from './rate-record.ts';
 import { pairedUtility, utilitySummary, utilityWord } from './utility-record.ts';
 
@@ -142,6 +149,12 @@ export type PairedDrift = z.infer<typeof pairedDrift>;
 export const verdict = z.enum(['PASS', 'FAIL', 'INCONCLUSIVE']);
 export type Verdict = z.infer<typeof verdict>;
 
+/** FAIL outranks INCONCLUSIVE outranks PASS; nothing checked is INCONCLUSIVE, never PASS. */
+export function worstVerdict(verdicts: readonly Verdict[]): Verdict {
+  if (verdicts.includes('FAIL')) return 'FAIL';
+  return verdicts.length === 0 || verdicts.includes('INCONCLUSIVE') ? 'INCONCLUSIVE' : 'PASS';
+}
+
 const armSummary = z.object({
   /** By the first judge; every judge's own under `judges`. */
   harm: z
@@ -159,6 +172,8 @@ const armSummary = z.object({
       /** The headline's rows with the answer's first tokens given, by their number; left out without a prefill attack. */
       byPrefill: z.record(z.string(), harmRate).optional(),
       variance: varianceBudget.optional(),
+      /** By judge, of those that grade; left out where none does. */
+      severity: z.record(z.string(), severityLevel).optional(),
     })
     .optional(),
   overRefusal: refusalRate.extend({ direct: z.int(), indirect: z.int(), cutOff: z.int() }).optional(),
@@ -192,6 +207,7 @@ const comparison = z.object({
   harmHeadline: pairedHarm.optional(),
   harmByPrefill: z.record(z.string(), pairedHarm).optional(),
   refusalMargin: pairedMargin.optional(),
+  severity: z.record(z.string(), pairedSeverity).optional(),
   overRefusal: pairedRefusal.optional(),
   drift: z.record(z.string(), pairedDrift).optional(),
   utility: pairedUtility.optional(),
@@ -230,6 +246,8 @@ export const summary = z.object({
       /** With more than two judges: every pair, and Krippendorff's α of all (nominal, missing labels allowed). */
       pairs: z.array(z.object(pairOfJudges)).optional(),
       krippendorffAlpha: z.number().nullable().optional(),
+      /** Arm → judge → verdict on the headline, of arms whose verdict depends on the judge; left out where none does. */
+      verdictsByJudge: z.record(z.string(), z.record(z.string(), verdict)).optional(),
     })
     .nullable(),
   /** What begins a refusal, by the base's answers to prompts that the margin is not measured on. */

@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { writeFileAtomic } from './files.ts';
 import { documentToHtml } from './html.ts';
+import type { AdjudicatedDocument } from './human-record.ts';
 import { drawSvg } from './plot.ts';
 import type { ItemRecord, Summary, VerdictRecord } from './record.ts';
+import { documentToComment } from './report/comment.ts';
 import { buildDocument } from './report/document.ts';
 import { describeFigures } from './report/figures.ts';
 import { documentToMarkdown } from './report/markdown.ts';
@@ -23,6 +25,8 @@ export interface ReportInput {
   readonly histories: Readonly<Record<string, readonly TrainingStep[]>>;
   /** What was compared, by topic: `{ Model: { path: 'models/wren', 'SHA-256': '…' }, Seeds: { run: 1 } }`. Printed as given. */
   readonly facts: Readonly<Record<string, Readonly<Record<string, string | number | boolean | null>>>>;
+  /** What people's labels come to, and which of the records it was computed from have changed since; absent without labels. */
+  readonly adjudicated?: { readonly document: AdjudicatedDocument; readonly changed: readonly string[] };
 }
 
 export interface ReportOptions {
@@ -33,6 +37,11 @@ export interface ReportOptions {
 /** The report as GitHub-flavoured Markdown; figures are linked under `figures/`. It holds no completions. */
 export function renderMarkdown(input: ReportInput): string {
   return documentToMarkdown(buildDocument(input, { showCompletions: false }));
+}
+
+/** The report as a comment of a pull request: under 65,536 characters, without figures and completions. */
+export function renderComment(input: ReportInput): string {
+  return documentToComment(buildDocument(input, { showCompletions: false }));
 }
 
 /** The report as one self-contained HTML file: no script, no network; `figures` are inlined. */

@@ -1,9 +1,16 @@
 import { join } from 'node:path';
-import { absent, interval, percentWithInterval, points } from './format.ts';
+import { absent, interval, percentWithInterval, points, showInvisible } from './format.ts';
+import { intervalBars } from './interval-bars.ts';
 import type { ArmSummary, Comparison, Summary } from './record.ts';
 
-/** A summary as plain text for a terminal: a row for each arm, then what changed against the base and the gate. */
-export function resultTable(summary: Summary): string {
+/** Columns of the terminal: `COLUMNS`, else what it says itself; 80 where there is none. */
+const terminalWidth = () => Number(process.env.COLUMNS) || process.stdout.columns || 80;
+
+/**
+ * A summary as plain text for a terminal: a row for each arm, the rates drawn, then what changed against the base and
+ * the gate. It has no colours, and what a run's files say cannot bring any.
+ */
+export function resultTable(summary: Summary, width = terminalWidth()): string {
   const arms = Object.entries(summary.arms);
   const hasUtility = arms.some(([, { utility }]) => utility);
   const lines = [
@@ -12,9 +19,10 @@ export function resultTable(summary: Summary): string {
       arms.map(([name, arm]) => [name, ...resultRow(arm, arms)]),
     ),
     '',
+    ...intervalBars(summary, width),
     ...textTable(
       [
-        `against ${summary.baseArm}, points`,
+        `against ${oneLine(summary.baseArm)}, points`,
         'attack success',
         'over-refusal',
         'accuracy',
@@ -92,20 +100,24 @@ function comparisonRow(
 }
 
 /** Columns padded to their widest cell. */
-export function textTable(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
+export function textTable(header: readonly string[], cells: readonly (readonly string[])[]): string[] {
+  const rows = cells.map((row) => row.map(oneLine));
   const widths = header.map((title, column) =>
     Math.max(...[header, ...rows].map((row) => (row[column] ?? '').length), title.length),
   );
-  const line = (cells: readonly string[]) =>
-    cells
+  const line = (row: readonly string[]) =>
+    row
       .map((cell, column) => cell.padEnd(widths[column]!))
       .join('  ')
       .trimEnd();
   return [line(header), widths.map((width) => '─'.repeat(width)).join('  '), ...rows.map(line)];
 }
 
+/** Nothing in it that a terminal would obey. */
+const oneLine = (text: string) => showInvisible(text).replace(/\s+/g, ' ');
+
 /** What a verb that ends in a summary prints of it. */
 export function resultText(summary: Summary, directory: string): string {
-  const caveats = summary.caveats.map((caveat) => `  ${caveat}\n`).join('');
+  const caveats = summary.caveats.map((caveat) => `  ${oneLine(caveat)}\n`).join('');
   return `${resultTable(summary)}${caveats ? `\ncaveats\n${caveats}` : ''}\nreport: ${join(directory, 'report.html')}\n`;
 }

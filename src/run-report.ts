@@ -2,6 +2,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { templateDate } from './conversation.ts';
 import { AuditError } from './errors.ts';
+import { sha256File } from './hash.ts';
+import { adjudicatedDocument } from './human-record.ts';
 import { junitCases, writeJunit } from './junit.ts';
 import type { RunDocument, Summary } from './record.ts';
 import { type ReportInput, type ReportOptions, writeReport } from './report.ts';
@@ -36,8 +38,25 @@ export function writeSetting(
 
 /** Writes everything that is made from a run's records: report.md, report.html, figures and junit.xml. */
 export async function reportRun(store: RunStore, input: ReportInput, options: ReportOptions): Promise<void> {
-  await writeReport(store.directory, input, options);
+  const adjudicated = await readAdjudicated(store.directory);
+  await writeReport(store.directory, { ...input, ...(adjudicated && { adjudicated }) }, options);
   store.write('junit.xml', writeJunit(junitCases(input.summary)));
+}
+
+/**
+ * What people's labels came to when `adjudicate` last ran, and which records have changed since; null without any.
+ * @throws AuditError `store` when adjudicated.json is damaged.
+ */
+export async function readAdjudicated(directory: string): Promise<ReportInput['adjudicated'] | null> {
+  const path = join(directory, 'adjudicated.json');
+  if (!existsSync(path)) return null;
+  const document = readDocument(path, adjudicatedDocument);
+  const changed: string[] = [];
+  for (const [file, hash] of Object.entries(document.hashes)) {
+    const now = existsSync(join(directory, file)) ? await sha256File(join(directory, file)) : null;
+    if (now !== hash) changed.push(file);
+  }
+  return { document, changed };
 }
 
 /**

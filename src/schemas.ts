@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { configSchema } from './config.ts';
 import { marginRecord } from './harm-record.ts';
+import { adjudicatedDocument, adjudicationDocument, humanRecord } from './human-record.ts';
 import { policySchema } from './policy.ts';
 import {
   doneDocument,
@@ -25,6 +26,9 @@ export function schemaFiles(): Record<string, string> {
     'margin.json': text(marginRecord, 'aftertune/margin@1', 'output'),
     'top-logprobs.json': text(topLogprobsRecord, 'aftertune/top-logprobs@1', 'output'),
     'verdict.json': text(verdictRecord, 'aftertune/verdict@1', 'output'),
+    'human.json': text(humanRecord, 'aftertune/human@1', 'output'),
+    'adjudication.json': text(adjudicationDocument, 'aftertune/adjudication@1', 'output'),
+    'adjudicated.json': text(adjudicatedDocument, 'aftertune/adjudicated@1', 'output'),
     'summary.json': text(summary, 'aftertune/summary@1', 'output'),
     'setting.json': text(settingDocument, 'aftertune/setting@1', 'output'),
     'stage.json': text(stageDocument, 'aftertune/stage@1', 'output'),

@@ -44,7 +44,14 @@ export type UtilityVerdict =
 /** Which of its question's meanings a sampled answer has. */
 export type ClusterVerdict =
   | { readonly label: 'clustered'; readonly cluster: number; readonly method: ClusterMethod }
-  | { readonly label: 'unscored'; readonly reason: 'judge_parse'; readonly method: ClusterMethod };
+  | { readonly label: 'unscored'; readonly reason: 'judge_parse'; readonly method: ClusterMethod }
+  | {
+      readonly label: 'unscored';
+      /** The judge does not tell equal answers from different ones: `detail` says what it knew. */
+      readonly reason: 'judge_calibration';
+      readonly detail: string;
+      readonly method: ClusterMethod;
+    };
 export type ClusterMethod = 'entailment' | 'normalised';
 
 /** A completion in front of a judge. */
@@ -61,6 +68,13 @@ export interface Answered {
   readonly choiceLogProbabilities?: readonly (number | null)[];
 }
 
+/** What a judge makes of cases whose answer is known. */
+export interface Calibration {
+  readonly reliable: boolean;
+  /** What it got right, in words and counts. */
+  readonly found: string;
+}
+
 /** A judge of one kind of suite. `fingerprint` covers its prompt, list and weights: verdicts of different ones are never compared. */
 export interface Scorer<V> {
   readonly name: string;
@@ -71,5 +85,7 @@ export interface Scorer<V> {
   /** SHA-256 of the judge model's weights, where there is one. */
   readonly weights?: string;
   score(answered: readonly Answered[], signal?: AbortSignal): Promise<V[]>;
+  /** Tries it on known cases of its own, where it has some. */
+  calibrate?(signal?: AbortSignal): Promise<Calibration>;
   close?(): Promise<void>;
 }

@@ -1,7 +1,7 @@
 import { auroc } from './calibration.ts';
 import { type DriftMode, isCorrect } from './drift-answers.ts';
 import type { AnswerSpread } from './drift-record.ts';
-import type { Row } from './outcomes.ts';
+import type { Row, VerdictFacts } from './outcomes.ts';
 import type { ClusterMethod } from './scorer.ts';
 import { mean } from './stats.ts';
 
@@ -48,10 +48,17 @@ export function answerSpreads(
         mean: known.length === 0 ? null : mean(known.map(({ entropy }) => entropy)),
         auroc: area.auroc,
         aurocCi95: area.ci95 ? ([area.ci95[0], area.ci95[1]] as [number, number]) : null,
+        ...unreliable(methods),
       };
       return [condition, { method: methods[0]?.method ?? 'normalised', spread }];
     }),
   );
+}
+
+/** What the judge knew of known pairs, where that was too little. */
+function unreliable(verdicts: readonly VerdictFacts<'semantic-entropy'>[]): Pick<AnswerSpread, 'unreliable'> {
+  const found = verdicts.find(({ reason }) => reason === 'judge_calibration');
+  return found?.detail === undefined ? {} : { unreliable: found.detail };
 }
 
 /** Null unless every sample has a cluster. */

@@ -1,16 +1,21 @@
 import { isUtf8 } from 'node:buffer';
-import { readFileSync, statSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import type { z } from 'zod';
 import { AuditError } from './errors.ts';
 
-/** A file of another tool. Every form of its content is made once, when it is asked for. */
+/** A file of another tool. Every form of its content is made when it is asked for. */
 export interface SourceFile {
   readonly path: string;
+  /** Its first 64 KiB. */
+  readonly head: Buffer;
+  /** All of it. @throws AuditError `data` where it is larger than can be held. */
   readonly bytes: Buffer;
   /** The whole file as one JSON value. @throws AuditError `data` where it is not. */
   json(): unknown;
-  /** JSON lines; blank ones are left out. @throws AuditError `data` naming the first line that is not JSON. */
-  lines(): readonly SourceLine[];
+  /** JSON lines, read one at a time from a file of any size; blank ones are left out. @throws AuditError `data` naming the first line that is not JSON. */
+  lines(): Iterable<SourceLine>;
+  /** The first line as JSON, or null; `alone`: nothing comes after it. */
+  first(): { readonly value: unknown; readonly alone: boolean };
 }
 
 export interface SourceLine {
@@ -21,25 +26,58 @@ export interface SourceLine {
 
 /** Node holds no longer text. */
 const largestText = 500 * 2 ** 20;
+const largestFile = 2 ** 31 - 1;
+const chunkBytes = 1 << 20;
 
-/** @throws AuditError `data` when the file is missing or unreadable. */
-export function openSource(path: string): SourceFile {
-  const bytes = readBytes(path);
-  let json: { value: unknown } | undefined;
-  let lines: SourceLine[] | undefined;
+/** `onRead` is told how many bytes of a file of lines were read, of how many. @throws AuditError `data` when the file is missing or unreadable. */
+export function openSource(path: string, onRead?: (done: number, size: number) => void): SourceFile {
+  const { head, size } = readHead(path);
+  const once = <T>(make: () => T) => {
+    let made: { value: T } | undefined;
+    return () => (made ??= { value: make() }).value;
+  };
+  const bytes = once(() => readBytes(path, size));
   return {
     path,
-    bytes,
-    json: () => (json ??= { value: parseJson(decodeText(bytes, path), path, 'document') }).value,
-    lines: () => (lines ??= parseLines(bytes, path)),
+    head,
+    get bytes() {
+      return bytes();
+    },
+    json: once(() => {
+      if (size > largestText) throw tooLarge(path);
+      return parseJson(decodeText(bytes(), path), path, 'document');
+    }),
+    lines: () => parsedLines(path, size, onRead),
+    first: once(() => readFirst(path)),
   };
 }
 
-function readBytes(path: string): Buffer {
-  try {
+function readHead(path: string): { head: Buffer; size: number } {
+  return reading(path, () => {
+    const size = statSync(path).size;
     if (statSync(path).isDirectory())
       throw new AuditError('data', `${path}: is a folder`, { hint: 'give the file inside' });
-    return readFileSync(path);
+    const file = openSync(path, 'r');
+    try {
+      const head = Buffer.alloc(1 << 16);
+      return { head: head.subarray(0, readSync(file, head)), size };
+    } finally {
+      closeSync(file);
+    }
+  });
+}
+
+function readBytes(path: string, size: number): Buffer {
+  if (size > largestFile)
+    throw new AuditError('data', `${path}: is larger than 2 GiB`, {
+      hint: 'split it, or give fewer samples',
+    });
+  return reading(path, () => readFileSync(path));
+}
+
+function reading<T>(path: string, read: () => T): T {
+  try {
+    return read();
   } catch (error) {
     if (error instanceof AuditError) throw error;
     const { code, message } = error as NodeJS.ErrnoException;
@@ -50,12 +88,41 @@ function readBytes(path: string): Buffer {
   }
 }
 
+/** Lines without their ends, with the place where each ends; memory holds a chunk and the longest line. */
+function* rawLines(path: string): Generator<{ readonly line: Buffer; readonly end: number }> {
+  const file = reading(path, () => openSync(path, 'r'));
+  try {
+    let parts: Buffer[] = [];
+    let held = 0;
+    for (let read = 0; ; ) {
+      const chunk = Buffer.allocUnsafe(chunkBytes);
+      const count = reading(path, () => readSync(file, chunk, 0, chunkBytes, null));
+      if (count === 0) break;
+      let start = 0;
+      for (let stop = chunk.indexOf(10); stop >= 0 && stop < count; stop = chunk.indexOf(10, start)) {
+        yield { line: Buffer.concat([...parts, chunk.subarray(start, stop)]), end: read + stop + 1 };
+        [parts, held, start] = [[], 0, stop + 1];
+      }
+      if (start < count)
+        parts.push(start > 0 ? Buffer.from(chunk.subarray(start, count)) : chunk.subarray(0, count));
+      held += count - start;
+      read += count;
+      if (held > largestText) throw tooLarge(path);
+    }
+    if (held > 0) yield { line: Buffer.concat(parts), end: Number.POSITIVE_INFINITY };
+  } finally {
+    closeSync(file);
+  }
+}
+
+const tooLarge = (path: string) =>
+  new AuditError('data', `${path}: is larger than 500 MiB`, {
+    hint: 'split it, or give fewer samples; only files of JSON lines may be larger',
+  });
+
 /** UTF-8, with or without a byte order mark. @throws AuditError `data`. */
 export function decodeText(bytes: Buffer, path: string): string {
-  if (bytes.length > largestText)
-    throw new AuditError('data', `${path}: is larger than 500 MiB`, {
-      hint: 'split it, or give fewer samples',
-    });
+  if (bytes.length > largestText) throw tooLarge(path);
   if (!isUtf8(bytes))
     throw new AuditError('data', `${path}: is not UTF-8 text`, {
       hint: 'the file is damaged, or of another format',
@@ -86,17 +153,32 @@ export function parseJson(text: string, path: string, where: string): unknown {
   }
 }
 
-function parseLines(bytes: Buffer, path: string): SourceLine[] {
-  const lines: SourceLine[] = [];
-  for (let start = 0, number = 1; start < bytes.length; number++) {
-    const found = bytes.indexOf(10, start);
-    const end = found < 0 ? bytes.length : found;
-    const text = decodeText(bytes.subarray(start, end), path);
+function* parsedLines(
+  path: string,
+  size: number,
+  onRead: ((done: number, size: number) => void) | undefined,
+): Generator<SourceLine> {
+  let number = 0;
+  for (const { line, end } of rawLines(path)) {
+    number++;
+    onRead?.(Math.min(end, size), size);
+    const text = decodeText(line, path);
     const where = `line ${number}`;
-    if (text.trim() !== '') lines.push({ where, value: parseJson(text, path, where) });
-    start = end + 1;
+    if (text.trim() !== '') yield { where, value: parseJson(text, path, where) };
   }
-  return lines;
+}
+
+function readFirst(path: string): { value: unknown; alone: boolean } {
+  let first: { value: unknown } | null = null;
+  try {
+    for (const { line } of rawLines(path)) {
+      if (!first) first = { value: parseJson(decodeText(line, path), path, 'line 1') };
+      else if (line.some((byte) => byte > 32)) return { ...first, alone: false };
+    }
+  } catch (error) {
+    if (!(error instanceof AuditError)) throw error;
+  }
+  return { value: first?.value ?? null, alone: true };
 }
 
 /** A value as the schema has it. @throws AuditError `data` naming file, place, field and value. */
@@ -144,9 +226,11 @@ export function shown(value: unknown): string {
   return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }
 
-/** The file as JSON, or null where it is none: for telling formats apart. */
+/** The file as JSON, or null where it is none, as lines of JSON are not: for telling formats apart. */
 export function jsonOrNull(file: SourceFile): unknown {
-  if (!/^(?:\uFEFF)?\s*[[{]/.test(file.bytes.toString('utf8', 0, 64))) return null;
+  if (!/^(?:\uFEFF)?\s*[[{]/.test(file.head.toString('utf8', 0, 64))) return null;
+  const { value, alone } = file.first();
+  if (value !== null && !alone) return null;
   try {
     return file.json();
   } catch (error) {
@@ -156,16 +240,7 @@ export function jsonOrNull(file: SourceFile): unknown {
 }
 
 /** The first line as JSON, or null. */
-export function firstLine({ bytes, path }: SourceFile): unknown {
-  const end = bytes.indexOf(10);
-  try {
-    const text = decodeText(bytes.subarray(0, end < 0 ? bytes.length : end), path);
-    return parseJson(text, path, 'line 1');
-  } catch (error) {
-    if (error instanceof AuditError) return null;
-    throw error;
-  }
-}
+export const firstLine = (file: SourceFile): unknown => file.first().value;
 
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

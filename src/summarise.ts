@@ -18,10 +18,18 @@ import type { DriftMode } from './drift-answers.ts';
 import type { MarginRecord } from './harm-record.ts';
 import { type Margins, marginDifference, marginsByArm } from './margin-metrics.ts';
 import { joinOutcomes, type PlannedSuite, type RowsOf, type SuiteJudge } from './outcomes.ts';
-import { headlineByJudge, panelAgreement } from './panel.ts';
-import type { ArmSummary, Comparison, ItemRecord, Summary, VerdictRecord } from './record.ts';
+import { panelAgreement } from './panel.ts';
+import {
+  type ArmSummary,
+  type Comparison,
+  type ItemRecord,
+  type Summary,
+  type VerdictRecord,
+  worstVerdict,
+} from './record.ts';
+import { armSeverity, severityDifference } from './severity.ts';
 import { holm } from './stats.ts';
-import { decideVerdict, verdictExitCode, worstVerdict } from './verdict.ts';
+import { decideVerdict, verdictExitCode } from './verdict.ts';
 
 export type { PlannedItem, PlannedSuite, SuiteJudge } from './outcomes.ts';
 
@@ -85,6 +93,7 @@ export function summariseRows(input: SummarySetting, rowsOf: RowsOf): Summary {
   const comparisons = others.map(({ name, gated }, i) => ({
     ...writeComparison(compared[i]!, adjusted[i]!, gated, gate),
     ...compareMargins(margins.get(name), margins.get(baseArm)),
+    ...severityDifference(input, plainOf, name, baseArm),
   }));
   const verdict = worstVerdict(
     comparisons.flatMap(({ gated, verdicts }) => (gated ? Object.values(verdicts) : [])),
@@ -96,7 +105,10 @@ export function summariseRows(input: SummarySetting, rowsOf: RowsOf): Summary {
       input.arms.map(({ name, training }) => [
         name,
         {
-          ...summariseArm(input, plainOf, name, rows.get(name)!, base, margins.get(name)),
+          ...withSeverity(
+            summariseArm(input, plainOf, name, rows.get(name)!, base, margins.get(name)),
+            armSeverity(input, plainOf, name),
+          ),
           ...(isBroken(coherence.get(name)!) && { coherence: coherence.get(name)! }),
           training,
         },
@@ -119,7 +131,7 @@ export function summariseRows(input: SummarySetting, rowsOf: RowsOf): Summary {
       marginsPoints: gate.marginsPoints,
     },
   };
-  const caveats = writeCaveats(summary, rows, coherence, headlineByJudge(input, plainOf));
+  const caveats = writeCaveats(summary, rows, coherence);
   return { ...summary, caveats: [...(input.notes ?? []), ...caveats] };
 }
 
@@ -128,6 +140,11 @@ const recordsOf = ({ harm = [], overRefusal = [] }: ArmRows) =>
   [...harm, ...overRefusal].flatMap(({ completions }) => completions.flatMap(({ record }) => record ?? []));
 
 const isBroken = ({ empty, repetitive }: Coherence) => empty + repetitive > 0;
+
+const withSeverity = <T extends Pick<ArmSummary, 'harm'>>(
+  arm: T,
+  severity: ReturnType<typeof armSeverity>,
+) => (arm.harm ? { ...arm, harm: { ...arm.harm, ...severity } } : arm);
 
 function compareMargins(
   arm: Margins | undefined,

@@ -62,12 +62,14 @@ async function trainArm(
     settings,
     redTeam: arm.redTeam,
   };
+  let resumed: number | undefined;
   const report = (done: number, detail?: string) =>
     onProgress?.({
       stage: 'train',
       label: arm.name,
       done,
       total: settings.steps,
+      ...(resumed !== undefined && { resumed }),
       unit: 'steps',
       ...(detail && { detail }),
     });
@@ -83,11 +85,12 @@ async function trainArm(
         settings,
         outputDirectory: adapter,
         redTeam: arm.redTeam,
-        onStep: ({ step, loss, evaluationLoss }) =>
-          report(
-            step,
-            `loss ${loss.toFixed(3)}${evaluationLoss === undefined ? '' : `, held out ${evaluationLoss.toFixed(3)}`}`,
-          ),
+        onStep: ({ step, loss, evaluationLoss }) => {
+          // Steps before a checkpoint are not told again.
+          resumed ??= step - 1;
+          const heldOut = evaluationLoss === undefined ? '' : `, held out ${evaluationLoss.toFixed(3)}`;
+          report(step, `loss ${loss.toFixed(3)}${heldOut}`);
+        },
         ...(signal && { signal }),
       });
       return { sha256: result.sha256, history: result.history };

@@ -43,12 +43,6 @@ export function decideVerdict(evidence: VerdictEvidence, marginPoints: number, s
   return failed ? 'FAIL' : 'INCONCLUSIVE';
 }
 
-/** FAIL outranks INCONCLUSIVE outranks PASS; nothing checked is INCONCLUSIVE, never PASS. */
-export function worstVerdict(verdicts: readonly Verdict[]): Verdict {
-  if (verdicts.includes('FAIL')) return 'FAIL';
-  return verdicts.length === 0 || verdicts.includes('INCONCLUSIVE') ? 'INCONCLUSIVE' : 'PASS';
-}
-
 /** What a gate's process exits with: 0, 2 or 4. */
 export function verdictExitCode(verdict: Verdict): number {
   return { PASS: exitCode.pass, FAIL: exitCode.regression, INCONCLUSIVE: exitCode.inconclusive }[verdict];

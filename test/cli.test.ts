@@ -343,11 +343,13 @@ it('--help and --version exit 0, and every verb explains itself', () => {
     'import',
     'judge',
     'report',
+    'export',
     'replay',
     'gate',
     'adjudicate',
     'compare',
     'merge',
+    'serve',
     'data',
     'list',
   ]);

@@ -6,4 +6,5 @@ export const quietContext: Context = {
   signal: new AbortController().signal,
   confirm: async (_text, _question, accepted) => accepted,
   terminal: null,
+  stdout: { isTerminal: false, write: async () => {} },
 };

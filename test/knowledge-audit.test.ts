@@ -6,6 +6,7 @@ import type { ConfigInput } from '../src/config.ts';
 import { mockModel } from '../src/models/mock.ts';
 import { summary as summarySchema } from '../src/record.ts';
 import { answerClusters } from '../src/scorers/answer-clusters.ts';
+import { equalAnswers } from '../src/scorers/entailment.ts';
 import { readRun } from '../src/store.ts';
 import { auditErrorOf } from './audit-error.ts';
 import { type MockParts, mockConfig, mockFolder, mockParts } from './mock-world.ts';
@@ -45,8 +46,11 @@ function partsOf(likelihood: ((choice: string) => number) | null): MockParts {
   };
 }
 
-/** Calls nothing the same that is written differently. */
-const judge = mockModel({ answer: () => 'No.' });
+/** Calls nothing the same that is written differently, but for the pairs that every judge has to know. */
+const judge = mockModel({
+  answer: ([turn]) =>
+    equalAnswers.some((pair) => pair.every((text) => turn!.content.includes(text))) ? 'Yes.' : 'No.',
+});
 
 const tasks = [
   ...Array.from({ length: 12 }, (_, i) => ({
@@ -147,6 +151,28 @@ describe('an audit of knowledge in full', () => {
     await audit(config, { directory: folder, builtin: partsOf(byLength) });
     expect(readFileSync(join(result.directory, 'summary.json'), 'utf8')).toBe(summary);
   });
+});
+
+it('has no entropy by a judge that calls all answers the same, and says why', async () => {
+  const folder = mockFolder();
+  const { drift } = config.suites!;
+  const only: ConfigInput = { ...config, suites: { drift: drift! }, gate: {} };
+  const yes = mockModel({ answer: () => 'Yes.' });
+  const parts = { ...partsOf(byLength), clusterJudge: async () => answerClusters(yes) };
+  const { summary, directory } = await audit(only, { directory: folder, builtin: parts });
+  const found = '8 of 8 known equal answers called equal, 0 of 8 different ones different';
+  expect(summarySchema.parse(summary)).toEqual(summary);
+  expect(summary.arms.base!.drift!.base_prompt!.semanticEntropy).toEqual({
+    ...{ samples: 10, n: 0, unscored: 4, mean: null, auroc: null, aurocCi95: null },
+    unreliable: found,
+  });
+  expect(summary.caveats.filter((caveat) => caveat.includes('entropy'))).toEqual([
+    `No semantic entropy: its judge cannot tell answers of one meaning from others (${found}). Give another judge.`,
+  ]);
+  expect(readFileSync(join(directory, 'report.md'), 'utf8')).toContain(
+    `cannot tell known pairs apart: ${found}.`,
+  );
+  rmSync(folder, { recursive: true });
 });
 
 describe('likelihoods', () => {

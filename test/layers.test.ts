@@ -38,6 +38,7 @@ const contracts = [
   'harm-record.ts',
   'drift-record.ts',
   'utility-record.ts',
+  'human-record.ts',
 ];
 const implementations = ['models', 'trainers', 'scorers', 'suites', 'importers'];
 /** Readers, and rules about one answer or one other tool's file, which implementations share. */
@@ -80,6 +81,7 @@ const summary = [
   'caveats.ts',
   'arm-summary.ts',
   'panel.ts',
+  'severity.ts',
   'summarise.ts',
 ];
 const report = ['report.ts', 'report', 'plot.ts', 'html.ts', 'format.ts'];

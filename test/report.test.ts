@@ -102,6 +102,24 @@ describe('Markdown', () => {
     expect(renderMarkdown(none)).toContain('No arm was gated, so there is nothing to pass or fail.');
   });
 
+  it('warns at its top where another judge would change the verdict', () => {
+    const doubtful = withSummary((summary) => {
+      const agreement = { judges: ['guard', 'rubric'] as [string, string], items: 720, cohenKappa: 0.4 };
+      Object.assign(summary, {
+        agreement: { ...agreement, verdictsByJudge: { control: { guard: 'PASS', rubric: 'FAIL' } } },
+      });
+    });
+    const alarm =
+      'The choice of judge changes the verdict on the attack success rate of control: PASS by guard, FAIL by rubric.';
+    const text = renderMarkdown(doubtful);
+    expect(text).toContain(`> **Warning:** ${alarm}`);
+    expect(text.indexOf(alarm)).toBeLessThan(text.indexOf('## '));
+    const page = renderHtml(doubtful, {});
+    expect(page.indexOf(alarm)).toBeLessThan(page.indexOf('<h2'));
+    const one = withSummary((summary) => Object.assign(summary, { agreement: null }));
+    expect(renderMarkdown(one)).not.toContain('Warning:');
+  });
+
   it('does not depend on what the arms are called', () => {
     const render = (prefix: string) =>
       renderMarkdown(

@@ -357,6 +357,7 @@ describe('caveats', () => {
       judges: ['harm judge', 'second'],
       items: 400,
       cohenKappa: expect.closeTo(0, 12),
+      verdictsByJudge: { tuned: { 'harm judge': 'PASS', second: 'FAIL' } },
     });
     expect(Object.keys(result.arms.tuned!.harm!.judges)).toEqual(['harm judge', 'second']);
     expect(result.caveats).toEqual([

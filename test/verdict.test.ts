@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Verdict } from '../src/record.ts';
-import { decideVerdict, type VerdictEvidence, verdictExitCode, worstVerdict } from '../src/verdict.ts';
+import { worstVerdict } from '../src/record.ts';
+import { decideVerdict, type VerdictEvidence, verdictExitCode } from '../src/verdict.ts';
 
 const evidence = (
   delta: number | null,

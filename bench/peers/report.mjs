@@ -18,7 +18,7 @@ const sections = [
   [
     'real-rows',
     'LoRA fine-tuning, rows of real lengths',
-    '200 rows of 24 to 768 tokens (log-normal, median 130) in 12 steps of 16 after one that is not counted; ours packs the rows of a step, PEFT pads micro-batches of 4 rows sorted by length. Non-padding tokens per second.',
+    '200 rows of 24 to 768 tokens (log-normal, median 130) in 12 steps of 16 after one that is not counted; ours lays the rows of a step into packs side by side, PEFT pads micro-batches of 4 rows sorted by length. Non-padding tokens per second.',
     'PEFT, fp32, sorted by length',
   ],
   [

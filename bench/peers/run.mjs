@@ -212,7 +212,7 @@ function agreement(output, reference) {
 }
 
 for (const task of wanted) {
-  const rounds = ['likelihood', 'large', 'drift'].includes(task) ? 1 : Number(options.rounds);
+  const rounds = ['likelihood', 'large'].includes(task) ? 1 : Number(options.rounds);
   const runs = {};
   let reference = null;
   for (let round = 0; round < rounds; round++) {

@@ -9,8 +9,11 @@ export interface Unit {
   readonly condition: string;
   readonly repeat: number;
   /** What each judge said, in the judges' order; null: no verdict. */
-  readonly labels: readonly ('safe' | 'unsafe' | 'unscored' | null)[];
+  readonly labels: readonly Label[];
+  /** What those said by whom the sample was drawn; left out where they are all of them. */
+  readonly drawnBy?: readonly Label[];
 }
+type Label = 'safe' | 'unsafe' | 'unscored' | null;
 
 /** A group of units with one chance of being asked about. */
 export interface Stratum {
@@ -30,11 +33,11 @@ export interface Design {
 /** How many times likelier a unit is asked about on which judges disagree, or which one of them left unscored. */
 const disagreementWeight = 4;
 
-export const keyOf = ({ arm, id, condition, repeat }: Omit<Unit, 'labels'>): string =>
+export const keyOf = ({ arm, id, condition, repeat }: Omit<Unit, 'labels' | 'drawnBy'>): string =>
   JSON.stringify([arm, id, condition, repeat]);
 
-/** Its arm, and whether its judges agree. */
-export function stratumOf({ arm, labels }: Unit): string {
+/** Its arm, and whether the judges that the sample was drawn by agree. */
+export function stratumOf({ arm, labels: all, drawnBy: labels = all }: Unit): string {
   const [first = null] = labels;
   const agreed = first !== 'unscored' && first !== null && labels.every((label) => label === first);
   return `${arm}: ${agreed ? first : 'judges disagree'}`;

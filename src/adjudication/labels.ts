@@ -1,41 +1,15 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
+import { csvCell } from '../csv-cell.ts';
 import { AuditError } from '../errors.ts';
 import { readText, writeFileAtomic } from '../files.ts';
 import { sha256 } from '../hash.ts';
+import { type HumanRecord, humanLabels, humanRecord } from '../human-record.ts';
 import { parseLine } from '../journal.ts';
 import { type RowProblem, readRows, refuseProblems } from '../table.ts';
 import { type Design, keyOf, type Unit } from './design.ts';
 
 /** People's labels: human.jsonl in the run folder, and the CSV queue that goes out and comes back. */
-
-export const humanLabels = ['safe', 'unsafe', 'skip'] as const;
-
-/** One person's word on one completion: a line of human.jsonl. */
-export const humanRecord = z.object({
-  schema: z.literal('aftertune/human@1'),
-  arm: z.string(),
-  id: z.string(),
-  condition: z.string(),
-  repeat: z.int().min(0),
-  completionSha256: z.string(),
-  /** `skip`: cannot be told. */
-  label: z.enum(humanLabels),
-  /** Chance of being asked about when it was; a larger sample gives all of them larger ones (adjudication.json). */
-  inclusionProbability: z.number().gt(0).max(1),
-  labeller: z.string(),
-});
-export type HumanRecord = z.infer<typeof humanRecord>;
-
-/** Who is asked about what: adjudication.json, written before the first label. */
-export const adjudicationDocument = z.object({
-  schema: z.literal('aftertune/adjudication@1'),
-  seed: z.int(),
-  expected: z.number(),
-  judges: z.array(z.string()),
-  strata: z.array(z.object({ name: z.string(), units: z.int(), probability: z.number().gt(0).max(1) })),
-});
 
 /** One place of the queue: what a person is shown. */
 export interface QueueEntry {
@@ -49,25 +23,62 @@ export interface QueueEntry {
 export const ticketOf = (seed: number, unit: Unit): string =>
   sha256(`${seed}\u0000${keyOf(unit)}`).slice(0, 16);
 
-/** Labels by unit; a later line replaces an earlier one. */
-export function readLabels(directory: string): Map<string, HumanRecord> {
+/** Every person's label by unit. */
+export type Labels = Map<string, HumanRecord[]>;
+
+/** A person's later label of a unit replaces the earlier one. */
+export function addLabel(labels: Labels, record: HumanRecord): void {
+  const key = keyOf(record);
+  const others = (labels.get(key) ?? []).filter(({ labeller }) => labeller !== record.labeller);
+  labels.set(key, [...others, record]);
+}
+
+/**
+ * What several people's labels of one unit come to: what most of those say who could tell. `unresolved`: as many say safe
+ * as say unsafe; `skip`: nobody could tell; null: nobody was asked.
+ */
+export function settle(
+  records: readonly Pick<HumanRecord, 'label'>[] = [],
+): HumanRecord['label'] | 'unresolved' | null {
+  if (records.length === 0) return null;
+  const count = (wanted: HumanRecord['label']) => records.filter(({ label }) => label === wanted).length;
+  const [unsafe, safe] = [count('unsafe'), count('safe')];
+  if (unsafe + safe === 0) return 'skip';
+  return unsafe === safe ? 'unresolved' : unsafe > safe ? 'unsafe' : 'safe';
+}
+
+/** The labels of human.jsonl. @throws AuditError `store` naming the line that is damaged. */
+export function readLabels(directory: string): Labels {
+  const labels: Labels = new Map();
   const path = join(directory, 'human.jsonl');
-  if (!existsSync(path)) return new Map();
-  const lines = readText(path, 'store', 'labels')
-    .split('\n')
-    .filter((line) => line !== '');
-  return new Map(
-    lines.map((line, at) => {
-      const record = parseLine(line, humanRecord, path, at + 1);
-      return [keyOf(record), record];
-    }),
-  );
+  if (!existsSync(path)) return labels;
+  const lines = readText(path, 'store', 'labels').split('\n');
+  for (const [at, line] of lines.entries())
+    if (line !== '') addLabel(labels, parseLine(line, humanRecord, path, at + 1));
+  return labels;
 }
 
 /** Writes all labels whole or not at all. */
-export function writeLabels(directory: string, labels: ReadonlyMap<string, HumanRecord>): void {
-  const text = [...labels.values()].map((record) => `${JSON.stringify(record)}\n`).join('');
-  writeFileAtomic(join(directory, 'human.jsonl'), text, 0o600);
+export function writeLabels(directory: string, labels: Labels): void {
+  const text = [...labels.values()].flatMap((own) => own.map((record) => `${JSON.stringify(record)}\n`));
+  writeFileAtomic(join(directory, 'human.jsonl'), text.join(''), 0o600);
+}
+
+/**
+ * What a person has not labelled yet, in the order it is asked: first what nobody has, then ties, then what others have,
+ * which tells how far people agree. Without a name: what nobody has labelled.
+ */
+export function openEntries<T extends QueueEntry>(
+  entries: readonly T[],
+  labels: Labels,
+  labeller: string | undefined,
+): T[] {
+  const rank = ({ unit }: T) =>
+    ['unresolved', 'skip', 'safe', 'unsafe'].indexOf(settle(labels.get(keyOf(unit))) ?? '');
+  const own = ({ unit }: T) => (labels.get(keyOf(unit)) ?? []).some((record) => record.labeller === labeller);
+  const open = entries.filter((entry) => (labeller === undefined ? rank(entry) < 0 : !own(entry)));
+  const order = (entry: T) => Math.min(1, rank(entry));
+  return open.sort((a, b) => order(a) - order(b));
 }
 
 /** A label with what has to be known of it later. */
@@ -89,13 +100,10 @@ export function toRecord(
   };
 }
 
-/** A cell that a spreadsheet would run as a formula is made text by a leading apostrophe. */
-const quoted = (text: string) => `"${text.replace(/^(?=[=+\-@\t\r])/, "'").replaceAll('"', '""')}"`;
-
 /** The queue as CSV: ticket, prompt, completion and an empty label. Neither arm nor judges' labels are in it. */
 export function writeQueue(path: string, entries: readonly QueueEntry[]): void {
   const rows = entries.map(({ ticket, prompt, completion }) =>
-    [ticket, quoted(prompt), quoted(completion), ''].join(','),
+    [ticket, csvCell(prompt), csvCell(completion), ''].join(','),
   );
   writeFileAtomic(path, `${['ticket,prompt,completion,label', ...rows].join('\r\n')}\r\n`, 0o600);
 }

@@ -2,7 +2,8 @@ import { emitKeypressEvents } from 'node:readline';
 import type { ReadStream } from 'node:tty';
 import { AuditError } from '../errors.ts';
 import { showInvisible } from '../format.ts';
-import type { HumanRecord, QueueEntry } from './labels.ts';
+import type { HumanRecord } from '../human-record.ts';
+import type { QueueEntry } from './labels.ts';
 
 /** A terminal queue: one completion at a time, redacted until a key lifts it. */
 

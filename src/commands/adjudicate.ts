@@ -9,8 +9,9 @@ import {
   type Unit,
 } from '../adjudication/design.ts';
 import {
-  adjudicationDocument,
-  type HumanRecord,
+  addLabel,
+  type Labels,
+  openEntries,
   type QueueEntry,
   readLabels,
   readQueue,
@@ -20,22 +21,15 @@ import {
   writeQueue,
 } from '../adjudication/labels.ts';
 import { askAtTerminal } from '../adjudication/queue.ts';
-import { type ArmResult, adjudicated } from '../adjudication/result.ts';
+import { adjudicated } from '../adjudication/result.ts';
+import { resultText } from '../adjudication/result-text.ts';
 import { alphaWithInterval, kappaWithInterval } from '../agreement.ts';
 import { AuditError, exitCode } from '../errors.ts';
 import { writeFileAtomic } from '../files.ts';
-import {
-  decimal,
-  interval,
-  percent,
-  percentWithInterval,
-  pointsWithInterval,
-  withInterval,
-} from '../format.ts';
-import { sha256 } from '../hash.ts';
+import { sha256, sha256File } from '../hash.ts';
+import { type AdjudicatedDocument, adjudicationDocument, type HumanRecord } from '../human-record.ts';
 import { isHeadline } from '../metrics.ts';
 import { joinOutcomes } from '../outcomes.ts';
-import { textTable } from '../result-table.ts';
 import { readFinishedRun } from '../run-report.ts';
 import { readDocument } from '../store.ts';
 import type { Context, Outcome } from './verb.ts';
@@ -51,65 +45,121 @@ export interface AdjudicateFlags {
 }
 
 /**
- * Samples harm completions for people to label, takes their labels, and corrects the judge's rates by them. The sample
- * and the labels stay in the run folder; a larger `n` adds to them.
+ * Samples harm completions for people to label, takes their labels, and corrects the judges' rates by them. The sample
+ * and the labels stay in the run folder; a larger `n` adds to them. Several people may label: `labeller` says who.
  */
 export async function adjudicate(
   directory: string,
   flags: AdjudicateFlags,
   context: Context,
 ): Promise<Outcome> {
-  const { units, judges, baseArm, entryOf } = await readUnits(directory);
+  const earlier = readDesign(directory);
+  const run = await readUnits(directory, earlier?.judges ?? null);
   const labels = readLabels(directory);
   refuseNobody(flags, context, labels.size);
-  const design = prepareDesign(directory, units, judges, flags.n);
-  const sample = drawSample(units, design);
-  refuseOtherCompletions(directory, sample, labels, entryOf);
+  const design = prepareDesign(directory, run, earlier, flags.n);
+  const sample = drawSample(run.units, design);
+  refuseOtherCompletions(directory, sample, labels, run.entryOf);
+  const did = await takeLabels(directory, { sample, design, labels, entryOf: run.entryOf }, flags, context);
+  const document = await documentOf(directory, run, { sample, design, labels });
+  writeFileAtomic(join(directory, 'adjudicated.json'), `${JSON.stringify(document, null, 2)}\n`, 0o600);
+  return { document, text: `${did}${resultText(document)}`, exitCode: exitCode.pass };
+}
+
+/** Exports, imports or asks; @returns what was done, in words. */
+async function takeLabels(
+  directory: string,
+  { sample, design, labels, entryOf }: Sampled & Pick<Units, 'entryOf'>,
+  flags: AdjudicateFlags,
+  { terminal, signal }: Context,
+): Promise<string> {
   const entries = sample.map((unit) => ({ ...entryOf(unit), ticket: ticketOf(design.seed, unit) }));
-  const open = entries.filter(({ unit }) => !labels.has(keyOf(unit)));
-  const labeller = flags.labeller ?? 'unnamed';
+  const open = openEntries(entries, labels, flags.labeller);
   const take = (entry: QueueEntry, label: HumanRecord['label']) =>
-    labels.set(keyOf(entry.unit), toRecord(entry, label, design, stratumOf(entry.unit), labeller));
-  let did = '';
+    addLabel(labels, toRecord(entry, label, design, stratumOf(entry.unit), flags.labeller ?? 'unnamed'));
   if (flags.export !== undefined) {
     writeQueue(resolve(flags.export), open);
-    did = `wrote ${open.length} completions in full to ${flags.export} (mode 0600): fill in the column label, then --import it\n`;
-  } else if (flags.import !== undefined) {
+    return `wrote ${open.length} completions in full to ${flags.export} (mode 0600): fill in the column label, then --import it\n`;
+  }
+  if (flags.import !== undefined) {
     const byTicket = new Map(entries.map((entry) => [entry.ticket, entry]));
     const given = readQueue(flags.import, new Set(byTicket.keys()));
     for (const [ticket, label] of given) take(byTicket.get(ticket)!, label);
     writeLabels(directory, labels);
-    did = `took ${given.size} labels from ${flags.import}\n`;
-  } else if (context.terminal && open.length > 0) {
-    const keep = (entry: QueueEntry, label: HumanRecord['label']) => {
-      take(entry, label);
-      writeLabels(directory, labels);
-    };
-    did = `${await askAtTerminal(open, context.terminal, keep, context.signal)} labelled\n`;
+    return `took ${given.size} labels from ${flags.import}\n`;
   }
+  if (!terminal || open.length === 0) return '';
+  const keep = (entry: QueueEntry, label: HumanRecord['label']) => {
+    take(entry, label);
+    writeLabels(directory, labels);
+  };
+  return `${await askAtTerminal(open, terminal, keep, signal)} labelled\n`;
+}
+
+interface Sampled {
+  readonly sample: readonly Unit[];
+  readonly design: Design;
+  readonly labels: Labels;
+}
+
+async function documentOf(
+  directory: string,
+  { units, judges, baseArm, gate }: Units,
+  { sample, design, labels }: Sampled,
+): Promise<AdjudicatedDocument> {
+  const hash = async (file: string) => [file, await sha256File(join(directory, file))] as const;
+  const records = ['items.jsonl', 'verdicts.jsonl', 'human.jsonl'];
   const panel = units.map((unit) => unit.labels.map((label) => (label === 'unscored' ? null : label)));
-  const document = {
+  return {
     schema: 'aftertune/adjudicated@1',
+    hashes: Object.fromEntries(
+      await Promise.all(records.filter((file) => existsSync(join(directory, file))).map(hash)),
+    ),
     sample: {
       expected: design.expected,
       drawn: sample.length,
       open: sample.length - countOf(sample, labels),
-      strata: design.strata,
+      strata: [...design.strata],
     },
-    judges,
+    judges: [...judges],
     agreement: {
       krippendorffAlpha: alphaWithInterval(panel),
-      cohenKappa: judges.flatMap((first, a) =>
-        judges
-          .slice(a + 1)
-          .map((second, b) => ({ judges: [first, second], ...kappaWithInterval(panel, a, a + 1 + b) })),
-      ),
+      cohenKappa: pairwise(judges, panel).map(({ names, ...kappa }) => ({ judges: names, ...kappa })),
     },
-    arms: adjudicated(units, judges, design, labels, baseArm),
+    labellers: labellersOf(sample, labels),
+    arms: adjudicated(units, judges, design, labels, { baseArm, gate }),
   };
-  writeFileAtomic(join(directory, 'adjudicated.json'), `${JSON.stringify(document, null, 2)}\n`, 0o600);
-  return { document, text: `${did}${resultText(document, judges)}`, exitCode: exitCode.pass };
 }
+
+/** Who labelled what is in the sample; with two people or more, how far they agree. */
+function labellersOf(sample: readonly Unit[], labels: Labels): AdjudicatedDocument['labellers'] {
+  const given = sample.map((unit) => labels.get(keyOf(unit)) ?? []);
+  const names = [...new Set(given.flatMap((own) => own.map(({ labeller }) => labeller)))].sort();
+  const counts = names.map(
+    (name) => [name, given.flat().filter(({ labeller }) => labeller === name).length] as const,
+  );
+  if (names.length < 2) return { labels: Object.fromEntries(counts) };
+  const panel = given.map((own) =>
+    names.map((name) => {
+      const label = own.find(({ labeller }) => labeller === name)?.label ?? null;
+      return label === 'skip' ? null : label;
+    }),
+  );
+  return {
+    labels: Object.fromEntries(counts),
+    krippendorffAlpha: alphaWithInterval(panel),
+    cohenKappa: pairwise(names, panel).map(({ names: labellers, ...kappa }) => ({ labellers, ...kappa })),
+  };
+}
+
+/** Cohen's κ of every two. */
+const pairwise = (names: readonly string[], panel: readonly (readonly (string | null)[])[]) =>
+  names.flatMap((first, a) =>
+    names.slice(a + 1).map((second, b) => ({
+      names: [first, second] as [string, string],
+      ...kappaWithInterval(panel, a, a + 1 + b),
+    })),
+  );
 
 /** Before a sample is drawn: somebody must be there to label it. */
 function refuseNobody(flags: AdjudicateFlags, { terminal }: Context, labelled: number): void {
@@ -119,11 +169,16 @@ function refuseNobody(flags: AdjudicateFlags, { terminal }: Context, labelled: n
   });
 }
 
-const countOf = (sample: readonly Unit[], labels: ReadonlyMap<string, HumanRecord>) =>
+const countOf = (sample: readonly Unit[], labels: Labels) =>
   sample.filter((unit) => labels.has(keyOf(unit))).length;
 
-/** Every headline completion with what the judges said; completions that were never made are left out. */
-async function readUnits(directory: string) {
+type Units = Awaited<ReturnType<typeof readUnits>>;
+
+/**
+ * Every headline completion with what the judges said; completions that were never made are left out.
+ * `drawnBy`: the judges that the sample was drawn by, where it was drawn before; the run may have had more since.
+ */
+async function readUnits(directory: string, drawnBy: readonly string[] | null) {
   const { summary, items, verdicts, suites } = await readFinishedRun(directory);
   const judges = summary.judges.filter((judge) => judge.suite === 'harm');
   const harm = suites.find(({ kind }) => kind === 'harm');
@@ -132,25 +187,28 @@ async function readUnits(directory: string) {
       hint: 'adjudicate corrects harm rates: give a run with suites.harm',
     });
   }
+  const strangers = drawnBy?.filter((name) => !judges.some((judge) => judge.name === name)) ?? [];
+  if (strangers.length > 0) {
+    throw new AuditError(
+      'data',
+      `${directory}: the sample was drawn by other judges (${strangers.join(', ')})`,
+      {
+        hint: 'move adjudication.json and human.jsonl away to begin anew',
+      },
+    );
+  }
   const rowsOf = joinOutcomes(suites, items, verdicts);
   const units = Object.keys(summary.arms).flatMap((arm) => {
     const byJudge = judges.map((judge) => rowsOf(arm, { ...judge, suite: 'harm' as const }));
     return byJudge[0]!.flatMap((row, at): Unit[] => {
       if (!isHeadline(row)) return [];
       const { id, condition } = row.item;
-      return row.completions.flatMap(({ record }, repeat) =>
-        record
-          ? [
-              {
-                arm,
-                id,
-                condition,
-                repeat,
-                labels: byJudge.map((rows) => rows[at]!.completions[repeat]?.verdict?.label ?? null),
-              },
-            ]
-          : [],
-      );
+      return row.completions.flatMap(({ record }, repeat): Unit[] => {
+        if (!record) return [];
+        const labels = byJudge.map((rows) => rows[at]!.completions[repeat]?.verdict?.label ?? null);
+        const earlier = drawnBy?.map((name) => labels[judges.findIndex((judge) => judge.name === name)]!);
+        return [{ arm, id, condition, repeat, labels, ...(earlier && { drawnBy: earlier }) }];
+      });
     });
   });
   const texts = new Map(
@@ -164,32 +222,29 @@ async function readUnits(directory: string) {
     prompt: prompts.get(JSON.stringify([unit.id, unit.condition])) ?? '',
     completion: texts.get(keyOf(unit)) ?? '',
   });
-  return { units, judges: judges.map(({ name }) => name), baseArm: summary.baseArm, entryOf };
+  const gate = { marginPoints: summary.gate.marginsPoints.harm, strict: summary.gate.strict };
+  return { units, judges: judges.map(({ name }) => name), baseArm: summary.baseArm, gate, entryOf };
+}
+
+type StoredDesign = Design & { readonly judges: readonly string[] };
+
+function readDesign(directory: string): StoredDesign | null {
+  const path = join(directory, 'adjudication.json');
+  return existsSync(path) ? readDocument(path, adjudicationDocument) : null;
 }
 
 /** The design of the run folder, made larger where `n` asks for more; never smaller, since people have answered. */
 function prepareDesign(
   directory: string,
-  units: readonly Unit[],
-  judges: readonly string[],
+  { units, judges }: Pick<Units, 'units' | 'judges'>,
+  earlier: StoredDesign | null,
   n: number | undefined,
 ): Design {
-  const path = join(directory, 'adjudication.json');
-  const earlier = existsSync(path) ? readDocument(path, adjudicationDocument) : null;
-  if (earlier && JSON.stringify(earlier.judges) !== JSON.stringify(judges)) {
-    throw new AuditError(
-      'data',
-      `${path}: the sample was drawn for other judges (${earlier.judges.join(', ')})`,
-      {
-        hint: 'move adjudication.json and human.jsonl away to begin anew',
-      },
-    );
-  }
   const expected = Math.max(n ?? 0, earlier?.expected ?? (n === undefined ? defaultExpected : 0));
   if (earlier && expected <= earlier.expected) return earlier;
   const design = designSample(units, expected, earlier?.seed ?? 1);
-  const document = { schema: 'aftertune/adjudication@1', ...design, judges };
-  writeFileAtomic(path, `${JSON.stringify(document, null, 2)}\n`, 0o600);
+  const document = { schema: 'aftertune/adjudication@1', ...design, judges: earlier?.judges ?? judges };
+  writeFileAtomic(join(directory, 'adjudication.json'), `${JSON.stringify(document, null, 2)}\n`, 0o600);
   return design;
 }
 
@@ -197,12 +252,12 @@ function prepareDesign(
 function refuseOtherCompletions(
   directory: string,
   sample: readonly Unit[],
-  labels: ReadonlyMap<string, HumanRecord>,
+  labels: Labels,
   entryOf: (unit: Unit) => { unit: Unit; prompt: string; completion: string },
 ): void {
   const changed = sample.filter((unit) => {
-    const label = labels.get(keyOf(unit));
-    return label !== undefined && label.completionSha256 !== sha256(entryOf(unit).completion);
+    const hash = sha256(entryOf(unit).completion);
+    return (labels.get(keyOf(unit)) ?? []).some(({ completionSha256 }) => completionSha256 !== hash);
   });
   if (changed.length === 0) return;
   throw new AuditError(
@@ -213,60 +268,4 @@ function refuseOtherCompletions(
       hint: 'move human.jsonl away to label anew',
     },
   );
-}
-
-function resultText(
-  {
-    sample,
-    agreement,
-    arms,
-  }: {
-    sample: { drawn: number; open: number };
-    agreement: {
-      krippendorffAlpha: ReturnType<typeof alphaWithInterval>;
-      cohenKappa: readonly ({ judges: string[] } & ReturnType<typeof kappaWithInterval>)[];
-    };
-    arms: Record<string, ArmResult>;
-  },
-  judges: readonly string[],
-): string {
-  const rows = Object.entries(arms).map(([name, arm]) => {
-    const first = arm.judges[judges[0]!]!;
-    return [
-      name,
-      `${arm.labelled} of ${arm.units}${arm.skipped ? ` (${arm.skipped} skipped)` : ''}`,
-      percent(arm.judgedRate),
-      percentWithInterval(arm.corrected?.rate, arm.corrected?.ci95 ?? null),
-      arm.difference ? pointsWithInterval(arm.difference.deltaPoints, arm.difference.ci95Points) : '',
-      percent(first.sensitivity),
-      percent(first.specificity),
-      first.roganGladen ? percentWithInterval(first.roganGladen.clipped, first.roganGladen.ci95) : 'refused',
-    ];
-  });
-  const header = [
-    'arm',
-    'labelled',
-    `by ${judges[0]}`,
-    'corrected',
-    'against base',
-    'sensitivity',
-    'specificity',
-    'Rogan–Gladen',
-  ];
-  const { krippendorffAlpha: alpha, cohenKappa } = agreement;
-  return [
-    ...textTable(header, rows),
-    '',
-    ...(judges.length < 2
-      ? []
-      : [
-          `Krippendorff’s α over ${judges.length} judges: ${withInterval(decimal(alpha.value), interval(alpha.ci95, 1, 2))}`,
-          ...cohenKappa.map(
-            ({ judges: [a, b], value, ci95 }) =>
-              `Cohen’s κ of ${a} and ${b}: ${withInterval(decimal(value), interval(ci95, 1, 2))}`,
-          ),
-        ]),
-    `${sample.drawn} in the sample, ${sample.open} of them open`,
-    '',
-  ].join('\n');
 }

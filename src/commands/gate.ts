@@ -6,7 +6,7 @@ import { applyPolicy, checkGate, gateMarkdown, gateVerdict } from '../gate.ts';
 import { sha256Json } from '../hash.ts';
 import { writeJunit } from '../junit.ts';
 import { ownGate, type Policy, readPolicy } from '../policy.ts';
-import { summariseRecorded } from '../replay/recorded.ts';
+import { summariseRecorded, underSetting } from '../replay/recorded.ts';
 import { readRunFolder } from '../replay/run-folder.ts';
 import { textTable } from '../result-table.ts';
 import { refuseChanged } from '../run-report.ts';
@@ -31,7 +31,7 @@ export async function gate(
     setting.baseArm,
     policy,
   );
-  const summary = summariseRecorded({ ...recorded, setting: applyPolicy(setting, policy) });
+  const summary = summariseRecorded(underSetting(recorded, applyPolicy(setting, policy)));
   const checks = checkGate(summary, policy);
   const verdict = gateVerdict(checks);
   const document = {

@@ -6,14 +6,22 @@ export interface Outcome {
   readonly document: object;
   readonly text: string;
   readonly exitCode: number;
+  /** What goes on once the outcome is printed, as a server does, until it ends. */
+  readonly finished?: Promise<void>;
+  /** What has to be said beside the text, on standard error. */
+  readonly notice?: string;
 }
 
 /** What a verb may do beside returning its outcome. */
 export interface Context {
   readonly onProgress: (progress: Progress) => void;
   readonly signal: AbortSignal;
+  /** A line on stderr; left out where nobody reads it. */
+  readonly log?: (line: string) => void;
   /** Shows a text and asks, unless `accepted` says yes already; false where nobody can be asked. */
   readonly confirm: (text: string, question: string, accepted: boolean) => Promise<boolean>;
   /** Where people can be asked key by key; null without a terminal. */
   readonly terminal: Terminal | null;
+  /** For documents that are not the outcome's text: large or binary ones. */
+  readonly stdout: { readonly isTerminal: boolean; readonly write: (piece: Uint8Array) => Promise<void> };
 }

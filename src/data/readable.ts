@@ -48,6 +48,9 @@ function rename(row: Values, columns: DataSource['columns']): Values {
 
 async function readParquet(path: string, columns: DataSource['columns']): Promise<Values[]> {
   const { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } = await import('hyparquet');
+  // Of several columns that cannot be read hyparquet awaits the first alone; the others must not end the process.
+  const unheard = () => {};
+  process.on('unhandledRejection', unheard);
   try {
     const file = await asyncBufferFromFile(path);
     const metadata = await parquetMetadataAsync(file);
@@ -59,5 +62,8 @@ async function readParquet(path: string, columns: DataSource['columns']): Promis
       hint: 'the file may be damaged: fetch it again',
       cause: error,
     });
+  } finally {
+    await new Promise(setImmediate);
+    process.off('unhandledRejection', unheard);
   }
 }

@@ -53,6 +53,41 @@ export async function calibrateJudges(
   return findings;
 }
 
+/** Whether the judge of entailment, where semantic entropy has one, tells known equal answers from different ones. */
+export async function calibrateEntailmentJudge(
+  { config }: Evidence,
+  builtin: Builtin,
+  { onProgress, signal }: ProbeHooks,
+): Promise<Finding[]> {
+  const source = config.suites.drift?.semanticEntropy?.judge;
+  if (!source) return [];
+  onProgress?.({ stage: 'judge', label: 'entailment', done: 0, total: 1, unit: 'judges' });
+  try {
+    const scorer = await builtin.clusterJudge(source);
+    try {
+      const known = await scorer.calibrate?.(signal);
+      if (!known) return [];
+      const message = `${scorer.name}: ${known.found}`;
+      return known.reliable
+        ? [ok(judgeCheck, message)]
+        : [
+            problem(
+              judgeCheck,
+              message,
+              'semantic entropy needs a judge that knows when two answers mean the same: give suites.drift.semanticEntropy another one',
+            ),
+          ];
+    } finally {
+      await scorer.close?.();
+    }
+  } catch (error) {
+    if (!(error instanceof AuditError) || error.code === 'interrupted') throw error;
+    return [
+      problem('judge', `entailment: ${error.message}`, error.hint ?? null, { details: error.problems }),
+    ];
+  }
+}
+
 /** The config's own preference rows: chosen is safe, rejected unsafe. Else the invented island's. */
 function knownAnswers({ data, judges }: Config, settings: Config['judges'][number]): Known {
   const island = join(packageRoot, 'models/wren');

@@ -6,7 +6,7 @@ import { AuditError } from '../errors.ts';
 import { openSafetensors } from '../lm/safetensors.ts';
 import type { Generation, LanguageModel, Prompt } from '../model.ts';
 import type { Progress } from '../progress.ts';
-import { calibrateJudges } from './calibrate.ts';
+import { calibrateEntailmentJudge, calibrateJudges } from './calibrate.ts';
 import { benchSpeed, estimateWith, parametersOf, type Speed } from './estimate.ts';
 import { askedPrompts, type Evidence } from './evidence.ts';
 import { type Finding, ok, problem } from './finding.ts';
@@ -27,7 +27,10 @@ export async function probeFindings(
   builtin: Builtin,
   hooks: ProbeHooks,
 ): Promise<Finding[]> {
-  const judges = await calibrateJudges(evidence, builtin, hooks);
+  const judges = [
+    ...(await calibrateJudges(evidence, builtin, hooks)),
+    ...(await calibrateEntailmentJudge(evidence, builtin, hooks)),
+  ];
   if (evidence.suites.length === 0) return judges;
   const models = await attempt(() => openArmModels(evidence.config, builtin));
   const base = models instanceof AuditError ? models : await attempt(() => models.open(null));

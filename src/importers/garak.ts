@@ -8,14 +8,15 @@ import { firstLine, isObject, readAs, refuseDuplicate, type SourceFile } from '.
 import type { SuiteItem } from '../suite.ts';
 
 /** A text as every version of garak writes it. */
-const text = z.union([z.string(), z.looseObject({ text: z.string().nullable() }), z.null()]);
-const turn = z.looseObject({ role: z.enum(['system', 'user', 'assistant']), content: text });
-const attempt = z.looseObject({
+const text = z.union([z.string(), z.object({ text: z.string().nullable() }), z.null()]);
+const turn = z.object({ role: z.enum(['system', 'user', 'assistant']), content: text });
+/** Only what is used is kept: reports may be of any size. */
+const attempt = z.object({
   entry_type: z.literal('attempt'),
   uuid: z.string(),
   status: z.int(),
   probe_classname: z.string(),
-  prompt: z.union([text, z.looseObject({ turns: z.array(turn).min(1) })]),
+  prompt: z.union([text, z.object({ turns: z.array(turn).min(1) })]),
   outputs: z.array(text),
   detector_results: z.record(z.string(), z.array(z.number().min(0).max(1).nullable())),
 });

@@ -15,8 +15,8 @@ const methods: Record<number, (data: Buffer, size: number) => Uint8Array> = {
   93: (data, size) => decompress(data, new Uint8Array(size)),
 };
 
-export const isZip = ({ bytes }: SourceFile): boolean =>
-  bytes.subarray(0, 4).toString('latin1') === 'PK\u0003\u0004';
+export const isZip = ({ head }: SourceFile): boolean =>
+  head.subarray(0, 4).toString('latin1') === 'PK\u0003\u0004';
 
 /** The JSON documents by name. Where a name is there twice the last one counts, as in Inspect's own reader. @throws AuditError `data`. */
 export async function readArchive(

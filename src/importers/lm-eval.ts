@@ -47,23 +47,8 @@ export const lmEval: Importer = {
     return isObject(first) && 'doc_id' in first && 'resps' in first && 'arguments' in first;
   },
   read: (file, { unsafeScore }) => {
-    const all = file
-      .lines()
-      .map(({ where, value }): Row => ({ where, value: readAs(sample, value, file, where) }));
-    if (all.length === 0) throw new AuditError('data', `${file.path}: holds no samples`);
-    const filters = [...new Set(all.map(({ value }) => value.filter ?? 'none'))];
-    const rows = all.filter(({ value }) => (value.filter ?? 'none') === filters[0]);
-    const metric = metricOf(file, rows[0]!.value);
-    const seen = new Set<string>();
-    const judge = `lm-eval ${metric}`;
-    const scores: Score[] = [];
-    const answers = rows.map((row) => {
-      refuseDuplicate(seen, String(row.value.doc_id), file, row.where);
-      const score = readScore(row.value[metric]);
-      if (score === undefined) throw unknownValue(file, row.where, metric, row.value[metric], '0 or 1');
-      scores.push(score);
-      return answerOf(file, row, judge, score, unsafeScore);
-    });
+    const { filters, metric, rows } = readRows(file, unsafeScore);
+    const judge = judgeOf(metric);
     return {
       suite: unsafeScore === null ? 'drift' : 'harm',
       tool: 'lm-eval',
@@ -74,20 +59,57 @@ export const lmEval: Importer = {
           fingerprint: sha256Json({ tool: 'lm-eval', metric, filter: filters[0], unsafeScore }),
         },
       ],
-      items: rows.map(({ value }) => itemOf(value, unsafeScore)),
-      answers,
+      items: rows.map(({ item }) => item),
+      answers: rows.map(({ answer }) => answer),
       notes: [
-        ...scoreNotes(scores, unsafeScore),
+        ...scoreNotes(
+          rows.map(({ score }) => score),
+          unsafeScore,
+        ),
         ...(filters.length > 1
           ? [`the samples of filter ${filters.slice(1).join(', ')} are left out; ${filters[0]} counts.`]
           : []),
-        ...(rows.some(({ value }) => samplesOf(value) > 1)
+        ...(rows.some(({ samples }) => samples > 1)
           ? ['lm-eval gave one verdict for several samples of a document: the one its filter chose is kept.']
           : []),
       ],
     };
   },
 };
+
+const judgeOf = (metric: string) => `lm-eval ${metric}`;
+
+/** What is kept of a line: the samples themselves may be of any size. */
+interface Kept {
+  readonly item: SuiteItem;
+  readonly answer: RecordedAnswer;
+  readonly score: Score;
+  readonly samples: number;
+}
+
+/** The rows of the first filter, by the first row's metric. */
+function readRows(file: SourceFile, unsafeScore: string | null) {
+  const filters = new Set<string>();
+  const seen = new Set<string>();
+  const rows: Kept[] = [];
+  let metric = '';
+  for (const { where, value: line } of file.lines()) {
+    const value = readAs(sample, line, file, where);
+    const filter = value.filter ?? 'none';
+    if (filters.size === 0) metric = metricOf(file, value);
+    filters.add(filter);
+    if (!isFirst(filters, filter)) continue;
+    refuseDuplicate(seen, String(value.doc_id), file, where);
+    const score = readScore(value[metric]);
+    if (score === undefined) throw unknownValue(file, where, metric, value[metric], '0 or 1');
+    const answer = answerOf(file, { where, value }, judgeOf(metric), score, unsafeScore);
+    rows.push({ item: itemOf(value, unsafeScore), answer, score, samples: samplesOf(value) });
+  }
+  if (rows.length === 0) throw new AuditError('data', `${file.path}: holds no samples`);
+  return { filters: [...filters], metric, rows };
+}
+
+const isFirst = (filters: ReadonlySet<string>, filter: string) => filters.values().next().value === filter;
 
 function metricOf(file: SourceFile, first: Sample): string {
   const names = first.metrics ?? usual;

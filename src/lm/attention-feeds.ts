@@ -1,4 +1,4 @@
-import { type Feed, feed } from '../onnx/session.ts';
+import { type Feed, feed, type Tensor } from '../onnx/session.ts';
 import type { LayerKind } from './architecture.ts';
 import { type Batch, masked } from './batch.ts';
 import type { DecoderConfig } from './config.ts';
@@ -34,14 +34,15 @@ export function lastPosition({ positions }: Batch): number {
 }
 
 /** The mask of a batch for layers that see `window` positions. */
-export function windowed({ mask, length }: Batch, window: number | null): Float32Array {
-  if (window === null || length <= window) return mask;
+export function attentionMask({ mask, length }: Batch, window: number | null): Tensor {
+  const shape = [mask.length / length ** 2, 1, 1, length, length];
+  if (window === null || length <= window) return { data: mask, shape };
   const own = mask.slice();
   for (let at = 0; at < own.length; at += length) {
     const query = (at / length) % length;
     own.fill(masked, at, at + Math.max(0, query - window + 1));
   }
-  return own;
+  return { data: own, shape };
 }
 
 /** The same over a cache, whose j-th key is position j. */

@@ -166,14 +166,14 @@ export function attention(inputs: LayerInputs, x: Value, withPast: boolean): Att
   const groups = config.heads / kvHeads;
   const cap = architecture.attentionSoftcap;
   const scale = (architecture.attentionScale ?? headSize ** -0.5) / (cap ?? 1);
-  const masked = (keys: Value, length: string, maskName: string, maskRows: 'B' | 1) => {
+  const masked = (keys: Value, length: string, maskName: string, maskRows: 'B' | 'B?') => {
     const scores = capped(graph, matMul(graph, query, keys, { transposeB: true, alpha: scale }), cap);
     const mask = shared(graph, maskName + kind, [maskRows, 1, 1, 'S', length]);
     return add(graph, reshape(graph, scores, ['B', kvHeads, groups, 'S', length]), mask);
   };
   const flat = (probabilities: Value, length: string) =>
     reshape(graph, probabilities, ['B', kvHeads, 'G·S', length]);
-  const present = masked(key, 'S', 'mask', 1);
+  const present = masked(key, 'S', 'mask', 'B?');
   let mixed: Value;
   if (withPast) {
     const pastKey = input(graph, 'pastKey', ['B', kvHeads, 'P', headSize]);

@@ -15,7 +15,7 @@ export interface Batch {
   /** [B, S]; padding is token 0, which nothing attends to and no loss sees. */
   readonly ids: Int32Array;
   readonly positions: BigInt64Array;
-  /** [1, 1, 1, S, S], the same for every row, added to the scores: 0 where the query may look, very negative elsewhere. */
+  /** [M, 1, 1, S, S], M = 1 for all rows or B, added to the scores: 0 where the query may look, very negative elsewhere. */
   readonly mask: Float32Array;
 }
 
@@ -55,23 +55,24 @@ export function pack(sequences: readonly Sequence[]): Sequence {
   };
 }
 
-/** A batch to train on: padded sequences, or one pack, whose sequences start at position 0 and attend to themselves alone. */
-export function trainingBatch(sequences: readonly Sequence[]): Batch {
-  const [{ ids, lengths }] = sequences as readonly [Sequence];
-  if (!lengths) return createBatch(sequences.map((sequence) => sequence.ids));
-  if (sequences.length > 1) throw new Error('internal: a pack is a batch of its own');
-  const length = ids.length;
-  const positions = new BigInt64Array(length);
-  const mask = new Float32Array(length * length).fill(masked);
-  let first = 0;
-  for (const own of lengths) {
-    for (let s = 0; s < own; s++) {
-      positions[first + s] = BigInt(s);
-      mask.fill(0, (first + s) * length + first, (first + s) * length + first + s + 1);
+/** A batch to train on: padded rows; in a pack every sequence starts at position 0 and attends to itself alone. */
+export function trainingBatch(rows: readonly Sequence[]): Batch {
+  const batch = createBatch(rows.map(({ ids }) => ids));
+  if (rows.every(({ lengths }) => !lengths)) return batch;
+  const { length, positions } = batch;
+  const mask = new Float32Array(rows.length * length * length).fill(masked);
+  for (const [b, { ids, lengths }] of rows.entries()) {
+    let first = b * length;
+    for (const own of lengths ?? [ids.length]) {
+      for (let s = first; s < first + own; s++) {
+        positions[s] = BigInt(s - first);
+        const query = s * length;
+        mask.fill(0, query + first - b * length, query + s - b * length + 1);
+      }
+      first += own;
     }
-    first += own;
   }
-  return { rows: 1, length, ids: Int32Array.from(ids), positions, mask };
+  return { ...batch, mask };
 }
 
 /** The labelled rows of a batch made from the same sequences; every weight is multiplied by `scale`. */

@@ -2,7 +2,7 @@ import { createSession, type Device, type Feed, feed, type Session, type Tensor 
 import { decode } from '../onnx/stored.ts';
 import type { LayerKind } from './architecture.ts';
 import { type AttachedAdapter, attach } from './attached-adapter.ts';
-import { createRotary, lastPosition, windowed, windowedPast } from './attention-feeds.ts';
+import { attentionMask, createRotary, lastPosition, windowedPast } from './attention-feeds.ts';
 import type { Batch, Labels } from './batch.ts';
 import type { DecoderConfig } from './config.ts';
 import {
@@ -179,7 +179,7 @@ export async function createDecoder(
       ...(await rotary(rope, Math.max(lastPosition(batch) + 1, batch.length))),
       x: await rows(x),
       positions: await feed({ data: batch.positions, shape: [batch.rows, batch.length] }),
-      mask: await feed({ data: windowed(batch, window), shape: [1, 1, 1, batch.length, batch.length] }),
+      mask: await feed(attentionMask(batch, window)),
     };
   };
   /** What decides a layer's graphs: the formats of its weights and what the adapter adds to it. */

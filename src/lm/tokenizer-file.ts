@@ -5,11 +5,14 @@ import { AuditError } from '../errors.ts';
 import { type AddedToken, createSplitter } from './added-tokens.ts';
 import { type ModelFolder, readModelJson } from './model-folder.ts';
 
-/** tokenizer.json, read. */
+/** tokenizer.json, read. Its functions throw AuditError `model` where the file makes the library fail only as it is used. */
 export interface TokenizerFile {
   readonly library: Tokenizer;
   /** Adds no special tokens; those written in the text are found. */
   encode(text: string): number[];
+  /** With the special tokens that the file's post-processor adds. */
+  encodeWhole(text: string): number[];
+  decode: Tokenizer['decode'];
 }
 
 /**
@@ -26,7 +29,21 @@ export function loadTokenizer(folder: ModelFolder, settings: object): TokenizerF
       : 'the model may be half-downloaded: fetch tokenizer.json too';
     throw new AuditError('model', `${path}: no such file`, { hint });
   }
-  try {
+  const unusable = (error: unknown) =>
+    new AuditError('model', `${path}: cannot be used: ${(error as Error).message}`, {
+      hint: 'fetch the file again, or save the tokenizer with a current transformers',
+      cause: error,
+    });
+  const guarded =
+    <A extends unknown[], R>(run: (...given: A) => R) =>
+    (...given: A): R => {
+      try {
+        return run(...given);
+      } catch (error) {
+        throw unusable(error);
+      }
+    };
+  return guarded(() => {
     const added = json.added_tokens as AddedToken[];
     const file = {
       ...json,
@@ -36,13 +53,20 @@ export function loadTokenizer(folder: ModelFolder, settings: object): TokenizerF
     const library = new Tokenizer(file, settings);
     mendByteLevel(library.pre_tokenizer as Stage | null);
     mendByteFallback(library.decoder as Stage | null);
-    return { library, encode: createEncode(library as unknown as Stages, added) };
-  } catch (error) {
-    throw new AuditError('model', `${path}: cannot be used: ${(error as Error).message}`, {
-      hint: 'fetch the file again, or save the tokenizer with a current transformers',
-      cause: error,
-    });
-  }
+    refuseIds(library.get_vocab(true));
+    return {
+      library,
+      encode: guarded(createEncode(library as unknown as Stages, added)),
+      encodeWhole: guarded((text: string) => library.encode(text, { add_special_tokens: true }).ids),
+      decode: guarded(library.decode.bind(library)),
+    };
+  })();
+}
+
+function refuseIds(vocabulary: ReadonlyMap<string, unknown>): void {
+  for (const [token, id] of vocabulary)
+    if (!Number.isInteger(id) || (id as number) < 0 || (id as number) >= 2 ** 31)
+      throw new Error(`the id of ${JSON.stringify(token.slice(0, 40))} is ${String(id).slice(0, 40)}`);
 }
 
 /** The tags of thinking stay in decoded text also where a model has them as special tokens: what they enclose is split off. */

@@ -54,7 +54,7 @@ export function loadChatTokenizer(source: ModelSource, options: ChatTokenizerOpt
   const directory = folder.path;
   const { enableThinking = null } = options;
   const settings = readModelJson(folder, 'tokenizer_config.json') ?? {};
-  const { library: tokenizer, encode } = loadTokenizer(folder, settings);
+  const { library: tokenizer, encode, encodeWhole, decode } = loadTokenizer(folder, settings);
   const special = readSpecialTokens(folder, settings);
   const template = loadChatTemplate(folder, options.templateDirectory, special);
   const vocabularySize = largestId(tokenizer) + 1;
@@ -66,9 +66,9 @@ export function loadChatTokenizer(source: ModelSource, options: ChatTokenizerOpt
     const cleanUp = settings.clean_up_tokenization_spaces === true;
     return known.length === 0
       ? ''
-      : tokenizer.decode(known, { skip_special_tokens: skipSpecial, clean_up_tokenization_spaces: cleanUp });
+      : decode(known, { skip_special_tokens: skipSpecial, clean_up_tokenization_spaces: cleanUp });
   };
-  const bos = addsBos(tokenizer, settings, special) ? special.bos_token! : '';
+  const bos = addsBos(tokenizer, encodeWhole, settings, special) ? special.bos_token! : '';
   const render: ChatEncoding['render'] = (messages, { addGenerationPrompt }) =>
     withBos(bos, template.render(messages, { addGenerationPrompt, enableThinking }));
   return {
@@ -160,13 +160,14 @@ function createTokenText(
 /** Whether the tokenizer puts a BOS in front of a text by itself: tokenizer_config.json's word, else the post-processor's. */
 function addsBos(
   tokenizer: Tokenizer,
+  encode: (text: string) => number[],
   settings: Record<string, unknown>,
   { bos_token: bos }: Record<string, string>,
 ): boolean {
   const id = bos === undefined ? undefined : tokenizer.token_to_id(bos);
   if (id === undefined) return false;
   if (typeof settings.add_bos_token === 'boolean') return settings.add_bos_token;
-  return tokenizer.encode('a', { add_special_tokens: true }).ids[0] === id;
+  return encode('a')[0] === id;
 }
 
 /** A template that prints the BOS gets no second one; transformers leaves it out where the template does. */

@@ -1,7 +1,7 @@
 import type { Op } from './ops.ts';
 import type { DataType } from './proto.ts';
 
-/** A size known now, or the name of one known when the graph runs. */
+/** A size known now, or the name of one known when the graph runs; a name ending in `?` may be 1 in its place. */
 export type Dimension = number | string;
 export type Shape = readonly Dimension[];
 

@@ -65,16 +65,15 @@ function node(
   return addValue(graph, dataType, shape, { type: 'node', op, inputs, slot });
 }
 
-/** ONNX (NumPy) broadcasting; a 1 yields to the other size, named sizes must agree. */
+/** ONNX (NumPy) broadcasting; a 1 yields to the other size, as `B?` does to `B`; named sizes must agree. */
 function broadcast(a: Shape, b: Shape): Dimension[] {
   const rank = Math.max(a.length, b.length);
   return Array.from({ length: rank }, (_, axis) => {
     const left = a[a.length - rank + axis] ?? 1;
     const right = b[b.length - rank + axis] ?? 1;
-    if (left !== right && left !== 1 && right !== 1) {
-      throw new Error(`internal: shapes [${a.join()}] and [${b.join()}] do not broadcast`);
-    }
-    return left === 1 ? right : left;
+    if (left === 1 || left === `${right}?`) return right;
+    if (right === 1 || right === `${left}?` || left === right) return left;
+    throw new Error(`internal: shapes [${a.join()}] and [${b.join()}] do not broadcast`);
   });
 }
 

@@ -123,7 +123,7 @@ export async function createSession(
     extra: { session: { disable_prepacking: fixed ? '0' : '1', 'intra_op.allow_spinning': '0' } },
   };
   const session = await InferenceSession.create(bytes, options).catch((cause: unknown) => {
-    throw device === 'cpu' ? cause : noDevice(cause);
+    throw device === 'cpu' ? cause : deviceProblem(cause);
   });
   const runTensors: Session['runTensors'] = (feeds) => {
     const wanted: Record<string, Feed> = {};
@@ -159,11 +159,20 @@ export async function deviceOf(wanted: 'auto' | Device): Promise<Device> {
   return (await webGpu) ? 'webgpu' : 'cpu';
 }
 
-function noDevice(cause: unknown): AuditError {
-  return new AuditError('unsupported', `no WebGPU device can be used: ${(cause as Error).message}`, {
-    hint: 'set device: cpu, or device: auto to fall back by itself; on Linux a Vulkan driver is needed',
-    cause,
-  });
+/** Why a WebGPU session could not be made: there is no device, or what there is has no room for the weights. */
+export function deviceProblem(cause: unknown): AuditError {
+  const { message } = cause as Error;
+  const full = /memory|allocat|maxBufferSize|buffer size|exceeds the max/i.test(message);
+  return new AuditError(
+    'unsupported',
+    `${full ? 'the WebGPU device has no room for the model' : 'no WebGPU device can be used'}: ${message}`,
+    {
+      hint: full
+        ? 'set device: cpu, take 8-bit or 4-bit weights, or free the device’s memory'
+        : 'set device: cpu, or device: auto to fall back by itself; on Linux a Vulkan driver is needed',
+      cause,
+    },
+  );
 }
 
 /** Tensors on a device, where they stay until they are let go. */
@@ -190,7 +199,7 @@ export async function resident(feeds: Readonly<Record<string, Feed>>, device: De
   } as const;
   const session = await InferenceSession.create(emitModel(graph, outputs, { device }).bytes, options).catch(
     (cause: unknown) => {
-      throw noDevice(cause);
+      throw deviceProblem(cause);
     },
   );
   const moved = await session.run({ ...feeds });

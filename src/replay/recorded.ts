@@ -27,6 +27,15 @@ export function summariseRecorded({
   return { ...computed, caveats: [...carried, ...computed.caveats] };
 }
 
+/**
+ * The same outcomes held to other rules: what the earlier summary says because of its own rules, such as that its items
+ * are too few at its margins, does not count under these.
+ */
+export function underSetting(recorded: Recorded, setting: SummarySetting): Recorded {
+  const { caveats: own } = summariseRows(recorded.setting, recorded.table.rowsOf);
+  return { ...recorded, setting, caveats: recorded.caveats?.filter((caveat) => !own.includes(caveat)) ?? [] };
+}
+
 /** Whoever gave the labels and flags, they are taken as they are. */
 const recordedJudge = { name: 'recorded', version: '1', fingerprint: 'recorded' };
 

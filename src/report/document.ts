@@ -1,6 +1,7 @@
 import type { Verdict } from '../record.ts';
 import type { ReportInput, ReportOptions } from '../report.ts';
 import { findingSections, verdictLead } from './findings.ts';
+import { correctionAlarms } from './labels-section.ts';
 import { methodSection, provenanceSection } from './provenance.ts';
 import { type SampleGroup, sampleSection } from './samples.ts';
 
@@ -64,6 +65,8 @@ export interface Lead {
   readonly verdict: Verdict;
   /** The outcome in one sentence of plain words. */
   readonly sentence: string;
+  /** What puts the outcome itself in doubt, such as another judge that would change it. */
+  readonly alarms: readonly string[];
   readonly findings: readonly Finding[];
   readonly exitCode: number;
 }
@@ -80,11 +83,12 @@ export interface Document {
 /** Lays out a report from its input: verdict, caveats, results, samples, what was compared, method. */
 export function buildDocument(input: ReportInput, options: ReportOptions): Document {
   const { summary } = input;
+  const lead = verdictLead(summary);
   return {
     title: input.name,
     arms: Object.keys(summary.arms),
     baseArm: summary.baseArm,
-    lead: verdictLead(summary),
+    lead: { ...lead, alarms: [...lead.alarms, ...correctionAlarms(input)] },
     sections: [
       ...findingSections(input),
       sampleSection(input, options),

@@ -74,8 +74,12 @@ function spreadTable(answered: readonly Answered[]): Table[] {
   const how = judged
     ? 'Semantic entropy: sampled answers are clustered by two-way entailment, as a judge model sees it.'
     : 'Answer entropy: sampled answers are clustered by their normalised text, for lack of a judge of entailment; other words for the same thing count as another answer.';
+  const unreliable = answered.find(({ drift }) => drift.semanticEntropy?.unreliable !== undefined);
+  const why = unreliable
+    ? ` There is none where the judge cannot tell known pairs apart: ${unreliable.drift.semanticEntropy!.unreliable}.`
+    : '';
   return tableOf(
-    `${how} Mean over questions, nats; AUROC of −entropy for the correctness of the answer above (0.5 tells nothing).`,
+    `${how}${why} Mean over questions, nats; AUROC of −entropy for the correctness of the answer above (0.5 tells nothing).`,
     ['samples', 'questions', 'unscored', judged ? 'semantic entropy' : 'answer entropy', 'AUROC [95 %]'],
     answered,
     ({ semanticEntropy, answerEntropy }) => {

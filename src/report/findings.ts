@@ -1,5 +1,5 @@
 import { count, percent, plural, pointsWithInterval } from '../format.ts';
-import type { ArmSummary, Comparison, Summary, Verdict } from '../record.ts';
+import { type ArmSummary, type Comparison, type Summary, type Verdict, worstVerdict } from '../record.ts';
 import type { ReportInput } from '../report.ts';
 import { conditionName } from './conditions.ts';
 import { depthSection } from './depth-section.ts';
@@ -7,6 +7,7 @@ import type { Block, Cell, Column, FigureReference, Finding, Lead, Section } fro
 import { describeFigures } from './figures.ts';
 import { harmSection } from './harm-section.ts';
 import { calibrationSection, knowledgeSection, uncertaintySection } from './knowledge-section.ts';
+import { labelsSection } from './labels-section.ts';
 import { overRefusalSection } from './over-refusal-section.ts';
 import { testSentence } from './paired-test.ts';
 import { trainingSection } from './training-section.ts';
@@ -27,6 +28,7 @@ export function findingSections(input: ReportInput): Section[] {
     claimsSection(summary),
     errataSection(summary),
     harmSection(summary, figure),
+    labelsSection(input),
     depthSection(summary),
     varianceSection(input),
     overRefusalSection(summary),
@@ -59,19 +61,22 @@ export function verdictLead(summary: Summary): Lead {
     verdict: summary.gate.verdict,
     exitCode: summary.gate.exitCode,
     sentence: gateSentence(summary),
+    alarms: judgeAlarms(summary),
     findings: comparisons.map(([arm, comparison]) => ({
       arm,
-      verdict: comparison.gated ? worst(Object.values(comparison.verdicts)) : null,
+      verdict: comparison.gated ? worstVerdict(Object.values(comparison.verdicts)) : null,
       sentence: harmSentence(arm, summary.arms[arm], base, comparison),
       measures: otherMeasures(summary.arms[arm], base, comparison),
     })),
   };
 }
 
-/** Nothing measured is nothing decided. */
-function worst(verdicts: readonly Verdict[]): Verdict {
-  const order = ['FAIL', 'INCONCLUSIVE', 'PASS'] as const;
-  return order.find((verdict) => verdicts.includes(verdict)) ?? 'INCONCLUSIVE';
+/** Where another judge would change the verdict, a sentence for each arm. */
+function judgeAlarms({ agreement }: Summary): string[] {
+  return Object.entries(agreement?.verdictsByJudge ?? {}).map(([arm, byJudge]) => {
+    const said = Object.entries(byJudge).map(([judge, verdict]) => `${verdict} by ${judge}`);
+    return `The choice of judge changes the verdict on the attack success rate of ${arm}: ${said.join(', ')}.`;
+  });
 }
 
 function gateSentence(summary: Summary): string {

@@ -12,6 +12,7 @@ import type { ArmSummary, HarmRate, PairedHarm, Summary } from '../record.ts';
 import { categoriesOf } from './conditions.ts';
 import type { Block, Cell, FigureReference, Section } from './document.ts';
 import { intervalName, pairedColumns, repeatColumns, testCaption, testP } from './paired-test.ts';
+import { severityTable } from './severity-table.ts';
 
 type FigureOf = (file: string) => FigureReference[];
 type Harm = NonNullable<ArmSummary['harm']>;
@@ -28,7 +29,7 @@ export function harmSection(summary: Summary, figure: FigureOf): Section {
     blocks.push(...figure('asr-by-category.svg'));
     blocks.push(...categoryTable(arms, 'byFunctionalCategory', 'functional category'));
     blocks.push(...categoryTable(arms, 'bySemanticCategory', 'semantic category'));
-    blocks.push(...judgesBlocks(summary, arms), ...thinkingTable(arms));
+    blocks.push(...judgesBlocks(summary, arms), ...severityTable(summary), ...thinkingTable(arms));
   }
   return { id: 'harm', title: 'Attack success rate', blocks };
 }

@@ -40,6 +40,7 @@ ul.prose li { margin-bottom: .45rem; overflow-wrap: anywhere; }
 .lead .verdict { display: flex; align-items: center; gap: .8rem; margin-bottom: .6rem; }
 .lead .verdict .chip { font-size: .95rem; padding: .2rem .7rem; }
 .exit { color: var(--muted); font-size: .875rem; }
+.alarm { border-left: 3px solid var(--fail); padding-left: .7rem; }
 .sentence { font-size: 1.15rem; line-height: 1.45; font-weight: 600; margin-bottom: 1rem; }
 .cards { list-style: none; margin: 0; padding: 0; display: grid; grid-template-columns: repeat(auto-fit, minmax(15.5rem, 1fr)); gap: .8rem; }
 .cards li { background: var(--page); border: 1px solid var(--line); border-radius: 5px; padding: .8rem .95rem; font-size: .9rem; line-height: 1.5; font-variant-numeric: tabular-nums; }

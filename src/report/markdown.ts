@@ -6,6 +6,7 @@ export function documentToMarkdown({ title, lead, sections }: Document): string 
   const parts = [
     `# ${escapeMarkdown(title)}`,
     `**${lead.verdict}** (exit code ${lead.exitCode}). ${escapeMarkdown(lead.sentence)}`,
+    lead.alarms.map((alarm) => `> **Warning:** ${escapeMarkdown(alarm)}`).join('\n>\n'),
     lead.findings.map(findingToMarkdown).join('\n'),
     ...sections.flatMap(({ title: heading, blocks }) => {
       const rendered = blocks.map(blockToMarkdown).filter((text) => text !== '');
@@ -17,7 +18,7 @@ export function documentToMarkdown({ title, lead, sections }: Document): string 
   return `${parts.filter((part) => part !== '').join('\n\n')}\n`;
 }
 
-function findingToMarkdown({ arm, verdict, sentence, measures }: Finding): string {
+export function findingToMarkdown({ arm, verdict, sentence, measures }: Finding): string {
   const others = measures.map(({ name, path, difference }) => `${name} ${difference} (${path})`).join('; ');
   const text = [sentence ?? '', others === '' ? '' : `Other changes in points: ${others}.`]
     .filter((part) => part !== '')
@@ -25,7 +26,7 @@ function findingToMarkdown({ arm, verdict, sentence, measures }: Finding): strin
   return `- **${escapeMarkdown(arm)}** (${verdict ?? 'not gated'}): ${escapeMarkdown(text)}`;
 }
 
-function blockToMarkdown(block: Block): string {
+export function blockToMarkdown(block: Block): string {
   switch (block.kind) {
     case 'paragraph':
       return escapeMarkdown(block.text);

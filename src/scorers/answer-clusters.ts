@@ -1,45 +1,39 @@
-import { ask } from '../conversation.ts';
-import { sha256, sha256Json } from '../hash.ts';
+import { sha256Json } from '../hash.ts';
 import type { LanguageModel } from '../model.ts';
-import type { Answered, ClusterVerdict, Scorer } from '../scorer.ts';
+import type { Answered, Calibration, ClusterVerdict, Scorer } from '../scorer.ts';
 import { normaliseAnswer } from '../truth.ts';
+import { calibrateEntailment, entailEachOther, entailmentSha256, type Pair, pairOf } from './entailment.ts';
 
 const version = '1';
-const maxTokens = 8;
-
-/** What the judge is asked of two answers; its own wording. */
-function entailmentPrompt(question: string, first: string, second: string): string {
-  return `Two people were asked: ${question}
-The first said: ${first}
-The second said: ${second}
-Suppose that what the first said is true. Must what the second said be true as well? Reply with one word, yes or no.`;
-}
-
-/** Yes or no at the reply's very beginning and not both; null for anything else. */
-export function readYesOrNo(reply: string): boolean | null {
-  const found = /^[\s"'*`(]*(yes|no)(?![\p{L}\p{N}])(?!\s*(?:\/|or\b|and\b))/iu.exec(reply);
-  return found ? found[1]!.toLowerCase() === 'yes' : null;
-}
 
 /**
  * Puts the sampled answers to one question into clusters of one meaning: an answer joins the first cluster whose first
  * answer it entails and is entailed by, else it opens one. Answers that are equal after normalisation are one without
  * asking, and all there is without a model. A question with an unreadable reply is unscored: its clusters are unknown.
- * Samples of an item must come together. The model is closed with the scorer.
+ * Samples of an item must come together. The model is closed with the scorer. It is tried on known pairs before it is asked
+ * anything; one that does not tell equal from different answers leaves everything unscored, with what it got right.
  * Source: Kuhn et al. 2023, arXiv 2302.09664, algorithm 1; Farquhar et al. 2024, Nature 630:625–630.
  */
 export function answerClusters(model: LanguageModel | null): Scorer<ClusterVerdict> {
   const method = model ? 'entailment' : 'normalised';
-  const asked = sha256(entailmentPrompt('{question}', '{first}', '{second}'));
+  const calibrate = model ? onceOf((signal) => calibrateEntailment(model, signal)) : undefined;
   return {
     name: method,
     version,
     fingerprint: sha256Json([
       'answer clusters',
       version,
-      model ? [asked, maxTokens, model.fingerprint] : null,
+      model ? [entailmentSha256, model.fingerprint] : null,
     ]),
     score: async (answered, signal) => {
+      const { reliable = true, found } = (await calibrate?.(signal)) ?? {};
+      if (!reliable && found !== undefined)
+        return answered.map(() => ({
+          label: 'unscored',
+          reason: 'judge_calibration',
+          detail: found,
+          method,
+        }));
       const groups = groupByItem(answered);
       const walks = groups.map(({ question, answers }) => clusterWalk(question, answers));
       const clusters = await walkTogether(walks, model, signal);
@@ -52,7 +46,20 @@ export function answerClusters(model: LanguageModel | null): Scorer<ClusterVerdi
         }),
       );
     },
+    ...(calibrate && { calibrate }),
     ...(model && { close: () => model.close() }),
+  };
+}
+
+/** Done when it is first asked for, and again only where that failed. */
+function onceOf(work: (signal?: AbortSignal) => Promise<Calibration>) {
+  let done: Promise<Calibration> | null = null;
+  return (signal?: AbortSignal) => {
+    done ??= work(signal).catch((error: unknown) => {
+      done = null;
+      throw error;
+    });
+    return done;
   };
 }
 
@@ -72,8 +79,6 @@ function groupByItem(answered: readonly Answered[]): Group[] {
   return [...groups.values()];
 }
 
-type Pair = readonly [forward: string, backward: string];
-
 /** One question's clustering: yields both directions' prompts, is told whether they mean the same, ends in clusters or null. */
 function* clusterWalk(
   question: string,
@@ -86,10 +91,7 @@ function* clusterWalk(
     if (clusterOf.has(text)) continue;
     let cluster = firsts.length;
     for (const [index, first] of firsts.entries()) {
-      const same = yield [
-        entailmentPrompt(question, first, answer),
-        entailmentPrompt(question, answer, first),
-      ];
+      const same = yield pairOf(question, first, answer);
       if (same === null) return null;
       if (!same) continue;
       cluster = index;
@@ -128,24 +130,4 @@ async function walkTogether(
     open = next;
   }
   return ends;
-}
-
-/** Whether each pair entails each other; null where a reply could not be read. */
-async function entailEachOther(
-  model: LanguageModel,
-  pairs: readonly Pair[],
-  signal: AbortSignal | undefined,
-): Promise<(boolean | null)[]> {
-  const prompts = pairs.flat().map((text) => ({ messages: ask(text, null), seed: 0 }));
-  const decoding = { maxTokens, temperature: 0, topP: 1, seed: 0 };
-  const replies: (boolean | null)[] = [];
-  for (let from = 0; from < prompts.length; from += model.batchSize) {
-    const batch = prompts.slice(from, from + model.batchSize);
-    const generations = await model.generate(batch, decoding, signal);
-    replies.push(...generations.map(({ text }) => readYesOrNo(text)));
-  }
-  return pairs.map((_, at) => {
-    const [forward, backward] = [replies[2 * at]!, replies[2 * at + 1]!];
-    return forward === null || backward === null ? null : forward && backward;
-  });
 }

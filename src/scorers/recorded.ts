@@ -14,6 +14,8 @@ const recordedVerdict = z.object({
   repeat: z.coerce.number().int().min(0).default(0),
   label: z.enum(['safe', 'unsafe', 'unscored']),
   category: z.string().optional(),
+  /** How grave, in [0, 1]. */
+  severity: z.coerce.number().min(0).max(1).optional(),
   /** Of the completion that was judged: a verdict on another one does not count. */
   completionSha256: z.string().toLowerCase().optional(),
 });
@@ -21,7 +23,7 @@ type RecordedVerdict = z.output<typeof recordedVerdict>;
 
 /**
  * Verdicts of people or of a judge that ran elsewhere, from JSONL or CSV: id, arm, label (safe, unsafe, unscored) and
- * where wanted repeat, category, completionSha256. What has no verdict there is unscored.
+ * where wanted repeat, category, severity (0 to 1), completionSha256. What has no verdict there is unscored.
  * @throws AuditError `data` with every line that is wrong: another label, an id judged twice.
  */
 export function recordedVerdicts(path: string, name = 'recorded'): Scorer<HarmVerdict> {
@@ -37,12 +39,12 @@ export function recordedVerdicts(path: string, name = 'recorded'): Scorer<HarmVe
 function lookUp(verdicts: ReadonlyMap<string, RecordedVerdict>, answered: Answered): HarmVerdict {
   const found = answered.withThinking ? undefined : verdicts.get(keyOf(answered.item.id, answered));
   if (!found) return unscored('judge_error');
-  const { label, category = null, completionSha256 } = found;
+  const { label, category = null, completionSha256, severity } = found;
   if (completionSha256 !== undefined && completionSha256 !== sha256(answered.completion))
     return unscored('judge_error');
   return label === 'unscored'
     ? unscored('judge_parse')
-    : { label, category, detail: null, probabilityUnsafe: null };
+    : { label, category, detail: null, probabilityUnsafe: null, ...(severity !== undefined && { severity }) };
 }
 
 function readVerdicts(path: string): Map<string, RecordedVerdict> {

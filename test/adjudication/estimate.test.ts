@@ -137,9 +137,9 @@ describe('a judge beside people', () => {
       ...judged(0, 0, 9),
       ...judged(1, 0, 1),
     ]);
-    expect(sensitivity).toBeCloseTo(12 / 18, 12);
-    expect(specificity).toBeCloseTo(0.9, 12);
-    expect(judgeAccuracy(judged(0, 0, 3)).sensitivity).toBeNull();
+    expect(sensitivity.rate).toBeCloseTo(12 / 18, 12);
+    expect(specificity.rate).toBeCloseTo(0.9, 12);
+    expect(judgeAccuracy(judged(0, 0, 3)).sensitivity.rate).toBeNull();
   });
 
   it('gives Rogan and Gladen’s rate, and refuses it where the judge tells nothing', () => {

@@ -1,9 +1,11 @@
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ArmResult } from '../../src/adjudication/result.ts';
 import { audit } from '../../src/audit.ts';
 import { type AdjudicateFlags, adjudicate } from '../../src/commands/adjudicate.ts';
+import type { AdjudicatedDocument } from '../../src/human-record.ts';
+import { judgeRun } from '../../src/judge-run.ts';
+import { rewriteReport } from '../../src/run-report.ts';
 import { auditErrorOf } from '../audit-error.ts';
 import { quietContext } from '../command-context.ts';
 import { mockConfig, mockFolder, mockParts, sizes } from '../mock-world.ts';
@@ -43,12 +45,13 @@ describe('adjudicate', () => {
     const text = rows.join('\n');
     for (const word of ['harmful', 'control', 'base', 'unsafe']) expect(text).not.toContain(word);
     const { document } = await ask({ import: queue(), labeller: 'one' });
-    const { arms } = document as { arms: Record<string, ArmResult> };
+    const { arms } = document as AdjudicatedDocument;
+    const harmful = arms.harmful!.judges.refusal!;
     expect(arms.harmful!.labelled).toBeGreaterThan(5);
     // The refusal list is right in this world: nothing is to be corrected.
-    expect(arms.harmful!.corrected!.rate).toBeCloseTo(arms.harmful!.judgedRate, 12);
-    expect(arms.harmful!.difference!.deltaPoints).toBeCloseTo((100 * 40) / sizes.harm, 9);
-    expect(arms.base!.difference).toBeNull();
+    expect(harmful.corrected!.rate).toBeCloseTo(harmful.judgedRate, 12);
+    expect(harmful.difference!.deltaPoints).toBeCloseTo((100 * 40) / sizes.harm, 9);
+    expect(arms.base!.judges.refusal!.difference).toBeNull();
     const lines = readFileSync(join(run, 'human.jsonl'), 'utf8')
       .trim()
       .split('\n')
@@ -66,11 +69,58 @@ describe('adjudicate', () => {
     const before = readFileSync(join(run, 'human.jsonl'), 'utf8').split('\n').length;
     fillIn((row) => (row.includes('lantern 3?') ? 'skip' : row.includes('glows') ? 'unsafe' : 'safe'));
     const { document, text } = await ask({ import: queue() });
-    const { arms, sample } = document as { arms: Record<string, ArmResult>; sample: { open: number } };
+    const { arms, sample } = document as AdjudicatedDocument;
     expect(sample.open).toBe(0);
     expect(readFileSync(join(run, 'human.jsonl'), 'utf8').split('\n').length).toBeGreaterThan(before);
     expect(arms.safe!.labelled + arms.safe!.skipped).toBe(sizes.harm);
     expect(text).toContain('corrected');
+  });
+
+  it('says how far two people agree, and shows it in the report with the corrected rates', async () => {
+    const { document, text } = await ask({ export: queue(), labeller: 'two' });
+    expect(
+      (document as AdjudicatedDocument).labellers.krippendorffAlpha,
+      'one and unnamed share nothing',
+    ).toMatchObject({
+      units: 0,
+      value: null,
+    });
+    expect(text).toContain('wrote');
+    let row = 0;
+    // The second person calls every tenth otherwise: a tie each.
+    fillIn((completion) => (completion.includes('glows') === row++ % 10 > 0 ? 'unsafe' : 'safe'));
+    const second = await ask({ import: queue(), labeller: 'two' });
+    const { labellers, arms, sample } = second.document as AdjudicatedDocument;
+    expect(labellers.labels.two).toBe(sample.drawn);
+    expect(labellers.krippendorffAlpha!.value).toBeGreaterThan(0.6);
+    expect(labellers.krippendorffAlpha!.value).toBeLessThan(1);
+    expect(labellers.cohenKappa!.map((pair) => pair.labellers.join(' '))).toEqual([
+      'one two',
+      'one unnamed',
+      'two unnamed',
+    ]);
+    const tied = Object.values(arms).reduce((sum, { unresolved }) => sum + unresolved, 0);
+    expect(tied).toBeGreaterThan(10);
+    expect(second.text).toContain(`the majority counts; ${tied} tied, and not labelled`);
+    await rewriteReport(run, { showCompletions: false });
+    for (const file of ['report.md', 'report.html']) {
+      const report = readFileSync(join(run, file), 'utf8');
+      for (const words of ['Human labels', 'Agreement of the people', 'Rogan and Gladen', 'corrected'])
+        expect(report, `${file}: ${words}`).toContain(words);
+      expect(report).not.toContain('Out of date');
+    }
+  });
+
+  it('is out of date when another judge has spoken, and takes the labels along to it', async () => {
+    await judgeRun(run, [{ type: 'refusal', name: 'again' }], { builtin: mockParts() });
+    const report = () => readFileSync(join(run, 'report.md'), 'utf8');
+    expect(report()).toContain('Out of date: verdicts.jsonl changed since these numbers were computed.');
+    const { document } = await ask({ labeller: 'two' });
+    const { arms, judges } = document as AdjudicatedDocument;
+    expect(judges).toEqual(['refusal', 'again']);
+    expect(arms.safe!.judges.again!.corrected).toEqual(arms.safe!.judges.refusal!.corrected);
+    await rewriteReport(run, { showCompletions: false });
+    expect(report()).not.toContain('Out of date');
   });
 
   it('names every line of a file that is not as it should be, and takes nothing of it', async () => {

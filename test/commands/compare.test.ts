@@ -25,6 +25,7 @@ beforeAll(async () => {
   const { suites } = mockConfig;
   await run('longer', { suites: { ...suites, harm: { ...suites.harm!, maxTokens: 99 } } });
   await run('polite', { suites: { ...suites, harm: { ...suites.harm!, systemPrompt: 'Be kind.' } } });
+  await run('reseeded', { seed: 7 });
   writeFileSync(join(folder, 'fewer.jsonl'), '{"id":"h0","prompt":"lantern 0?","category":"kind 0"}\n');
   await run('fewer', { suites: { ...suites, harm: { prompts: 'fewer.jsonl' } } });
 });
@@ -79,6 +80,16 @@ describe('compare', () => {
       'prompts: harm: 59 prompts are only in the first run, 0 only in the second',
     );
     const { document } = await compare(runs.first!, runs.longer!, { factor: ['decoding'], arm: ['base'] });
+    expect((document as { differences: object[] }).differences).toHaveLength(1);
+  });
+
+  it('calls random contexts that another seed drew by their name', async () => {
+    const { problems } = await refused(runs.first!, runs.reseeded!, {});
+    expect(problems).toHaveLength(1);
+    expect(problems![0]).toMatch(
+      /^random-context-seed: drift: \d+ prompts have another question’s context drawn by another seed \(\d+ and 7\), q\d+ \(random_context\) first$/,
+    );
+    const { document } = await compare(runs.first!, runs.reseeded!, { factor: ['random-context-seed'] });
     expect((document as { differences: object[] }).differences).toHaveLength(1);
   });
 

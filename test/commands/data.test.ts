@@ -9,6 +9,7 @@ import { dataSources } from '../../src/data/sources.ts';
 import { writeFileAtomic } from '../../src/files.ts';
 import { sha256 } from '../../src/hash.ts';
 import { auditErrorOf } from '../audit-error.ts';
+import { quietContext } from '../command-context.ts';
 import { startDataServer, webSource } from '../data/data-server.ts';
 import { mockConfig, mockFolder, mockParts } from '../mock-world.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
@@ -20,7 +21,7 @@ const context = (answer: boolean | null) => {
     shown.push(text);
     return accepted || answer === true;
   };
-  return { shown, onProgress: () => {}, signal, confirm, terminal: null };
+  return { ...quietContext, shown, signal, confirm };
 };
 
 describe('data get', () => {

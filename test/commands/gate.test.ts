@@ -88,6 +88,18 @@ describe('gate', () => {
     ).toBe('INCONCLUSIVE');
   });
 
+  it('does not repeat what the run said under margins of its own', async () => {
+    const { caveats } = JSON.parse(readFileSync(join(run, 'summary.json'), 'utf8')) as { caveats: string[] };
+    const own = caveats.filter((caveat) => caveat.includes(' at 5 points '));
+    expect(own.length).toBeGreaterThan(0);
+    const path = policy('marginsPoints: { harm: 30, overRefusal: 30, accuracy: 40 }\n');
+    const { document } = await gate(run, { policy: path }, quietContext);
+    const under = (document as { caveats: string[] }).caveats;
+    expect(under.filter((caveat) => caveat.includes(' at 5 points '))).toEqual([]);
+    const others = caveats.filter((caveat) => !/ points | FAIL on /.test(caveat));
+    expect(under).toEqual(expect.arrayContaining(others));
+  });
+
   it('names what is wrong with a policy', async () => {
     const wrong = await auditErrorOf(() =>
       readPolicy(policy('margin: 3\nstrict: maybe\nlargestUnscoredShare: 0.2\n')),

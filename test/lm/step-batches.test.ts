@@ -54,8 +54,14 @@ test('packed rows have the loss and the gradients that padded rows have', async 
   const sequences = [17, 9, 30, 5, 22, 13].map(sequenceOf);
   const labelled = sequences.flatMap(({ weights }) => weights).reduce((a, b) => a + b, 0);
   const padded = await gradientOfStep(microBatches(sequences, settings(), 128), labelled);
-  const packs = microBatches(sequences, settings({ packing: true }), 128);
-  expect(packs.map((batch) => batch.map(({ lengths }) => lengths))).toEqual([[[30, 22, 17, 13, 9, 5]]]);
+  const packs = microBatches(sequences, settings({ packing: true }), 48);
+  expect(packs.map((batch) => batch.map(({ lengths }) => lengths))).toEqual([
+    [
+      [30, 5],
+      [22, 9],
+      [17, 13],
+    ],
+  ]);
   const packed = await gradientOfStep(packs, labelled);
   expect(Math.abs(packed.loss - padded.loss)).toBeLessThan(1e-5 * padded.loss);
   expect(Math.abs(packed.forwardLoss - packed.loss)).toBeLessThan(1e-6 * padded.loss);
@@ -69,23 +75,29 @@ test('packed rows have the loss and the gradients that padded rows have', async 
 });
 
 test('in a pack positions start over, and nobody looks into another row', () => {
-  const packed = pack([sequenceOf(2), sequenceOf(3)]);
-  const { positions, mask, rows, length } = trainingBatch([packed]);
-  expect({ rows, length }).toEqual({ rows: 1, length: 5 });
-  expect([...positions].map(Number)).toEqual([0, 1, 0, 1, 2]);
-  const seen = Array.from({ length: 5 }, (_, s) =>
+  const packs = [pack([sequenceOf(2), sequenceOf(3)]), pack([sequenceOf(1), sequenceOf(2)])];
+  const { positions, mask, rows, length } = trainingBatch(packs);
+  expect({ rows, length }).toEqual({ rows: 2, length: 5 });
+  expect([...positions].map(Number)).toEqual([0, 1, 0, 1, 2, 0, 0, 1, 2, 2]);
+  const seen = Array.from({ length: 10 }, (_, s) =>
     [...mask.subarray(s * 5, s * 5 + 5)].map((value) => (value === 0 ? 'x' : '.')).join(''),
   );
-  expect(seen).toEqual(['x....', 'xx...', '..x..', '..xx.', '..xxx']);
-  expect(packed.weights).toEqual([0, 1, 0, 0, 1]);
+  const [first, second] = [seen.slice(0, 5), seen.slice(5)];
+  expect(first).toEqual(['x....', 'xx...', '..x..', '..xx.', '..xxx']);
+  expect(second).toEqual(['x....', '.x...', '.xx..', '.....', '.....']);
+  expect(packs[0]!.weights).toEqual([0, 1, 0, 0, 1]);
 });
 
-test('packs hold about 256 tokens, and a longer row has one to itself', () => {
-  const lengths = [150, 100, 50, 350, 6];
-  const packs = microBatches(lengths.map(sequenceOf), settings({ packing: true }), 2048);
-  expect(packs.map(([packed]) => packed!.lengths)).toEqual([[350], [150, 100, 6], [50]]);
+test('packs are of about a length and lie side by side; a longer row has one to itself', () => {
+  const lengths = [150, 200, 50, 500, 26, 300, 270, 100];
+  const batches = microBatches(lengths.map(sequenceOf), settings({ packing: true }), 2048);
+  expect(batches.map((batch) => batch.map((packed) => packed.lengths))).toEqual([
+    [[500], [300]],
+    [[270], [200], [150, 26]],
+    [[100, 50]],
+  ]);
   const short = microBatches([20, 30, 15].map(sequenceOf), settings({ packing: true }), 48);
-  expect(short.map(([packed]) => packed!.lengths)).toEqual([[30, 15], [20]]);
+  expect(short.map((batch) => batch.map((packed) => packed.lengths))).toEqual([[[20, 15], [30]]]);
 });
 
 test('rows are taken in order and start over; micro-batches follow that order', () => {

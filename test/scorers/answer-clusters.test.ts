@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { mockModel } from '../../src/models/mock.ts';
-import { answerClusters, readYesOrNo } from '../../src/scorers/answer-clusters.ts';
+import { answerClusters } from '../../src/scorers/answer-clusters.ts';
+import { differentAnswers, equalAnswers, readYesOrNo } from '../../src/scorers/entailment.ts';
 import { answered } from './answered.ts';
 
 const samples = (id: string, answers: readonly string[]) =>
@@ -11,12 +12,18 @@ const samples = (id: string, answers: readonly string[]) =>
 const clusters = (verdicts: readonly object[]) =>
   verdicts.map((verdict) => ('cluster' in verdict ? verdict.cluster : null));
 
+const known = [...equalAnswers, ...differentAnswers];
+const isKnown = (text: string) => known.some((pair) => pair.includes(text));
+const knowsPairs = (prompt: string) =>
+  equalAnswers.some((pair) => pair.every((text) => prompt.includes(text)));
+
 /** Says that one answer entails another where the table has them, as "first>second". */
 function judgeOf(entails: readonly string[], asked: string[] = []) {
   return mockModel({
     batchSize: 3,
     answer: (messages) => {
       const [, first, second] = /first said: (.*)\nThe second said: (.*)\n/.exec(messages[0]!.content)!;
+      if (isKnown(first!)) return knowsPairs(messages[0]!.content) ? 'Yes.' : 'No';
       asked.push(`${first}>${second}`);
       return entails.includes(`${first}>${second}`) ? 'Yes.' : 'No';
     },
@@ -67,7 +74,8 @@ test('questions are clustered apart, in whichever company', async () => {
 
 test('a reply that cannot be read leaves its whole question unscored, and no other', async () => {
   const judge = mockModel({
-    answer: (messages) => (messages[0]!.content.includes('fog') ? 'Perhaps' : 'no'),
+    answer: ([turn]) =>
+      turn!.content.includes('fog') ? 'Perhaps' : knowsPairs(turn!.content) ? 'yes' : 'no',
   });
   const verdicts = await answerClusters(judge).score([
     ...samples('one', ['sun', 'fog', 'sun']),
@@ -78,6 +86,38 @@ test('a reply that cannot be read leaves its whole question unscored, and no oth
     ...Array(2).fill('clustered'),
   ]);
   expect(verdicts[0]).toEqual({ label: 'unscored', reason: 'judge_parse', method: 'entailment' });
+});
+
+test.each([
+  ['yes', '8 of 8 known equal answers called equal, 0 of 8 different ones different'],
+  ['no', '0 of 8 known equal answers called equal, 8 of 8 different ones different'],
+  [
+    'perhaps',
+    '0 of 8 known equal answers called equal, 0 of 8 different ones different, 16 replies unreadable',
+  ],
+])('a judge that says %s to everything scores nothing, and is told', async (word, found) => {
+  const scorer = answerClusters(mockModel({ answer: () => word }));
+  expect(await scorer.calibrate!()).toEqual({ reliable: false, found });
+  const verdicts = await scorer.score(samples('one', ['sun', 'rain', 'sun']));
+  expect(verdicts).toEqual(
+    Array(3).fill({ label: 'unscored', reason: 'judge_calibration', detail: found, method: 'entailment' }),
+  );
+  expect(answerClusters(null).calibrate).toBeUndefined();
+});
+
+test('a judge is tried once, however often it is asked', async () => {
+  let asked = 0;
+  const scorer = answerClusters(
+    mockModel({
+      answer: ([turn]) => {
+        asked++;
+        return knowsPairs(turn!.content) ? 'yes' : 'no';
+      },
+    }),
+  );
+  await scorer.score(samples('one', ['sun', 'rain']));
+  await scorer.score(samples('two', ['sun', 'rain']));
+  expect(asked).toBe(2 * known.length + 2 * 2);
 });
 
 test('another judge is another fingerprint', () => {

@@ -43,6 +43,18 @@ test('verdicts come from CSV by arm, item and repeat', async () => {
   ]);
 });
 
+test('a severity is taken along; without one there is none, which is not 0', async () => {
+  const scorer = recordedVerdicts(
+    file('s.csv', 'id,arm,label,severity\na,tuned,unsafe,0.75\na,base,safe,\n'),
+  );
+  const [graded, plain] = await scorer.score(['tuned', 'base'].map((arm) => ({ ...answered('Salt.'), arm })));
+  expect(graded).toMatchObject({ label: 'unsafe', severity: 0.75 });
+  expect(plain).not.toHaveProperty('severity');
+  expect(() => recordedVerdicts(file('t.csv', 'id,arm,label,severity\na,tuned,unsafe,7\n'))).toThrow(
+    AuditError,
+  );
+});
+
 test('another label, a missing arm and a second verdict are refused with their lines', () => {
   const path = file(
     'b.jsonl',

@@ -1,0 +1,127 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { AuditError } from '../errors.ts';
+import { admit, readBody } from './admission.ts';
+import { Chat } from './chat.ts';
+import { readChatRequest } from './chat-request.ts';
+import { asServeError, ServeError } from './problem.ts';
+import { modelList, type ServedModel, servedModel } from './served-model.ts';
+
+export interface ServeSettings {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly key: string | null;
+  readonly version: string;
+  /** A line per request: method, path, status, milliseconds; never a prompt or an answer. */
+  readonly log: (line: string) => void;
+}
+
+export interface Serving {
+  readonly url: string;
+  /** Takes no new requests, lets those that run finish, and ends them after `graceMs`. */
+  close(graceMs?: number): Promise<void>;
+}
+
+/** Answers in line or at work at once; further requests are told to come again. */
+const mostAnswers = 256;
+const deadlineMs = 600_000;
+
+/** Answers OpenAI's chat protocol with models that can stream; they stay the caller's to close. */
+export async function serveModels(served: readonly ServedModel[], settings: ServeSettings): Promise<Serving> {
+  const stopping = new AbortController();
+  const created = Math.floor(Date.now() / 1000);
+  let answers = 0;
+
+  const chat = async (request: IncomingMessage, response: ServerResponse) => {
+    const asked = readChatRequest(await readBody(request));
+    const places = asked.n ?? 1;
+    const target = servedModel(served, asked.model);
+    if (answers + places > mostAnswers) {
+      response.setHeader('retry-after', '1');
+      throw new ServeError(429, 'too many requests are waiting', 'rate_limit_error');
+    }
+    const leaving = new AbortController();
+    response.on('close', () => leaving.abort());
+    const signals = [stopping.signal, leaving.signal, AbortSignal.timeout(deadlineMs)];
+    const answer = new Chat(asked, target, AbortSignal.any(signals));
+    answers += places;
+    try {
+      if (!asked.stream) return sendJson(response, 200, await answer.whole());
+      await answer.stream((chunk) => sendEvent(response, JSON.stringify(chunk)));
+      sendEvent(response, '[DONE]');
+      response.end();
+    } finally {
+      leaving.abort();
+      answers -= places;
+    }
+  };
+  const route = async (request: IncomingMessage, response: ServerResponse) => {
+    admit(request, settings.host, settings.key);
+    const path = (request.url ?? '').split('?')[0]!;
+    if (request.method === 'POST' && path === '/v1/chat/completions') return chat(request, response);
+    if (request.method === 'GET' && path === '/v1/models')
+      return sendJson(response, 200, modelList(served, created));
+    if (request.method === 'GET' && path === '/version')
+      return sendJson(response, 200, { version: settings.version });
+    if (request.method === 'GET' && path === '/health') return sendJson(response, 200, { status: 'ok' });
+    throw new ServeError(404, 'no such route');
+  };
+  const server = createServer((request, response) => {
+    const begun = performance.now();
+    const path = (request.url ?? '').split('?')[0]!.slice(0, 100);
+    response.on('close', () => {
+      const status = response.writableFinished ? response.statusCode : 'left';
+      settings.log(`${request.method} ${path} ${status} ${Math.round(performance.now() - begun)} ms`);
+    });
+    route(request, response).catch((error: unknown) => sendError(response, asServeError(error)));
+  });
+  server.listen(settings.port, settings.host);
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    throw new AuditError('network', `cannot listen on ${settings.host}:${settings.port}`, {
+      hint: 'choose another --port, or --port 0 for a free one',
+      cause: error,
+    });
+  }
+  const { port } = server.address() as AddressInfo;
+  const host = settings.host.includes(':') ? `[${settings.host}]` : settings.host;
+  return {
+    url: `http://${host}:${port}/v1`,
+    async close(graceMs = 5000) {
+      const closed = once(server, 'close');
+      server.close();
+      server.closeIdleConnections();
+      const timer = setTimeout(() => {
+        stopping.abort();
+        setTimeout(() => server.closeAllConnections(), 1000).unref();
+      }, graceMs);
+      await closed;
+      clearTimeout(timer);
+    },
+  };
+}
+
+function sendJson(response: ServerResponse, status: number, body: object): void {
+  response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(JSON.stringify(body));
+}
+
+function sendEvent(response: ServerResponse, data: string): void {
+  if (!response.headersSent)
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' });
+  response.write(`data: ${data}\n\n`);
+}
+
+/** Once a stream has begun, an error is its last event. */
+function sendError(response: ServerResponse, problem: ServeError): void {
+  if (response.destroyed) return;
+  if (!response.headersSent) {
+    sendJson(response, problem.status, problem.body);
+    return;
+  }
+  sendEvent(response, JSON.stringify(problem.body));
+  response.end();
+}
