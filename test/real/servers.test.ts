@@ -5,6 +5,7 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { audit } from '../../src/audit.ts';
+import { packageRoot } from '../../src/files.ts';
 import type { ServerCapabilities } from '../../src/server-record.ts';
 
 /**
@@ -13,6 +14,7 @@ import type { ServerCapabilities } from '../../src/server-record.ts';
  */
 const python = process.env.PYTHON ?? 'python3';
 const folderOf = process.env.SMOLLM2 ?? join(homedir(), '.cache/aftertune/smollm2-135m-instruct');
+const wren = join(packageRoot, 'models/wren');
 const gguf = process.env.SMOLLM2_GGUF ?? '';
 
 interface Server {
@@ -48,6 +50,15 @@ const servers: Server[] = [
     ],
     logprobs: false,
     expected: { topLogProbabilities: null, likelihood: false },
+  },
+  {
+    ...{ name: 'aftertune serve', base: 'wren', file: wren, needs: 'sys' },
+    command: (port) => [
+      ...([process.execPath, join(packageRoot, 'dist/cli.js'), 'serve', '--model', wren] as const),
+      ...['--name', 'wren', '--port', String(port)],
+    ],
+    logprobs: false,
+    expected: { topLogProbabilities: null, likelihood: false, contextLength: expect.any(Number) },
   },
 ];
 

@@ -226,10 +226,14 @@ async function readCanary(pool: Pool, options: AskOptions): Promise<FirstTokens[
   const readings: FirstTokens[] = [];
   for (const content of canaryPrompts) {
     const { positions } = await askFirst(pool, options, { messages: [{ role: 'user', content }] }, undefined);
-    const top = positions[0]?.top ?? [];
+    const [first] = positions;
+    // A server that shows no others still says how likely its own choice was.
+    const shown = first && first.top.length === 0 ? [first] : (first?.top ?? []);
     readings.push(
       Object.fromEntries(
-        top.map(({ text, logProbability }) => [text, Math.round(logProbability * 1e4) / 1e4]),
+        shown.flatMap(({ text, logProbability }) =>
+          logProbability === null ? [] : [[text, Math.round(logProbability * 1e4) / 1e4] as const],
+        ),
       ),
     );
   }

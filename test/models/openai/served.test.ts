@@ -92,6 +92,14 @@ describe('adapters', () => {
     expect(missing).toMatchObject({ code: 'adapter', hint: expect.stringContaining('--enable-lora') });
   });
 
+  test('are proved by the drawn token where a server shows no others', async () => {
+    const { models } = await open({ showsNoOthers: true });
+    await models.model('/here/lora');
+    expect(models.record().capabilities.topLogProbabilities).toBe(0);
+    const idle = await open({ showsNoOthers: true, ignoresAdapters: true });
+    expect(await auditErrorOf(() => idle.models.model('/here/lora'))).toMatchObject({ code: 'adapter' });
+  });
+
   test('that change nothing are refused', async () => {
     const { models } = await open({ ignoresAdapters: true });
     const error = await auditErrorOf(() => models.model('/here/lora'));

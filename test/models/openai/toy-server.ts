@@ -22,6 +22,8 @@ export interface ToyOptions {
   /** Takes the place of an answer: a status with a body, a closed connection, or null for none. */
   readonly fault?: (asked: Asked, count: number) => Fault | null;
   readonly latencyMs?: number;
+  /** Shows what it drew and nothing beside it. */
+  readonly showsNoOthers?: boolean;
   /** vLLM's --max-logprobs. */
   readonly maxLogprobs?: number;
 }
@@ -129,6 +131,7 @@ function replyTo(options: ToyOptions, loaded: Map<string, string>, { path, body 
 function chat(options: ToyOptions, loaded: ReadonlyMap<string, string>, body: any): Reply {
   const { make, maxLogprobs = 20 } = options;
   const top = body.logprobs ? (body.top_logprobs ?? 0) : null;
+  if (options.showsNoOthers && top > 0) return refuse(400, 'top_logprobs is not supported');
   if (make === 'vllm' && top > maxLogprobs)
     return refuse(
       400,
