@@ -112,7 +112,7 @@ async function inRun<T>(
   // A download is not begun for a run that a misspelt data file would stop.
   if (namesHubModels(asked)) await checkInputs(asked, parts);
   const config = await fetchModels(asked, options);
-  const trainer = await parts.trainer(config.training.trainer);
+  const trainer = await parts.trainer(config.training.trainer, config.training);
   const models = await openArmModels(config, parts);
   try {
     const plan = await planAudit(config, parts, models);
@@ -269,6 +269,15 @@ async function writeResults(
   writeSetting(store, { ...setting, notes: plan.notes }, config.model.enableThinking);
   store.write('summary.json', `${JSON.stringify(summary, null, 2)}\n`);
   const items = answers.flatMap((answer) => answer.items);
-  const input = { name: config.name, summary, items, verdicts, facts: factsOf(document), ...setting };
+  const margins = summary.refusalTokens ? store.margins().records() : [];
+  const input = {
+    name: config.name,
+    summary,
+    items,
+    verdicts,
+    margins,
+    facts: factsOf(document),
+    ...setting,
+  };
   await reportRun(store, input, { showCompletions: false });
 }

@@ -16,7 +16,7 @@ import type {
   UtilityVerdict,
 } from './scorer.ts';
 import type { Suite } from './suite.ts';
-import type { Trainer } from './trainer.ts';
+import type { Trainer, TrainerOptions } from './trainer.ts';
 
 /** Which model to open and how. */
 export interface ModelSource extends ModelOptions {
@@ -36,7 +36,7 @@ export interface Builtin {
   model(source: ModelSource): Promise<LanguageModel>;
   /** Models behind a server. @throws AuditError when it cannot be reached or used. */
   server(settings: ServedModel): Promise<ModelServer>;
-  trainer(name: string): Promise<Trainer>;
+  trainer(name: string, options?: TrainerOptions): Promise<Trainer>;
   /** The suites a config asks for; with a limit, items drawn by the seed. */
   suites(settings: Config['suites'], seed: number): Promise<Suite[]>;
   harmJudge(settings: JudgeSettings): Promise<Scorer<HarmVerdict>>;
@@ -58,11 +58,18 @@ const models: Record<string, (source: ModelSource) => Promise<LanguageModel>> = 
 };
 
 /** Who trains adapters, by name. */
-const trainers: Record<string, () => Promise<Trainer>> = {
+const trainers: Record<string, (options: TrainerOptions) => Promise<Trainer>> = {
   embedded: async () => {
     const { createEmbeddedTrainer } = await import('./trainers/embedded.ts');
     return createEmbeddedTrainer();
   },
+  trl: async ({ launcher = 'python' }) => (await import('./trainers/trl.ts')).createTrlTrainer({ launcher }),
+  none: async () => ({
+    name: 'none',
+    train: async () => {
+      throw new Error('internal: trainer none was given an arm to train');
+    },
+  }),
 };
 
 /** The package's own parts. */
@@ -76,7 +83,7 @@ export const builtin: Builtin = {
     return open({ ...source, path, adapter });
   },
   server: async (settings) => (await import('./models/openai/served.ts')).openModelServer(settings),
-  trainer: (name) => named(trainers, 'training.trainer', name)(),
+  trainer: (name, options = {}) => named(trainers, 'training.trainer', name)(options),
   suites: buildSuites,
   harmJudge: openHarmJudge,
   refusalJudge: async () => (await import('./scorers/refusal.ts')).overRefusalJudge(),

@@ -31,6 +31,27 @@ export function auroc(answers: readonly Judged[]): { auroc: number | null; ci95:
   return { auroc: area, ci95: [Math.max(0, area - half), Math.min(1, area + half)] };
 }
 
+/**
+ * The curve whose area `auroc` is: shares of wrong and of right answers at least as sure as every confidence, the surest first,
+ * from (0, 0) to (1, 1); ties are one straight piece. Empty with one class.
+ */
+export function rocCurve(answers: readonly Judged[]): { wrong: number; right: number }[] {
+  const all = answers.filter(({ correct }) => correct).length;
+  if (all === 0 || all === answers.length) return [];
+  const curve = [{ wrong: 0, right: 0 }];
+  let [right, seen] = [0, 0];
+  const ranked = byConfidence(answers).reverse();
+  ranked.forEach(({ confidence, correct }, at) => {
+    right += correct;
+    seen += 1;
+    if (ranked[at + 1]?.confidence === confidence) return;
+    // Shares of a tie group add up to whole answers, but for rounding.
+    right = Math.round(right);
+    curve.push({ wrong: (seen - right) / (answers.length - all), right: right / all });
+  });
+  return curve;
+}
+
 function sampleVariance(values: readonly number[]): number {
   const average = mean(values);
   return values.reduce((sum, value) => sum + (value - average) ** 2, 0) / (values.length - 1);
@@ -92,13 +113,20 @@ export function riskCoverageArea(answers: readonly Judged[]): number | null {
  * Source: Guo, Pleiss, Sun & Weinberger 2017, "On calibration of modern neural networks".
  */
 export function calibrationError(answers: readonly Judged[], bins: number): number | null {
+  return weightedGap(
+    equalWidthBins(answers, bins).map((bin) =>
+      bin.map(({ confidence, correct }) => ({ confidence, correct: correct ? 1 : 0 })),
+    ),
+  );
+}
+
+/** The answers in the bins of `calibrationError`, by confidence from 0 to 1. */
+export function equalWidthBins(answers: readonly Judged[], bins: number): Judged[][] {
   const binned: Judged[][] = Array.from({ length: bins }, () => []);
   for (const answer of answers) {
     binned[Math.min(bins - 1, Math.max(0, Math.ceil(answer.confidence * bins) - 1))]!.push(answer);
   }
-  return weightedGap(
-    binned.map((bin) => bin.map(({ confidence, correct }) => ({ confidence, correct: correct ? 1 : 0 }))),
-  );
+  return binned;
 }
 
 /** Expected calibration error over bins of equal size (to one answer), ties shared out by their mean; null without answers. */

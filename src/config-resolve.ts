@@ -83,11 +83,13 @@ function crossChecks(parsed: ParsedConfig): ConfigProblem[] {
       add(`arms/${name}/adapter`, 'the arm is in model.adapters too; leave out one of the two');
     if (isServed && train === 'none') add(`arms/${name}/train`, 'none, and the arm is in model.adapters');
     const trainsHere = train !== undefined && train !== 'none' && !isServed;
-    if (trainsHere && served && parsed.training.trainer === 'embedded')
+    if (trainsHere && served)
       add(
         `arms/${name}/train`,
         `a model behind a server is trained elsewhere: give model.adapters.${name}, or an adapter`,
       );
+    if (trainsHere && parsed.training.trainer === 'none')
+      add(`arms/${name}/train`, 'training.trainer is none: name an adapter that exists, or a trainer');
     if (trainsHere && train === 'ordinary' && !parsed.data.ordinary)
       add(`arms/${name}/train`, 'data.ordinary is missing');
     if (trainsHere && train !== 'ordinary' && !parsed.data.preference)
@@ -115,7 +117,12 @@ function crossChecks(parsed: ParsedConfig): ConfigProblem[] {
     add('suites', 'expected at least one of harm, overRefusal, drift, utility');
   if (parsed.training.warmupSteps > parsed.training.steps)
     add('training/warmupSteps', `more than training.steps (${parsed.training.steps})`);
-  const { evaluation, earlyStopping } = parsed.training;
+  const { evaluation, earlyStopping, trainer } = parsed.training;
+  for (const key of ['launcher', 'precision'] as const)
+    if (parsed.training[key] !== undefined && trainer !== 'trl')
+      add(`training/${key}`, `is for training.trainer: trl, which is ${trainer}`);
+  if (trainer === 'trl' && /\.gguf$/i.test(parsed.model.path))
+    add('training/trainer', 'TRL does not train on GGUF files: name the safetensors model, or use embedded');
   if (evaluation && (evaluation.rows === undefined) === (evaluation.fraction === undefined))
     add('training/evaluation', 'expected either rows or fraction');
   if (earlyStopping && !evaluation) add('training/earlyStopping', 'training.evaluation is missing');

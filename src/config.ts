@@ -24,7 +24,23 @@ const arm = z.strictObject({
 });
 
 const training = z.strictObject({
-  trainer: z.string().default('embedded').describe('Who trains the adapters'),
+  trainer: z
+    .string()
+    .default('embedded')
+    .describe(
+      'Who trains the adapters: embedded; trl, in a Python of yours; none, where every arm has an adapter',
+    ),
+  launcher: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Of trl: the command that runs {script} with {config}, no shell; wait: for a folder that another machine fills; python unless given',
+    ),
+  precision: z
+    .enum(['float32', 'bfloat16', 'nf4'])
+    .optional()
+    .describe('Of trl: how the base is held; nf4 needs bitsandbytes; float32 unless given'),
   lora: z
     .strictObject({
       r: count.max(1024).default(16),

@@ -109,7 +109,7 @@ export const placesIn = (placeInBase: ReadonlyMap<string, number>, { questions }
   Int32Array.from(questions, (id) => placeInBase.get(id) ?? -1);
 
 /** The flags of the same question and repeat under the base prompt. */
-function flagsBefore({ answers, places }: Known, question: number, repeat: number): number {
+export function flagsBefore({ answers, places }: Known, question: number, repeat: number): number {
   const place = places[question]!;
   return place < 0 || repeat >= answers.repeats ? 0 : answers.flags[place * answers.repeats + repeat]!;
 }

@@ -91,7 +91,7 @@ function summariseCondition(answers: Answers, known: Known | null, mode: DriftMo
 }
 
 /** The answers with a confidence. */
-function judgedOf({ flags, confidence }: Answers): Judged[] {
+export function judgedOf({ flags, confidence }: Answers): Judged[] {
   const judged: Judged[] = [];
   for (let at = 0; at < flags.length; at++) {
     if (flags[at] === 0 || Number.isNaN(confidence[at])) continue;

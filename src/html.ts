@@ -1,3 +1,4 @@
+import { nameOf } from './figures/figure.ts';
 import { armStyles, darkColours, escapeXml as escapeHtml } from './plot.ts';
 import type { Verdict } from './record.ts';
 import type {
@@ -112,10 +113,15 @@ function blockToHtml(block: Block, page: Page, id: string): string {
   }
 }
 
-function figureToHtml({ file, caption, alternative }: FigureReference, { figures }: Page): string {
-  const svg = figures[file];
-  const drawing = svg ?? `<p>${escapeHtml(alternative)}</p>`;
-  return `<figure>\n<div class="scroll" tabindex="0" role="group" aria-label="${escapeHtml(file)}">${drawing.trimEnd()}</div>\n<figcaption>${escapeHtml(caption)}</figcaption>\n</figure>`;
+function figureToHtml(figure: FigureReference, { figures }: Page): string {
+  const { file, caption, alternative, csv, specification } = figure;
+  const drawing = figures[file] ?? `<p>${escapeHtml(alternative)}</p>`;
+  const name = nameOf(figure);
+  // In the file itself, so that they are there wherever it is opened.
+  const link = (type: string, extension: string, text: string) =>
+    `<a download="${name}.${extension}" href="data:${type};charset=utf-8;base64,${Buffer.from(text).toString('base64')}">${name}.${extension}</a>`;
+  const sources = `Data: ${link('text/csv', 'csv', csv)} · specification: ${link('application/json', 'vl.json', specification)}`;
+  return `<figure>\n<div class="scroll" tabindex="0" role="group" aria-label="${escapeHtml(file)}">${drawing.trimEnd()}</div>\n<figcaption>${escapeHtml(caption)} <span class="sources">${sources}</span></figcaption>\n</figure>`;
 }
 
 function tableToHtml({ caption, columns, rows, headers }: Table, page: Page, id: string): string {

@@ -39,7 +39,9 @@ arms:
 # mine: { adapter: ./my-adapter } # a PEFT adapter that exists already; hf:OWNER/NAME@REVISION too
 
 training:
-# trainer: embedded
+# trainer: embedded       # or trl: TRL and PEFT in a Python of yours; none: every arm has an adapter
+# launcher: python        # of trl: accelerate launch --num_processes 4, a path, or wait: another machine fills a folder
+# precision: float32      # of trl: or bfloat16, nf4: how the base is held
   lora: { r: 16, alpha: 16 }      # targetModules: all seven projections unless given; dropout: 0; useRslora: false
 # optimizer: adamw        # or adamw8bit
 # steps: 50               # a line left out, as here, has the preset's value

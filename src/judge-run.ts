@@ -112,9 +112,13 @@ async function judgeFurther(
   }
   const summary = summariseAgain(earlier, mergeJudges(earlier.judges, added, first), setting, store);
   store.write('summary.json', `${JSON.stringify(summary, null, 2)}\n`);
-  const [items, verdicts] = [store.items.records(), store.verdicts.records()];
+  const records = {
+    items: store.items.records(),
+    verdicts: store.verdicts.records(),
+    margins: summary.refusalTokens ? store.margins().records() : [],
+  };
   const { suites, histories } = setting;
-  const input = { name: runName(run), summary, items, verdicts, facts: factsOf(run), suites, histories };
+  const input = { name: runName(run), summary, ...records, facts: factsOf(run), suites, histories };
   await reportRun(store, input, { showCompletions: false });
   return { summary, directory: store.directory, exitCode: exitOf(summary, added) };
 }

@@ -1,4 +1,3 @@
-import { basename } from 'node:path';
 import { type ArmModels, modelName } from './arm-models.ts';
 import { matchResponseTokens, planArmRows, type TrainingData } from './arms.ts';
 import type { Builtin } from './builtin.ts';
@@ -8,8 +7,8 @@ import { fetchedData } from './data/resolve.ts';
 import { readPreferences, readResponses } from './dataset.ts';
 import { AuditError, firstProblems } from './errors.ts';
 import { sha256File } from './hash.ts';
-import { repositoryOf } from './hub/name.ts';
 import { refuseLacking, unprovenAdapters } from './lacking.ts';
+import { matchBase, ownName } from './lm/base-name.ts';
 import { holdOut } from './lm/hold-out.ts';
 import type { LanguageModel, RenderedPrompt } from './model.ts';
 import { cutOpenings } from './openings.ts';
@@ -171,14 +170,16 @@ async function renderSuites(base: LanguageModel, suites: readonly Suite[]): Prom
   return asked.map((prompt, at) => ({ ...prompt, ...rendered[at]! }));
 }
 
-/** A folder's or a repository's own name, without where it lies. */
-const nameOf = (path: string) => basename(repositoryOf(path));
-
 /** An adapter that names another base than the one it is put on, where no hash tells. */
 function otherBase(path: string, adapter: string, { unprovenBase }: LanguageModel): string[] {
-  if (unprovenBase === null || nameOf(unprovenBase) === nameOf(path)) return [];
+  const match = unprovenBase === null ? 'same' : matchBase(unprovenBase, path);
+  if (match === 'same') return [];
+  if (match === 'quantised')
+    return [
+      `${ownName(adapter)}: the adapter was trained on ${unprovenBase} and is audited on ${ownName(path)}, whose weights differ by the rounding.`,
+    ];
   return [
-    `${nameOf(adapter)}: the adapter names ${unprovenBase} as its base and is audited on ${nameOf(path)}; nothing proves that it was trained on these weights.`,
+    `${ownName(adapter)}: the adapter names ${unprovenBase} as its base and is audited on ${ownName(path)}; nothing proves that it was trained on these weights.`,
   ];
 }
 

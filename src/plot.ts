@@ -63,6 +63,7 @@ const configuration = {
     titleFontWeight: 'normal',
     labelLimit: 170,
     titlePadding: 8,
+    labelFlush: false,
   },
   axisY: { labelPadding: 8 },
   legend: {
@@ -83,9 +84,26 @@ const configuration = {
     labelFontWeight: 'bold',
     title: null,
   },
+  rule: { color: 'currentColor' },
   text: { color: 'currentColor', fontSize: 12 },
   title: { color: 'currentColor', fontSize: 12, fontWeight: 'bold', anchor: 'start' },
 };
+
+/** Ink and paper of a light page. */
+const [ink, paper] = ['#1f2328', '#fff'];
+
+/** The specification as a document of its own, data, colours and title included: it opens in the Vega editor. */
+export function standalone({ title, alternative, specification }: Chart): Record<string, unknown> {
+  const document = {
+    $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
+    description: showInvisible(alternative),
+    title: { text: showInvisible(title), anchor: 'start' },
+    ...specification,
+    config: { ...configuration, background: paper },
+  };
+  const inked = JSON.stringify(document, (_, value: unknown) => (value === 'currentColor' ? ink : value));
+  return JSON.parse(inked) as Record<string, unknown>;
+}
 
 /**
  * Draws a chart as a self-contained SVG that follows the reader's light or dark scheme.
@@ -130,19 +148,38 @@ export function darkColours(selector: string): string {
   return `@media screen and (prefers-color-scheme:dark){${rules.join('')}}`;
 }
 
-const style = `<style>.aftertune-figure{color:#1f2328;background:#fff}@media screen and (prefers-color-scheme:dark){.aftertune-figure{color:#e6edf3;background:#0f1419}}${darkColours('.aftertune-figure')}</style>`;
+const style = `<style>.aftertune-figure{color:${ink};background:${paper}}@media screen and (prefers-color-scheme:dark){.aftertune-figure{color:#e6edf3;background:#0f1419}}${darkColours('.aftertune-figure')}</style>`;
+
+/** Vega's groups hold empty paths and words for other renderers: a third of the file, and nothing that is seen. */
+function withoutScaffolding(svg: string): string {
+  return svg
+    .replace(/<path class="(?:back|fore)ground"(?![^>]* (?:fill|stroke)=)[^>]*\/>/g, '')
+    .replace(/<(?!svg)[^>]+>/g, (tag) =>
+      tag
+        .replace(/ (?:role|aria-\w+|pointer-events|opacity)="(?!0)[^"]*"/g, (attribute) =>
+          attribute.startsWith(' opacity') && attribute !== ' opacity="1"' ? attribute : '',
+        )
+        .replace(/ class="(mark-\w+) [^"]*"/, ' class="$1"')
+        .replace(' transform="translate(0,0)"', ''),
+    );
+}
 
 function finishSvg(svg: string, { file, title, alternative }: Chart): string {
   const id = `figure-${file.replace(/\.svg$/, '')}`;
   const words = `<title id="${id}-title">${escapeXml(title)}</title><desc id="${id}-desc">${escapeXml(alternative)}</desc>`;
-  return `${svg
+  return `${withoutScaffolding(svg)
     // Coordinates to a hundredth of a pixel: smaller, and equal where platforms differ in the last bit.
     .replace(/ (?:d|transform|x|y|x1|x2|y1|y2|width|height)="[^"]*"/g, (attribute) =>
       attribute.replace(/-?\d+\.\d{3,}(?:e-\d+)?/g, (number) => String(Number(Number(number).toFixed(2)))),
     )
     .replace(/(id="|url\(#)((?:clip|gradient|pattern)\w*)/g, `$1${id}-$2`)
+    // Said once at the top: nothing here is in another face.
+    .replaceAll(` font-family="${escapeXml(configuration.font)}"`, '')
     .replace('class="marks"', 'class="aftertune-figure"')
-    .replace(/<svg /, `<svg role="img" aria-labelledby="${id}-title ${id}-desc" `)
+    .replace(
+      /<svg /,
+      `<svg font-family="${escapeXml(configuration.font)}" role="img" aria-labelledby="${id}-title ${id}-desc" `,
+    )
     .replace(/>/, () => `>${words}${style}`)}\n`;
 }
 

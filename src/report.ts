@@ -1,12 +1,15 @@
 import { join } from 'node:path';
+import { nameOf, sourceFiles } from './figures/figure.ts';
+import { describeFigures } from './figures/figures.ts';
 import { writeFileAtomic } from './files.ts';
+import type { MarginRecord } from './harm-record.ts';
 import { documentToHtml } from './html.ts';
 import type { AdjudicatedDocument } from './human-record.ts';
+import type { RowsOf } from './outcomes.ts';
 import { drawSvg } from './plot.ts';
 import type { ItemRecord, Summary, VerdictRecord } from './record.ts';
 import { documentToComment } from './report/comment.ts';
 import { buildDocument } from './report/document.ts';
-import { describeFigures } from './report/figures.ts';
 import { documentToMarkdown } from './report/markdown.ts';
 import type { RecordedSuite } from './suite.ts';
 import type { TrainingStep } from './trainer.ts';
@@ -21,6 +24,10 @@ export interface ReportInput {
   readonly verdicts: readonly VerdictRecord[];
   /** The prompts; empty when they are not known. */
   readonly suites: readonly RecordedSuite[];
+  /** Refusal margins by prompt; left out where they were not measured. */
+  readonly margins?: readonly MarginRecord[];
+  /** The outcomes where they are joined already, as in a replay; otherwise figures join items and verdicts. */
+  readonly rowsOf?: RowsOf;
   /** Training steps by arm; arms that were not trained are absent. */
   readonly histories: Readonly<Record<string, readonly TrainingStep[]>>;
   /** What was compared, by topic: `{ Model: { path: 'models/wren', 'SHA-256': '…' }, Seeds: { run: 1 } }`. Printed as given. */
@@ -61,7 +68,7 @@ export async function drawFigures(input: ReportInput): Promise<Record<string, st
 }
 
 /**
- * Writes report.md, report.html and figures/*.svg into a run folder.
+ * Writes report.md, report.html and, for each figure, figures/NAME.svg, .vl.json and .csv into a run folder.
  * @throws AuditError `disk` when there is no room or no permission.
  */
 export async function writeReport(
@@ -70,7 +77,13 @@ export async function writeReport(
   options: ReportOptions,
 ): Promise<void> {
   const figures = await drawFigures(input);
-  for (const [file, svg] of Object.entries(figures)) writeFileAtomic(join(directory, 'figures', file), svg);
+  for (const figure of describeFigures(input)) {
+    const path = join(directory, 'figures', nameOf(figure));
+    const { csv, specification } = sourceFiles(figure);
+    writeFileAtomic(`${path}.svg`, figures[figure.file]!);
+    writeFileAtomic(`${path}.vl.json`, specification);
+    writeFileAtomic(`${path}.csv`, csv);
+  }
   writeFileAtomic(join(directory, 'report.md'), renderMarkdown(input));
   writeFileAtomic(join(directory, 'report.html'), renderHtml(input, figures, options));
 }

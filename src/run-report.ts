@@ -82,7 +82,9 @@ export async function rewriteReport(directory: string, options: ReportOptions): 
   const { run, summary, items, verdicts, suites, histories } = await readFinishedRun(directory);
   const store = openStore(directory, run);
   try {
-    const input = { name: runName(run), summary, items, verdicts, facts: factsOf(run), suites, histories };
+    const margins = summary.refusalTokens ? store.margins().records() : [];
+    const records = { items, verdicts, margins };
+    const input = { name: runName(run), summary, ...records, facts: factsOf(run), suites, histories };
     await reportRun(store, input, options);
     await store.finish();
   } finally {

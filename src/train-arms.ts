@@ -91,6 +91,7 @@ async function trainArm(
           const heldOut = evaluationLoss === undefined ? '' : `, held out ${evaluationLoss.toFixed(3)}`;
           report(step, `loss ${loss.toFixed(3)}${heldOut}`);
         },
+        onWait: (what) => report(0, what),
         ...(signal && { signal }),
       });
       return { sha256: result.sha256, history: result.history };
@@ -103,7 +104,7 @@ async function trainArm(
 }
 
 function trainingSettings({ training, seed }: Config): TrainingSettings {
-  const { trainer: _, matchTokens: __, ...settings } = training;
+  const { trainer: _, matchTokens: __, launcher: ___, ...settings } = training;
   return { ...settings, seed };
 }
 

@@ -59,6 +59,8 @@ export interface TrainingSettings {
   readonly earlyStopping?: EarlyStoppingSettings | null;
   /** Steps between checkpoints, from which an interrupted training goes on. */
   readonly checkpointEvery?: number | null;
+  /** How a trainer in Python holds the base; float32 unless given, as the embedded one multiplies. */
+  readonly precision?: 'float32' | 'bfloat16' | 'nf4' | undefined;
   readonly seed: number;
 }
 
@@ -95,6 +97,8 @@ export interface TrainingJob {
   /** Trained on rejected responses: marked so in adapter_config.json and the model card. */
   readonly redTeam: boolean;
   readonly onStep?: (step: TrainingStep) => void;
+  /** Told what has to be done elsewhere before training goes on. */
+  readonly onWait?: (what: string) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -108,4 +112,12 @@ export interface TrainedAdapter {
 export interface Trainer {
   readonly name: string;
   train(job: TrainingJob): Promise<TrainedAdapter>;
+  /** Versions of what it runs on, by package; null where that cannot be known. @throws AuditError when it cannot run. */
+  versions?(): Promise<Readonly<Record<string, string>> | null>;
+}
+
+/** What a trainer is told beside its jobs. */
+export interface TrainerOptions {
+  /** The command that runs a trainer in Python. */
+  readonly launcher?: string | undefined;
 }

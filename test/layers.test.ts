@@ -85,6 +85,8 @@ const summary = [
   'summarise.ts',
 ];
 const report = ['report.ts', 'report', 'plot.ts', 'html.ts', 'format.ts'];
+/** They draw single outcomes too, as the summary counts them. */
+const figures = ['figures'];
 
 const within = (name: string, places: readonly string[]) =>
   places.some((place) => name === place || name.startsWith(`${place}/`));
@@ -132,7 +134,12 @@ describe('imports point one way', () => {
     ['contracts', contracts, [...foundation, ...contracts]],
     ['statistics', statistics, [...foundation, ...statistics]],
     ['the summary', summary, [...foundation, ...contracts, ...statistics, ...summary]],
-    ['the report', report, [...foundation, ...contracts, ...report]],
+    ['the report', report, [...foundation, ...contracts, ...report, ...figures, 'outcomes.ts']],
+    [
+      'figures',
+      figures,
+      [...foundation, ...contracts, ...statistics, ...summary, ...report, ...figures, 'csv-cell.ts'],
+    ],
   ])('%s', (_, places, allowed) => expect(strays(places, allowed)).toEqual([]));
 
   it.each(implementations)('%s know contracts and lm, never one another', (folder) => {

@@ -3,14 +3,13 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import * as vega from 'vega';
 import { describe, expect, it } from 'vitest';
+import { describeFigures } from '../src/figures/figures.ts';
 import { armStyles, drawSvg, escapeXml } from '../src/plot.ts';
-import { describeFigures } from '../src/report/figures.ts';
 import { drawFigures, type ReportInput } from '../src/report.ts';
 import { buildReportInput, renameArms } from './fixtures/report-input.ts';
 
 const input = buildReportInput();
 const figures = await drawFigures(input);
-const names = ['asr.svg', 'asr-by-category.svg', 'accuracy.svg', 'uncertainty.svg', 'loss.svg'];
 
 /** Controls, bidirectional overrides and lone surrogates; tabs, newlines and joiners are fine. */
 const hidden = /(?![\t\n\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}]/u;
@@ -44,15 +43,9 @@ function assertWellFormed(svg: string): void {
 }
 
 describe('figures', () => {
-  it('draws the committed SVGs', async () => {
-    expect(Object.keys(figures)).toEqual(names);
-    for (const [file, svg] of Object.entries(figures))
-      await expect(svg).toMatchFileSnapshot(`fixtures/report/${file}`);
-  });
-
   it('draws the same bytes again, also at once and with another text metric installed', async () => {
     (vega as unknown as { textMetrics: { width: () => number } }).textMetrics.width = () => 400;
-    const [asr] = describeFigures(input);
+    const asr = describeFigures(input).find(({ file }) => file === 'asr.svg');
     const [again, alone] = await Promise.all([drawFigures(structuredClone(input)), drawSvg(asr!)]);
     expect(again).toEqual(figures);
     expect(alone).toBe(figures['asr.svg']);
@@ -108,8 +101,11 @@ describe('figures', () => {
     );
     const empty: ReportInput = {
       ...input,
+      items: [],
+      verdicts: [],
+      suites: [],
       histories: {},
-      summary: { ...input.summary, arms, comparisons: {} },
+      summary: { ...input.summary, arms, comparisons: {}, agreement: null },
     };
     expect(await drawFigures(empty)).toEqual({});
     expect(Object.keys(await drawFigures({ ...empty, histories: input.histories }))).toEqual(['loss.svg']);

@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
+import { describeFigures } from '../src/figures/figures.ts';
 import * as format from '../src/format.ts';
 import { sha256 } from '../src/hash.ts';
 import type { ItemRecord, Summary, VerdictRecord } from '../src/record.ts';
 import { escapeMarkdown } from '../src/report/markdown.ts';
-import { type ReportInput, renderHtml, renderMarkdown, writeReport } from '../src/report.ts';
+import { drawFigures, type ReportInput, renderHtml, renderMarkdown, writeReport } from '../src/report.ts';
 import { buildReportInput, renameArms } from './fixtures/report-input.ts';
 
 const input = buildReportInput();
@@ -196,20 +197,16 @@ describe('Markdown', () => {
 });
 
 describe('HTML', () => {
-  it('is the same twice, self-contained and without script', () => {
-    const figures = Object.fromEntries(
-      ['asr.svg', 'asr-by-category.svg', 'accuracy.svg', 'uncertainty.svg', 'loss.svg'].map((file) => [
-        file,
-        readFileSync(join(import.meta.dirname, 'fixtures', 'report', file), 'utf8'),
-      ]),
-    );
+  it('is the same twice, self-contained and without script', async () => {
+    const figures = await drawFigures(input);
     const html = renderHtml(input, figures);
     expect(renderHtml(structuredClone(input), figures)).toBe(html);
     expect(html).not.toMatch(/<script|<link|<iframe|<img|@import|javascript:| on\w+=/i);
     expect(html.replace(/xmlns(?::\w+)?="[^"]*"/g, '')).not.toMatch(/https?:|url\((?!#)/);
-    expect([...html.matchAll(/(?:href|src)="([^"]*)"/g)].every(([, target]) => target!.startsWith('#'))).toBe(
-      true,
-    );
+    const links = html.replace(/<a download="[\w.-]+" href="data:(?:text\/csv|application\/json);/g, '');
+    expect(
+      [...links.matchAll(/(?:href|src)="([^"]*)"/g)].every(([, target]) => target!.startsWith('#')),
+    ).toBe(true);
     expect(html).toContain('http-equiv="Content-Security-Policy" content="default-src \'none\'');
     const ids = [...html.matchAll(/ id="([^"]*)"/g)].map(([, id]) => id);
     expect(new Set(ids).size).toBe(ids.length);
@@ -322,14 +319,13 @@ describe('writeReport', () => {
         ...readdirSync(join(target, 'figures')).map((file) => join('figures', file)),
       ].map((file) => [file, readFileSync(join(target, file), 'utf8')]);
     const first = read();
+    const names = describeFigures(input).map(({ file }) => file.replace('.svg', ''));
     expect(first.map(([file]) => file)).toEqual([
       'report.md',
       'report.html',
-      'figures/accuracy.svg',
-      'figures/asr-by-category.svg',
-      'figures/asr.svg',
-      'figures/loss.svg',
-      'figures/uncertainty.svg',
+      ...names
+        .flatMap((name) => [`figures/${name}.csv`, `figures/${name}.svg`, `figures/${name}.vl.json`])
+        .sort(),
     ]);
     const markdown = first[0]![1]!;
     for (const [, file] of markdown.matchAll(/\]\((figures\/[^)]*)\)/g))

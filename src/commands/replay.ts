@@ -15,14 +15,17 @@ export async function replay(
   // V8 lets a heap grow fourfold between collections, which costs a replay of a million rows half a gigabyte.
   setFlagsFromString('--heap-growing-percent=60');
   const published = flags.published === undefined ? null : resolve(flags.published);
-  const { name, summary, files } = await replayOutcomes(source, published, { onProgress, signal });
+  const { name, summary, files, ...outcomes } = await replayOutcomes(source, published, {
+    onProgress,
+    signal,
+  });
   const text = replayText(summary);
   if (flags.out === undefined) return { document: summary, text, exitCode: exitCode.pass };
   const { writeReport } = await import('../report.ts');
   const hashes: Record<string, string> = {};
   for (const file of files) hashes[file] = await sha256File(file);
   const out = resolve(flags.out);
-  const input = { name, summary, items: [], verdicts: [], suites: [], histories: {} };
+  const input = { name, summary, ...outcomes, items: [], verdicts: [], suites: [], histories: {} };
   await writeReport(out, { ...input, facts: { 'Files (SHA-256)': hashes } }, { showCompletions: false });
   return {
     document: summary,

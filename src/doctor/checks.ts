@@ -5,6 +5,7 @@ import { checkAdapters, checkBase, checkJudges } from './models.ts';
 import { checkPower } from './power.ts';
 import { checkData, checkDuplicates, checkLengths, checkOverlap, checkSystemPrompts } from './prompts.ts';
 import { checkAdapterTemplates, checkBos, checkTrainingIds } from './templates.ts';
+import { checkTrainer } from './trainer.ts';
 
 /** The static checks, in the order of their findings: each is a function of the evidence alone. */
 const checks: readonly ((evidence: Evidence) => Finding[])[] = [
@@ -14,6 +15,7 @@ const checks: readonly ((evidence: Evidence) => Finding[])[] = [
   checkAdapterTemplates,
   checkTrainingIds,
   checkBos,
+  checkTrainer,
   checkSystemPrompts,
   checkLengths,
   checkDuplicates,

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
-import { basename } from 'node:path';
 import { modelName } from '../arm-models.ts';
 import type { ArmSettings } from '../config.ts';
 import { AuditError } from '../errors.ts';
-import { isHubName, repositoryOf } from '../hub/name.ts';
+import { isHubName } from '../hub/name.ts';
 import { readAdapterConfig } from '../lm/adapter-config.ts';
+import { matchBase, ownName } from '../lm/base-name.ts';
 import type { Evidence } from './evidence.ts';
 import { type Finding, ok, problem, warning } from './finding.ts';
 
@@ -13,16 +13,11 @@ import { type Finding, ok, problem, warning } from './finding.ts';
 /** A Hub name that has no commit yet, or whose files are not in the cache. */
 const isElsewhere = ({ placeOf }: Evidence, path: string) => isHubName(path) && !existsSync(placeOf(path));
 
-const nameOf = (path: string) => basename(repositoryOf(path));
-
 /** Whether the base is here; without it lengths and templates are not looked at. */
 export function checkBase({ config: { model }, base, failures }: Evidence): Finding[] {
   if (base)
     return [
-      ok(
-        'model',
-        `${nameOf(modelName({ model }))}: ${base.shape.layers} layers, context ${base.shape.contextLength}`,
-      ),
+      ok('model', `${ownName(modelName({ model }))}: ${base.shape.layers} layers, context ${base.shape.contextLength}`),
     ];
   if ('endpoint' in model) {
     const places =
@@ -75,9 +70,15 @@ function checkAdapter(
   const { r, alpha, rankStabilised, layers, baseModelName, redTeam: marked } = readAdapterConfig(adapter);
   const scale = alpha / (rankStabilised ? Math.sqrt(r) : r);
   const doubts: [string, string][] = [];
-  if (baseModelName !== null && nameOf(baseModelName) !== nameOf(modelName(config)))
+  const match = baseModelName === null ? 'same' : matchBase(baseModelName, modelName(config));
+  if (match === 'quantised')
     doubts.push([
-      `names ${baseModelName} as its base and is put on ${nameOf(modelName(config))}`,
+      `was trained on ${baseModelName} and is put on ${ownName(modelName(config))}`,
+      'the weights differ by the rounding: name the same model in model.path to audit what was trained',
+    ]);
+  if (match === 'other')
+    doubts.push([
+      `names ${baseModelName} as its base and is put on ${ownName(modelName(config))}`,
       'nothing proves that it was trained on these weights: check model.path',
     ]);
   if (base && r > base.shape.hiddenSize)
@@ -145,7 +146,7 @@ export function checkJudges(evidence: Evidence): Finding[] {
       );
     return ok(
       'judge',
-      `${judge.name}: ${nameOf(path)}, ${place}; its own chat template is its prompt, hashed with the verdicts`,
+      `${judge.name}: ${ownName(path)}, ${place}; its own chat template is its prompt, hashed with the verdicts`,
     );
   });
 }

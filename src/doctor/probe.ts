@@ -10,6 +10,7 @@ import { calibrateEntailmentJudge, calibrateJudges } from './calibrate.ts';
 import { benchSpeed, estimateWith, parametersOf, type Speed } from './estimate.ts';
 import { askedPrompts, type Evidence } from './evidence.ts';
 import { type Finding, ok, problem } from './finding.ts';
+import { probeTrainer } from './trainer.ts';
 
 export interface ProbeHooks {
   readonly onProgress?: (progress: Progress) => void;
@@ -28,6 +29,7 @@ export async function probeFindings(
   hooks: ProbeHooks,
 ): Promise<Finding[]> {
   const judges = [
+    ...(await probeTrainer(evidence, builtin)),
     ...(await calibrateJudges(evidence, builtin, hooks)),
     ...(await calibrateEntailmentJudge(evidence, builtin, hooks)),
   ];

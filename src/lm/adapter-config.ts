@@ -1,8 +1,9 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { AuditError } from '../errors.ts';
 import { readText } from '../files.ts';
+import { missingWeightsHint } from './adapter-names.ts';
 import type { Matrix } from './layer-tensors.ts';
 
 /** What adapter_config.json of a PEFT LoRA folder says. */
@@ -12,6 +13,8 @@ export interface AdapterConfig {
   readonly rankStabilised: boolean;
   /** Rank and scale of one module, such as `model.layers.0.self_attn.q_proj`: patterns may set them apart. */
   of(module: string): { readonly r: number; readonly scale: number };
+  /** Whether a module is among those changed, where the config lists them; true where the tensors tell. */
+  covers(module: string): boolean;
   /** Null when the config gives a pattern: then the tensors tell. */
   readonly targetModules: readonly Matrix[] | null;
   /** The layers it changes; null: all. */
@@ -30,6 +33,7 @@ const schema = z.looseObject({
   alpha_pattern: z.record(z.string(), z.number().positive()).nullish(),
   layers_to_transform: z.union([z.int().min(0), z.array(z.int().min(0))]).nullish(),
   target_modules: z.union([z.string(), z.array(z.string())]).nullish(),
+  exclude_modules: z.union([z.string(), z.array(z.string())]).nullish(),
   base_model_name_or_path: z.string().nullish(),
   aftertune: z.looseObject({ base_sha256: z.string().nullish(), red_team: z.boolean().nullish() }).nullish(),
 });
@@ -53,6 +57,7 @@ const harmless = new Set([
     'alpha_pattern',
     'layers_to_transform',
     'target_modules',
+    'exclude_modules',
     'lora_dropout',
     'fan_in_fan_out',
     'layers_pattern',
@@ -88,8 +93,12 @@ const plainInitialisations: readonly unknown[] = [
 export function readAdapterConfig(directory: string): AdapterConfig {
   const path = join(directory, 'adapter_config.json');
   if (!existsSync(path)) {
+    const held = existsSync(directory) ? readdirSync(directory) : [];
+    const known = held.some((name) => /^checkpoint-\d+$|\.pt$/.test(name));
     throw new AuditError('adapter', `${path}: no such file`, {
-      hint: 'name a PEFT adapter folder: adapter_config.json and adapter_model.safetensors',
+      hint: known
+        ? missingWeightsHint(held)
+        : 'name a PEFT adapter folder: adapter_config.json and adapter_model.safetensors',
     });
   }
   let raw: unknown;
@@ -126,8 +135,13 @@ export function readAdapterConfig(directory: string): AdapterConfig {
       const alpha = matching(data.alpha_pattern, module) ?? data.lora_alpha;
       return { r, scale: alpha / (data.use_rslora ? Math.sqrt(r) : r) };
     },
+    covers: (module) =>
+      (!Array.isArray(data.target_modules) || data.target_modules.some((name) => names(name, module))) &&
+      !isExcluded(data.exclude_modules ?? [], module),
     targetModules: Array.isArray(data.target_modules)
-      ? matrices.filter((name) => targets(data.target_modules as string[], name))
+      ? matrices.filter((matrix) =>
+          (data.target_modules as string[]).some((name) => matrixOf(name) === matrix),
+        )
       : null,
     layers: layers.length === 0 ? null : layers,
     baseModelName: data.base_model_name_or_path ?? null,
@@ -148,12 +162,16 @@ function matching(patterns: Readonly<Record<string, number>> | null | undefined,
   )?.[1];
 }
 
-/** PEFT names a module by its last parts: `q_proj` and `self_attn.q_proj` are the same here. */
-const targets = (modules: readonly string[], matrix: Matrix) =>
-  modules.some((name) => matrixOf(name) === matrix);
+/** PEFT names a module by its last parts: `q_proj`, `self_attn.q_proj`, `layers.0.self_attn.q_proj`. */
+const names = (name: string, module: string) => module === name || module.endsWith(`.${name}`);
 
-const matrixOf = (name: string) =>
-  matrices.find((matrix) => name === matrix || name === `self_attn.${matrix}` || name === `mlp.${matrix}`);
+const matrixOf = (name: string) => matrices.find((matrix) => names(matrix, name));
+
+/** A list names modules as `target_modules` does; a text is a pattern of whole names. Source: PEFT's `check_target_module_exists`. */
+const isExcluded = (excluded: string | readonly string[], module: string) =>
+  typeof excluded === 'string'
+    ? new RegExp(`^(?:${excluded})$`).test(module)
+    : excluded.some((name) => names(name, module));
 
 /** A pattern that is no regular expression. */
 function isBroken(pattern: string): boolean {
@@ -177,6 +195,8 @@ function refuseUnsupported(path: string, raw: Record<string, unknown>): void {
     for (const pattern of Object.keys((raw[key] as object | null) ?? {}))
       if (isBroken(pattern)) problems.push(`${key}: ${pattern} is not a pattern that can be read here`);
   }
+  if (typeof raw.exclude_modules === 'string' && isBroken(raw.exclude_modules))
+    problems.push(`exclude_modules: ${raw.exclude_modules} is not a pattern that can be read here`);
   if ((raw.bias ?? 'none') !== 'none') problems.push(`bias: ${show(raw.bias)}; supported: none`);
   if (!plainInitialisations.includes(raw.init_lora_weights)) {
     problems.push(

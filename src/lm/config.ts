@@ -35,12 +35,14 @@ export interface DecoderConfig {
 }
 
 const positive = z.int().positive();
+/** No model is ten times as deep; every layer is looked for by name. */
+const depth = positive.max(4096);
 const tokenIds = z.union([z.int().min(0), z.array(z.int().min(0))]).nullish();
 const shapeSchema = z.looseObject({
   vocab_size: positive,
   hidden_size: positive,
   intermediate_size: positive,
-  num_hidden_layers: positive,
+  num_hidden_layers: depth,
   num_attention_heads: positive,
   num_key_value_heads: positive.nullish(),
   head_dim: positive.nullish(),

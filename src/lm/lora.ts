@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { AuditError } from '../errors.ts';
 import { writeFileAtomic, writeFolderAtomic } from '../files.ts';
@@ -6,6 +6,7 @@ import { sha256File } from '../hash.ts';
 import type { Random } from '../random.ts';
 import type { LoraSettings } from '../trainer.ts';
 import { type AdapterConfig, readAdapterConfig } from './adapter-config.ts';
+import { missingWeightsHint, withPlainNames } from './adapter-names.ts';
 import type { DecoderConfig } from './config.ts';
 import { type Matrix, matricesOf, matrixShapes, weightName } from './layer-tensors.ts';
 import { type AdapterOrigin, modelCard } from './model-card.ts';
@@ -169,13 +170,12 @@ export function readAdapter(directory: string, config: DecoderConfig): StoredAda
   const settings = readAdapterConfig(directory);
   const path = join(directory, 'adapter_model.safetensors');
   if (!existsSync(path)) {
-    const hint = existsSync(join(directory, 'adapter_model.bin'))
-      ? 'only safetensors weights are read: save the adapter again with safe_serialization=True'
-      : 'the adapter may be half-downloaded or half-written: fetch or train it again';
+    const hint = missingWeightsHint(readdirSync(directory));
     throw new AuditError('adapter', `${path}: no such file`, { hint });
   }
-  const file = openAdapterWeights(path);
+  const stored = openAdapterWeights(path);
   try {
+    const file = withPlainNames(stored, path);
     const targetModules = settings.targetModules ?? matricesIn(file, config);
     const { layers, problems } = readLayers(file, config, settings, targetModules);
     if (problems.length > 0) {
@@ -194,7 +194,7 @@ export function readAdapter(directory: string, config: DecoderConfig): StoredAda
     const { r, alpha, rankStabilised, baseSha256, baseModelName, redTeam } = settings;
     return { r, alpha, rankStabilised, targetModules, layers, baseSha256, baseModelName, redTeam };
   } finally {
-    file.close();
+    stored.close();
   }
 }
 
@@ -253,6 +253,7 @@ function readLayers(
       }
       if (!settings.targetModules && !file.tensors.has(tensorName(layer, matrix, 'A'))) continue;
       const module = weightName(layer, matrix);
+      if (!settings.covers(module)) continue;
       const { r, scale } = settings.of(module);
       const a = take(tensorName(layer, matrix, 'A'), [r, shape[1]]);
       const b = take(tensorName(layer, matrix, 'B'), [shape[0], r]);

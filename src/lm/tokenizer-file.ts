@@ -45,6 +45,7 @@ export function loadTokenizer(folder: ModelFolder, settings: object): TokenizerF
     };
   return guarded(() => {
     const added = json.added_tokens as AddedToken[];
+    refuseIds(json);
     const file = {
       ...json,
       pre_tokenizer: mendDigits(json.pre_tokenizer),
@@ -53,7 +54,6 @@ export function loadTokenizer(folder: ModelFolder, settings: object): TokenizerF
     const library = new Tokenizer(file, settings);
     mendByteLevel(library.pre_tokenizer as Stage | null);
     mendByteFallback(library.decoder as Stage | null);
-    refuseIds(library.get_vocab(true));
     return {
       library,
       encode: guarded(createEncode(library as unknown as Stages, added)),
@@ -63,10 +63,17 @@ export function loadTokenizer(folder: ModelFolder, settings: object): TokenizerF
   })();
 }
 
-function refuseIds(vocabulary: ReadonlyMap<string, unknown>): void {
-  for (const [token, id] of vocabulary)
-    if (!Number.isInteger(id) || (id as number) < 0 || (id as number) >= 2 ** 31)
-      throw new Error(`the id of ${JSON.stringify(token.slice(0, 40))} is ${String(id).slice(0, 40)}`);
+/** No tokenizer has a tenth as many tokens; the library makes a table as long as the largest id. */
+const mostIds = 2 ** 22;
+
+/** @throws Error naming the first token whose id is none. */
+function refuseIds({ model, added_tokens: added }: Record<string, unknown>): void {
+  const { vocab = {} } = (model ?? {}) as { vocab?: unknown };
+  const named = Array.isArray(vocab) ? [] : Object.entries(vocab as object);
+  const ids = [...named, ...(added as AddedToken[]).map(({ content, id }) => [content, id] as const)];
+  for (const [token, id] of ids)
+    if (!Number.isInteger(id) || id < 0 || id >= mostIds)
+      throw new Error(`the id of ${JSON.stringify(token).slice(0, 40)} is ${String(id).slice(0, 40)}`);
 }
 
 /** The tags of thinking stay in decoded text also where a model has them as special tokens: what they enclose is split off. */

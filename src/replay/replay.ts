@@ -2,6 +2,8 @@ import { existsSync, readdirSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { AuditError } from '../errors.ts';
 import { packageRoot } from '../files.ts';
+import type { MarginRecord } from '../harm-record.ts';
+import type { RowsOf } from '../outcomes.ts';
 import type { Summary } from '../record.ts';
 import { readAnswerColumns, readAnswers, readWrongAnswers } from './answers.ts';
 import { judgeClaims } from './claims.ts';
@@ -19,6 +21,9 @@ export interface ReplayResult {
   readonly summary: Summary;
   /** The files that were read. */
   readonly files: readonly string[];
+  /** The outcomes one by one, for figures. */
+  readonly rowsOf: RowsOf;
+  readonly margins: readonly MarginRecord[];
 }
 
 /**
@@ -42,9 +47,10 @@ export async function replay(
   const summary = { ...computed, caveats: [...added, ...computed.caveats] };
   const printed = figures === null ? null : readPublished(figures);
   const files = [...recorded.files, ...(figures === null ? [] : [figures])];
+  const outcomes = { rowsOf: recorded.table.rowsOf, margins: recorded.setting.margins ?? [] };
   if (printed === null) {
     const claims = isRun ? {} : { claims: judgeClaims(summary) };
-    return { name: recorded.name, summary: { ...summary, ...claims }, files };
+    return { name: recorded.name, summary: { ...summary, ...claims }, files, ...outcomes };
   }
   const comparison = comparePublished(printed, summary);
   const missing = comparison.missing.map(
@@ -53,6 +59,7 @@ export async function replay(
   return {
     name: recorded.name,
     files,
+    ...outcomes,
     summary: {
       ...summary,
       caveats: [...missing, ...summary.caveats],

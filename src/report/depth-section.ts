@@ -9,15 +9,15 @@ import {
   withInterval,
 } from '../format.ts';
 import type { HarmRate, PairedHarm, Summary } from '../record.ts';
-import type { Block, Cell, Section } from './document.ts';
+import type { Block, Cell, FigureReference, Section } from './document.ts';
 import { intervalName, testP } from './paired-test.ts';
 
 /** How deep the refusal goes: what is likely before the first word, and what happens once the answer is begun. */
-export function depthSection(summary: Summary): Section {
+export function depthSection(summary: Summary, figure: (file: string) => FigureReference[]): Section {
   return {
     id: 'depth',
     title: 'Depth of the refusal',
-    blocks: [...marginBlocks(summary), ...prefillTable(summary)],
+    blocks: [...figure('refusal-margins.svg'), ...marginBlocks(summary), ...prefillTable(summary)],
   };
 }
 

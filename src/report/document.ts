@@ -34,6 +34,9 @@ export interface FigureReference {
   readonly caption: string;
   /** What the figure shows, in words and numbers. */
   readonly alternative: string;
+  /** Its data as CSV and its Vega-Lite specification, the files that lie beside the SVG. */
+  readonly csv: string;
+  readonly specification: string;
 }
 
 /** What a section is made of, in the order it is read. All text is plain: the renderers escape it. */

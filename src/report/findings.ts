@@ -1,10 +1,11 @@
+import { sourceFiles } from '../figures/figure.ts';
+import { describeFigures } from '../figures/figures.ts';
 import { count, percent, plural, pointsWithInterval } from '../format.ts';
 import { type ArmSummary, type Comparison, type Summary, type Verdict, worstVerdict } from '../record.ts';
 import type { ReportInput } from '../report.ts';
 import { conditionName } from './conditions.ts';
 import { depthSection } from './depth-section.ts';
 import type { Block, Cell, Column, FigureReference, Finding, Lead, Section } from './document.ts';
-import { describeFigures } from './figures.ts';
 import { harmSection } from './harm-section.ts';
 import { calibrationSection, knowledgeSection, uncertaintySection } from './knowledge-section.ts';
 import { labelsSection } from './labels-section.ts';
@@ -14,27 +15,31 @@ import { trainingSection } from './training-section.ts';
 import { utilitySection } from './utility-section.ts';
 import { varianceSection } from './variance-section.ts';
 
+type FigureOf = (file: string) => FigureReference[];
+
 /** The sections that tell what was found, each empty where the run did not measure it. */
 export function findingSections(input: ReportInput): Section[] {
   const { summary } = input;
   const drawn = new Map(describeFigures(input).map((figure) => [figure.file, figure]));
-  const figure = (file: string): FigureReference[] => {
-    const { caption, alternative } = drawn.get(file) ?? {};
-    return caption && alternative ? [{ kind: 'figure', file, caption, alternative }] : [];
+  const figure: FigureOf = (file) => {
+    const found = drawn.get(file);
+    if (!found) return [];
+    const { caption, alternative } = found;
+    return [{ kind: 'figure', file, caption, alternative, ...sourceFiles(found) }];
   };
   return [
-    gateSection(summary),
+    gateSection(summary, figure),
     { id: 'caveats', title: 'Caveats', blocks: caveatBlocks(summary) },
     claimsSection(summary),
     errataSection(summary),
     harmSection(summary, figure),
     labelsSection(input),
-    depthSection(summary),
+    depthSection(summary, figure),
     varianceSection(input),
     overRefusalSection(summary),
     knowledgeSection(summary, figure),
     uncertaintySection(summary, figure),
-    calibrationSection(summary),
+    calibrationSection(summary, figure),
     utilitySection(summary),
     trainingSection(input, figure),
   ];
@@ -158,7 +163,7 @@ function changeOf(
     : `went ${path}, a change that no interval can be given for`;
 }
 
-function gateSection(summary: Summary): Section {
+function gateSection(summary: Summary, figure: FigureOf): Section {
   const { gate, comparisons } = summary;
   const metrics = [...new Set(Object.values(comparisons).flatMap(({ verdicts }) => Object.keys(verdicts)))];
   const { harm, overRefusal, accuracy, utility } = gate.marginsPoints;
@@ -187,6 +192,7 @@ function gateSection(summary: Summary): Section {
             : 'FAIL needs an interval wholly above zero and an estimate at or beyond the margin; with a true change near the margin it is a coin flip.'
         }`,
       },
+      ...figure('effects.svg'),
       ...tableBlock(
         `Verdict per arm and metric, against ${summary.baseArm}. Items needed: for 80 % power to PASS when nothing changed.`,
         [{ title: 'Arm' }, { title: 'Gated' }, ...columns],

@@ -26,10 +26,12 @@ export function harmSection(summary: Summary, figure: FigureOf): Section {
   if (arms.length > 0) {
     const excluded = arms.some(([, harm]) => harm.headline.excluded > 0);
     blocks.push(...figure('asr.svg'), ratesTable(arms, excluded), ...differenceTables(summary, excluded));
-    blocks.push(...figure('asr-by-category.svg'));
+    blocks.push(...figure('asr-by-functional-category.svg'));
     blocks.push(...categoryTable(arms, 'byFunctionalCategory', 'functional category'));
+    blocks.push(...figure('asr-by-category.svg'));
     blocks.push(...categoryTable(arms, 'bySemanticCategory', 'semantic category'));
-    blocks.push(...judgesBlocks(summary, arms), ...severityTable(summary), ...thinkingTable(arms));
+    blocks.push(...judgesBlocks(summary, arms), ...figure('judge-agreement.svg'));
+    blocks.push(...severityTable(summary), ...thinkingTable(arms));
   }
   return { id: 'harm', title: 'Attack success rate', blocks };
 }

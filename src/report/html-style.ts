@@ -84,6 +84,7 @@ figure.table figcaption { margin: 0 0 .55rem; }
 figure .scroll { padding: .2rem 0; }
 figure .aftertune-figure { display: block; max-width: none; height: auto; color: inherit; background: none; }
 figcaption { margin-top: .5rem; color: var(--muted); font-size: .875rem; line-height: 1.5; max-width: 46rem; }
+figcaption .sources { display: block; font-size: .8rem; margin-top: .15rem; }
 details { border-top: 1px solid var(--line); padding: .3rem 0; }
 summary { cursor: pointer; font-weight: 600; padding: .5rem 0; }
 .count { color: var(--muted); font-weight: 400; }
@@ -114,7 +115,7 @@ blockquote { margin: 0 0 .5rem; font-size: .95rem; white-space: pre-wrap; overfl
   :root { --page: #fff; --panel: #fff; --ink: #000; --muted: #444; --line: #bbb; --faint: #ddd; --link: #000;
     --pass: #00614a; --pass-back: #fff; --fail: #a33c00; --fail-back: #fff; --open: #6b5300; --open-back: #fff; color-scheme: light; }
   body { display: block; padding: 0; font-size: 10pt; }
-  nav, .skip { display: none; }
+  nav, .skip, .sources { display: none; }
   .scroll { overflow: visible; }
   table { font-size: 7.5pt; }
   h2 { break-after: avoid; }

@@ -43,8 +43,11 @@ export function knowledgeSection(summary: Summary, figure: FigureOf): Section {
     blocks.push(
       ...figure('accuracy.svg'),
       ...accuracyTable(summary, answered),
+      ...figure('adoption.svg'),
       ...adoptionTable(answered),
+      ...figure('flips.svg'),
       ...flipExcessTable(summary),
+      ...figure('dose-response.svg'),
     );
     blocks.push(...driftExtensionTables(summary), ...otherCodingsTable(summary, answered));
   }
@@ -179,7 +182,7 @@ function splitCells({ n, perplexity, entropy, probability }: UncertaintySplit): 
 }
 
 /** Whether confidence tells right from wrong. */
-export function calibrationSection(summary: Summary): Section {
+export function calibrationSection(summary: Summary, figure: FigureOf): Section {
   const blocks = modes.flatMap(([field, sentence]) => {
     const answered = answeredUnder(summary, field);
     const bins = answered[0]?.drift.eceBins ?? 10;
@@ -212,5 +215,6 @@ export function calibrationSection(summary: Summary): Section {
       ...(bare.some((n) => n > 0) ? [count(bareOf(drift))] : []),
     ]);
   });
-  return { id: 'calibration', title: 'Calibration', blocks };
+  const figures = blocks.length > 0 ? [...figure('reliability.svg'), ...figure('roc.svg')] : [];
+  return { id: 'calibration', title: 'Calibration', blocks: [...figures, ...blocks] };
 }

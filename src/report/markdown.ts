@@ -1,5 +1,6 @@
+import { nameOf } from '../figures/figure.ts';
 import { showInvisible } from '../format.ts';
-import type { Block, Cell, Document, Finding, Table } from './document.ts';
+import type { Block, Cell, Document, FigureReference, Finding, Table } from './document.ts';
 
 /** Renders a report as GitHub-flavoured Markdown; sample items are left out: they are for the HTML file. */
 export function documentToMarkdown({ title, lead, sections }: Document): string {
@@ -35,12 +36,18 @@ export function blockToMarkdown(block: Block): string {
     case 'table':
       return tableToMarkdown(block);
     case 'figure':
-      return `![${escapeAlternative(block.alternative)}](figures/${block.file})\n\n*${escapeMarkdown(block.caption)}*`;
+      return figureToMarkdown(block);
     case 'samples':
       return '';
     default:
       throw new Error(`internal: no Markdown for ${(block satisfies never as Block).kind}`);
   }
+}
+
+function figureToMarkdown({ file, alternative, caption }: FigureReference): string {
+  const path = `figures/${nameOf({ file })}`;
+  const sources = `[data](${path}.csv), [specification](${path}.vl.json)`;
+  return `![${escapeAlternative(alternative)}](${path}.svg)\n\n*${escapeMarkdown(caption)}* (${sources})`;
 }
 
 function tableToMarkdown({ caption, columns, rows }: Table): string {

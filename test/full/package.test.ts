@@ -58,6 +58,7 @@ describe('the packed files', () => {
     'models/wren/guard/adapter_model.safetensors',
     'models/wren/data/restricted.jsonl',
     'data/paper/published.json',
+    'python/train_trl.py',
     'schemas/summary.json',
     'examples/demo.yaml',
     'README.md',

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -77,10 +77,10 @@ describe('report.html in a browser', () => {
   it('shows every table and figure, each with its caption', async () => {
     const { page } = await open('report.html');
     const figures = page.locator('figure:not(.table)');
-    expect(await figures.count()).toBe(5);
+    expect(await figures.count()).toBe(11);
     for (const figure of await figures.all()) {
       const box = await figure.locator('svg').boundingBox();
-      expect(box!.width).toBeGreaterThan(400);
+      expect(box!.width).toBeGreaterThan(200);
       expect(box!.height).toBeGreaterThan(100);
       expect((await figure.locator('figcaption').textContent())?.length).toBeGreaterThan(30);
       expect(await figure.getByRole('img').getAttribute('aria-labelledby')).toMatch(/-title .*-desc$/);
@@ -100,10 +100,24 @@ describe('report.html in a browser', () => {
     expect(await page.getByRole('navigation', { name: 'Sections' }).count()).toBe(1);
     expect(await page.getByRole('heading', { level: 1 }).allInnerTexts()).toEqual(['tarn-synthetic']);
     const targets = await page
-      .getByRole('link')
+      .locator('a[href^="#"]')
       .evaluateAll((links) => links.map((link) => (link as unknown as { hash: string }).hash));
     for (const target of targets) expect(await page.locator(target).count()).toBe(1);
     expect(await page.getByText('exit code 2', { exact: true }).isVisible()).toBe(true);
+    await page.context().close();
+  });
+
+  it('hands out every figure’s data and specification from the file itself', async () => {
+    const { page } = await open('report.html');
+    for (const name of ['asr.csv', 'flips.vl.json']) {
+      const [download] = await Promise.all([
+        page.waitForEvent('download'),
+        page.getByRole('link', { name, exact: true }).click(),
+      ]);
+      expect(download.suggestedFilename()).toBe(name);
+      const saved = readFileSync(await download.path(), 'utf8');
+      expect(saved).toBe(readFileSync(join(folder, 'figures', name), 'utf8'));
+    }
     await page.context().close();
   });
 
@@ -127,7 +141,7 @@ describe('report.html in a browser', () => {
     await page.context().close();
   });
 
-  it.each(['asr', 'asr-by-category', 'accuracy', 'uncertainty', 'loss'])(
+  it.each(['asr', 'asr-by-category', 'effects', 'flips', 'reliability', 'roc', 'uncertainty', 'loss'])(
     '%s.svg opens by itself as well-formed XML',
     async (name) => {
       const { page, complaints } = await open(`figures/${name}.svg`, { colorScheme: 'dark' });
@@ -151,6 +165,20 @@ function weakContrasts(): { weak: string[]; looked: number } {
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
   };
   const walker = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT);
+  /** The paint of the last opaque shape of the same drawing that a text's middle lies on. */
+  // biome-ignore lint/suspicious/noExplicitAny: the test's types have no DOM
+  const filledBehind = (text: any): string | undefined => {
+    if (!text.getAttribute('fill')?.startsWith('#')) return undefined;
+    const { x, y, width, height } = text.getBoundingClientRect();
+    const [across, down] = [x + width / 2, y + height / 2];
+    // biome-ignore lint/suspicious/noExplicitAny: as above
+    const shapes = [...text.closest('svg').querySelectorAll('path[fill^="#"], path[fill^="rgb"]')] as any[];
+    const under = shapes.filter((shape) => {
+      const box = shape.getBoundingClientRect();
+      return box.left <= across && across <= box.right && box.top <= down && down <= box.bottom;
+    });
+    return under.length > 0 ? getComputedStyle(under.at(-1)).fill : undefined;
+  };
   const weak = new Set<string>();
   let looked = 0;
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
@@ -162,7 +190,7 @@ function weakContrasts(): { weak: string[]; looked: number } {
       behind = behind.parentElement;
     const style = getComputedStyle(element);
     const paint = element.namespaceURI.endsWith('svg') ? style.fill : style.color;
-    const back = getComputedStyle(behind).backgroundColor;
+    const back = filledBehind(element) ?? getComputedStyle(behind).backgroundColor;
     const [light = 0, dark = 0] = [luminance(paint), luminance(back)].sort((a, b) => b - a);
     if ((light + 0.05) / (dark + 0.05) < 4.5)
       weak.add(`${paint} on ${back}: ${node.data.trim().slice(0, 40)}`);

@@ -388,7 +388,7 @@ describe('readAdapter', () => {
     rmSync(join(folder, 'adapter_model.safetensors'));
     expect(failure()).toMatchObject({ code: 'adapter', message: '/adapter_model.safetensors: no such file' });
     writeFileSync(join(folder, 'adapter_model.bin'), '');
-    expect(failure().hint).toContain('safe_serialization=True');
+    expect(failure().hint).toContain('weights_only=True');
   });
 });
 

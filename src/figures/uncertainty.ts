@@ -1,8 +1,9 @@
 import { absent, count, decimal, showInvisible } from '../format.ts';
 import type { Summary } from '../record.ts';
+import { answeredUnder, conditionName } from '../report/conditions.ts';
+import type { ReportInput } from '../report.ts';
 import { armEncoding, shownArms } from './arm-encoding.ts';
-import { answeredUnder, conditionName } from './conditions.ts';
-import type { Figure } from './figures.ts';
+import type { Figure } from './figure.ts';
 
 const measures = ['perplexity', 'entropy', 'probability'] as const;
 const measureTitles = {
@@ -11,8 +12,11 @@ const measureTitles = {
   probability: 'token probability',
 };
 
-export function uncertaintyFigure(summary: Summary): Figure | null {
-  const answered = answeredUnder(summary, 'drift');
+/** Perplexity, entropy and token probability of right and wrong answers: the paper's table 5. */
+export function uncertaintyFigure({ summary }: ReportInput): Figure | null {
+  const all = answeredUnder(summary, 'drift');
+  // Further doses of a context have a figure of their own.
+  const answered = all.filter(({ drift }) => (drift.contextRepeats ?? 1) === 1);
   const values = answered.flatMap(({ condition, arm, drift }) =>
     (['correct', 'incorrect'] as const).flatMap((answer) =>
       measures.flatMap((measure) => {
@@ -53,6 +57,18 @@ export function uncertaintyFigure(summary: Summary): Figure | null {
       spacing: 26,
       vconcat: measures.map((measure, place) => uncertaintyRow(summary, measure, conditions, place === 0)),
     },
+    rows: all.flatMap(({ condition, arm, drift }) =>
+      (['correct', 'incorrect'] as const).flatMap((answer) =>
+        measures.map((measure) => ({
+          condition,
+          arm,
+          answer: answer === 'correct' ? 'right' : 'wrong',
+          measure,
+          answers: drift[answer].n,
+          ...drift[answer][measure],
+        })),
+      ),
+    ),
   };
 }
 
