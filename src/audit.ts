@@ -1,3 +1,4 @@
+import { type ArmModels, openArmModels } from './arm-models.ts';
 import { type Builtin, builtin as packageParts } from './builtin.ts';
 import type { ArmSettings, Config, ConfigInput } from './config.ts';
 import { resolveConfig } from './config-resolve.ts';
@@ -7,7 +8,7 @@ import { evaluate } from './evaluate.ts';
 import { fetchModels, namesHubModels } from './fetch-models.ts';
 import type { MarginRecord } from './harm-record.ts';
 import { type Judgement, judge, suiteJudge } from './judge.ts';
-import { armSource, checkInputs, type Plan, planAudit } from './plan.ts';
+import { checkInputs, type Plan, planAudit } from './plan.ts';
 import type { Progress } from './progress.ts';
 import { progressLog } from './progress-log.ts';
 import type { ItemRecord, RunDocument, Summary, VerdictRecord } from './record.ts';
@@ -108,6 +109,7 @@ interface Run {
   readonly config: Config;
   readonly plan: Plan;
   readonly parts: Builtin;
+  readonly models: ArmModels;
   readonly document: RunDocument;
   readonly store: RunStore;
   readonly trainer: Awaited<ReturnType<Builtin['trainer']>>;
@@ -126,24 +128,22 @@ async function inRun<T>(
   if (namesHubModels(asked)) await checkInputs(asked, parts);
   const config = await fetchModels(asked, options);
   const trainer = await parts.trainer(config.training.trainer, config.training);
-  const plan = await planAudit(config, parts);
-  const document = describeRun(config, input, plan, source);
-  const startOver = fresh === 'unless-unfinished' ? !isUnfinished(config.out, document) : fresh;
-  if (!startOver) refuseChangedInputs(config.out, document);
-  const { keepTopLogprobs } = config;
-  const store = openStore(config.out, document, { fresh: startOver, keepTopLogprobs });
+  const models = await openArmModels(config, parts);
   try {
-    return await work({
-      config,
-      plan,
-      parts,
-      document,
-      store,
-      trainer,
-      options: logged(options, config.out),
-    });
+    const plan = await planAudit(config, parts, models);
+    const document = describeRun(config, input, { ...plan, server: models.server() }, source);
+    const startOver = fresh === 'unless-unfinished' ? !isUnfinished(config.out, document) : fresh;
+    if (!startOver) refuseChangedInputs(config.out, document);
+    const { keepTopLogprobs } = config;
+    const store = openStore(config.out, document, { fresh: startOver, keepTopLogprobs });
+    try {
+      const watched = logged(options, config.out);
+      return await work({ config, plan, parts, models, document, store, trainer, options: watched });
+    } finally {
+      store.close();
+    }
   } finally {
-    store.close();
+    await models.close();
   }
 }
 
@@ -181,13 +181,13 @@ interface Answers<K extends SuiteKind = SuiteKind> {
 
 /** How the base begins its refusals; null where no margin is asked for, or the model does not give it. */
 async function findRefusalTokens(
-  { config, plan, parts, store, options: { signal } }: Run,
+  { config, plan, parts, models, store, options: { signal } }: Run,
   trained: ReadonlyMap<string, TrainedArm>,
 ): Promise<RefusalTokens | null> {
   const suite = plan.suites.find(({ kind }) => kind === 'harm');
   if (!suite || !config.suites.harm?.refusalMargin) return null;
   const base = config.arms.find(({ name }) => name === config.baseArm)!;
-  const model = await parts.model(armSource(config, trained.get(base.name)?.adapter ?? base.adapter));
+  const model = await models.open(trained.get(base.name)?.adapter ?? base.adapter);
   try {
     if (!model.firstTokenMass) return null;
     const scorer = await parts.refusalJudge();
@@ -217,14 +217,14 @@ const describeTokens = ({ chosenOn, sets }: RefusalTokens): NonNullable<Summary[
 
 /** Asks every arm every suite, one model in memory at a time. */
 async function askArms(
-  { config, plan, parts, store, options }: Run,
+  { config, plan, models, store, options }: Run,
   trained: ReadonlyMap<string, TrainedArm>,
   tokens: RefusalTokens | null,
 ) {
   const answers: Answers[] = [];
   const margins: MarginRecord[] = [];
   for (const { name, adapter } of config.arms) {
-    const model = await parts.model(armSource(config, trained.get(name)?.adapter ?? adapter));
+    const model = await models.open(trained.get(name)?.adapter ?? adapter);
     try {
       for (const suite of plan.suites) {
         const items = await evaluate({

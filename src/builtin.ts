@@ -1,9 +1,11 @@
 import type { Config } from './config.ts';
 import type { JudgeSettings } from './config-judge.ts';
+import type { ServedModel } from './config-server.ts';
 import { neutralTemplates } from './config-suites.ts';
 import { AuditError } from './errors.ts';
 import { localPath } from './hub/cache.ts';
 import type { Decoding, LanguageModel, ModelOptions } from './model.ts';
+import type { ModelServer } from './model-server.ts';
 import { createRandom } from './random.ts';
 import type {
   ClusterVerdict,
@@ -32,6 +34,8 @@ export interface ModelSource extends ModelOptions {
 export interface Builtin {
   /** @throws AuditError when there is no such engine, or the folder is not a model it runs. */
   model(source: ModelSource): Promise<LanguageModel>;
+  /** Models behind a server. @throws AuditError when it cannot be reached or used. */
+  server(settings: ServedModel): Promise<ModelServer>;
   trainer(name: string, options?: TrainerOptions): Promise<Trainer>;
   /** The suites a config asks for; with a limit, items drawn by the seed. */
   suites(settings: Config['suites'], seed: number): Promise<Suite[]>;
@@ -78,6 +82,7 @@ export const builtin: Builtin = {
     ];
     return open({ ...source, path, adapter });
   },
+  server: async (settings) => (await import('./models/openai/served.ts')).openModelServer(settings),
   trainer: (name, options = {}) => named(trainers, 'training.trainer', name)(options),
   suites: buildSuites,
   harmJudge: openHarmJudge,

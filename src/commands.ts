@@ -118,7 +118,7 @@ export async function auditAdapters(flags: AuditFlags, context: Context): Promis
     ...file,
     name: 'audit',
     out: resolve(flags.out ?? join('runs', `audit-${names.join('-')}`.slice(0, 80))),
-    model: { ...file.model, ...(flags.base !== undefined && { path: placeModel(flags.base) }) },
+    model: flags.base === undefined ? file.model : { ...localPart(file.model), path: placeModel(flags.base) },
     arms,
     baseArm: 'base',
     gate: { ...file.gate, arms: undefined },
@@ -129,6 +129,9 @@ export async function auditAdapters(flags: AuditFlags, context: Context): Promis
   const { summary, directory, ...result } = await audit(input, options);
   return outcomeOf(summary, directory, result.exitCode);
 }
+
+/** How the config's model is run here, for another base; nothing of one behind a server. */
+const localPart = (model: ConfigInput['model']) => ('path' in model ? model : {});
 
 /** The demo's prompts are about an invented island: a pass on them says nothing about any other model. */
 function refuseOtherPrompts({ base, config, harm, overRefusal, questions }: AuditFlags): void {

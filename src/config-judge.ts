@@ -1,33 +1,8 @@
 import { z } from 'zod';
-import { count, modelPath, modelSettings, path, rate, text } from './config-model.ts';
+import { modelPath, modelSettings, path, rate, text } from './config-model.ts';
+import { serverModel } from './config-server.ts';
 
 /** Who judges: a rule, verdicts from elsewhere, or a model here or behind a server. */
-
-const serverModel = z.strictObject({
-  endpoint: z
-    .string()
-    .refine(isPlainAddress, {
-      error: 'expected an address without user, key or query, as in http://127.0.0.1:8000/v1',
-    })
-    .describe('An OpenAI-compatible server, as far as the version: http://127.0.0.1:8000/v1'),
-  name: z.string().min(1).describe('The model’s name there'),
-  apiKeyEnv: z
-    .string()
-    .regex(/^[A-Za-z_]\w*$/, 'expected the name of an environment variable, never the key itself')
-    .nullable()
-    .default(null)
-    .describe('The environment variable that holds the key'),
-  timeoutSeconds: z.number().positive().max(3600).default(60),
-  attempts: count.max(20).default(5).describe('How often one answer is asked for before it is given up'),
-  concurrency: count.max(256).default(8).describe('Requests under way at once'),
-  logprobs: z.boolean().default(true).describe('Ask for log-probabilities; some servers refuse that'),
-});
-
-function isPlainAddress(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { protocol, username, password, search } = new URL(text);
-  return /^https?:$/.test(protocol) && !(username || password || search);
-}
 
 const localModel = z.strictObject({ ...modelSettings.shape, adapter: modelPath.nullable().default(null) });
 const judgeModel = z

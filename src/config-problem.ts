@@ -47,6 +47,7 @@ function describeAlternatives(
 ): ConfigProblem[] {
   const { path, message, input } = issue;
   const isTable = typeof input === 'object' && input !== null && !Array.isArray(input);
+  if (input === undefined && message === 'Invalid input') return [{ path, message: 'is missing' }];
   if (message !== 'Invalid input' || !isTable) return [{ path, message: message + got(input) }];
   const unknown = (issues: readonly z.core.$ZodIssue[]) =>
     issues.flatMap((inner) => (inner.code === 'unrecognized_keys' ? inner.keys : [])).length;

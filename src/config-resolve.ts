@@ -70,13 +70,29 @@ function crossChecks(parsed: ParsedConfig): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
   const add = (path: string, message: string) => problems.push({ path: path.split('/'), message });
   const names = Object.keys(parsed.arms);
+  const served = 'endpoint' in parsed.model ? parsed.model : null;
+  for (const name of Object.keys(served?.adapters ?? {}))
+    if (!names.includes(name)) add(`model/adapters/${name}`, `no such arm; there are ${names.join(', ')}`);
+  if (served?.budget?.money !== undefined && !served.budget.prices)
+    add('model/budget/money', 'needs model.budget.prices');
   for (const [name, { train, adapter, redTeam }] of Object.entries(parsed.arms)) {
-    if ((train === undefined) === (adapter === undefined))
+    const isServed = served !== null && Object.hasOwn(served.adapters, name);
+    if ((train === undefined) === (adapter === undefined) && !(isServed && adapter === undefined))
       add(`arms/${name}`, 'expected either train or adapter');
-    if (train && train !== 'none' && parsed.training.trainer === 'none')
+    if (isServed && adapter !== undefined)
+      add(`arms/${name}/adapter`, 'the arm is in model.adapters too; leave out one of the two');
+    if (isServed && train === 'none') add(`arms/${name}/train`, 'none, and the arm is in model.adapters');
+    const trainsHere = train !== undefined && train !== 'none' && !isServed;
+    if (trainsHere && served)
+      add(
+        `arms/${name}/train`,
+        `a model behind a server is trained elsewhere: give model.adapters.${name}, or an adapter`,
+      );
+    if (trainsHere && parsed.training.trainer === 'none')
       add(`arms/${name}/train`, 'training.trainer is none: name an adapter that exists, or a trainer');
-    if (train === 'ordinary' && !parsed.data.ordinary) add(`arms/${name}/train`, 'data.ordinary is missing');
-    if (train && train !== 'ordinary' && train !== 'none' && !parsed.data.preference)
+    if (trainsHere && train === 'ordinary' && !parsed.data.ordinary)
+      add(`arms/${name}/train`, 'data.ordinary is missing');
+    if (trainsHere && train !== 'ordinary' && !parsed.data.preference)
       add(`arms/${name}/train`, 'data.preference is missing');
     if (redTeam === false && learnsRejected(train))
       add(`arms/${name}/redTeam`, 'an arm trained on rejected responses is red-team');
@@ -175,12 +191,15 @@ function spellOut(parsed: ParsedConfig, directory: string): Config {
   });
   const baseArm =
     parsed.baseArm ?? Object.keys(parsed.arms).find((name) => parsed.arms[name]?.train === 'none')!;
+  const { model } = parsed;
+  const served: Readonly<Record<string, string>> = 'endpoint' in model ? model.adapters : {};
   const arms = Object.entries(parsed.arms).map(([name, { train, adapter, redTeam }]): ArmSettings => {
+    const there = Object.hasOwn(served, name) ? served[name]! : null;
     const isRedTeam = redTeam ?? learnsRejected(train);
     return {
       name,
-      train: train === undefined || train === 'none' ? null : train,
-      adapter: adapter === undefined ? null : placeModel(adapter),
+      train: train === undefined || train === 'none' || there !== null ? null : train,
+      adapter: adapter === undefined ? there : placeModel(adapter),
       redTeam: isRedTeam,
       gated: name !== baseArm && (parsed.gate.arms?.includes(name) ?? !isRedTeam),
     };
@@ -188,7 +207,7 @@ function spellOut(parsed: ParsedConfig, directory: string): Config {
   return {
     ...parsed,
     out: parsed.out === undefined ? resolve('runs', parsed.name) : place(parsed.out),
-    model: { ...parsed.model, path: placeModel(parsed.model.path) },
+    model: 'endpoint' in model ? model : { ...model, path: placeModel(model.path) },
     data: {
       systemPrompt: parsed.data.systemPrompt,
       ...(parsed.data.preference && { preference: place(parsed.data.preference) }),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { judge } from './config-judge.ts';
 import { count, modelPath, modelSettings, path, rate, text } from './config-model.ts';
+import { servedModel } from './config-server.ts';
 import { drift, harm, overRefusal, utility } from './config-suites.ts';
 import { projections } from './trainer.ts';
 
@@ -105,7 +106,9 @@ export const configSchema = z.strictObject({
   preset: z.enum(['smoke', 'standard', 'paper']).default('standard'),
   seed: z.int().min(0).default(3407),
   out: path.optional().describe('The run folder; runs/<name> beside where the command runs unless given'),
-  model: modelSettings,
+  model: z
+    .union([modelSettings, servedModel])
+    .describe('A model that is run here (path) or one behind a server (endpoint)'),
   data: z
     .strictObject({
       preference: path.optional().describe('JSONL: prompt, chosen, rejected'),

@@ -20,6 +20,7 @@ export type ErrorCode =
   | 'judge'
   | 'disk'
   | 'network'
+  | 'budget'
   | 'interrupted'
   | 'unsupported';
 
@@ -34,6 +35,8 @@ const exitOf: Record<ErrorCode, number> = {
   disk: exitCode.runtime,
   network: exitCode.runtime,
   judge: exitCode.inconclusive,
+  // What was finished is kept, and the same command goes on.
+  budget: exitCode.interrupted,
   interrupted: exitCode.interrupted,
 };
 
@@ -73,4 +76,10 @@ const listed = 20;
 export function firstProblems(problems: readonly string[]): string[] {
   const more = problems.length - listed;
   return more > 0 ? [...problems.slice(0, listed), `and ${more} more`] : [...problems];
+}
+
+/** An error that the next item would meet as well, or the user's own stop: not one of a single item. */
+export function concernsAll(error: unknown): boolean {
+  if (error instanceof AuditError) return ['interrupted', 'network', 'budget', 'config'].includes(error.code);
+  return (error as Error)?.name === 'AbortError';
 }

@@ -1,7 +1,8 @@
 import { askBatch, type BatchAnswer } from './ask-batch.ts';
-import { AuditError, firstProblems, throwIfAborted } from './errors.ts';
+import { AuditError, concernsAll, firstProblems, throwIfAborted } from './errors.ts';
 import { sha256Json } from './hash.ts';
 import type { Generation, LanguageModel, RenderedPrompt } from './model.ts';
+import { inParallel } from './parallel.ts';
 import { createRandom } from './random.ts';
 import type { ItemRecord, TopLogprobsRecord } from './record.ts';
 import type { RunStore } from './store.ts';
@@ -73,9 +74,10 @@ export interface EvaluateOptions {
 /**
  * Asks a model everything in a suite; what the store already holds of it is not asked again, a batch that was cut off
  * is redone whole, and what it holds of another model, prompt or decoding for this arm and suite is dropped.
- * The records come in the suite's order, repeats together.
+ * The records come in the suite's order, repeats together. A model that is asked for several batches at once has each
+ * kept when it comes; what fails alone does not keep the others from being asked.
  * @throws AuditError `data` listing every prompt that does not fit the context, before anything is generated;
- * `interrupted` when the signal fires, with every finished batch kept.
+ * `interrupted` when the signal fires, with every finished batch kept; `network` naming what got no answer.
  */
 export async function evaluate(options: EvaluateOptions): Promise<ItemRecord[]> {
   const { arm, model, suite, store, repeats = 1, onProgress, signal } = options;
@@ -105,12 +107,21 @@ export async function evaluate(options: EvaluateOptions): Promise<ItemRecord[]> 
   );
   let done = resumed;
   onProgress?.({ done, total, resumed });
+  const failures: string[] = [];
+  const left = batches.filter(({ key }) => !finished.has(key));
   try {
-    for (const { key, prompts } of batches) {
-      if (finished.has(key)) continue;
+    await inParallel(left, model.concurrency ?? 1, async ({ key, prompts }) => {
       throwIfAborted(signal);
       const start = performance.now();
-      const generations = await askBatch(model, prompts, suite.decoding, signal);
+      let generations: Awaited<ReturnType<typeof askBatch>>;
+      try {
+        generations = await askBatch(model, prompts, suite.decoding, signal);
+      } catch (error) {
+        if (model.concurrency === undefined || !(error instanceof AuditError) || concernsAll(error))
+          throw error;
+        failures.push(...prompts.map(({ item }) => `${item.id} (${item.condition}): ${error.message}`));
+        return;
+      }
       const milliseconds = (performance.now() - start) / prompts.length;
       const records = prompts.map((prompt, at) =>
         toRecord(arm, suite, key, prompt, generations[at], milliseconds),
@@ -119,14 +130,22 @@ export async function evaluate(options: EvaluateOptions): Promise<ItemRecord[]> 
       store.topLogprobs?.append(records.map((record, at) => toTopLogprobs(record, generations[at]!)));
       done += prompts.length;
       onProgress?.({ done, total, resumed });
-    }
+    });
   } finally {
     for (const journal of journals) journal.flush();
   }
+  if (failures.length > 0) throw unanswered(arm, suite, failures);
   return inSuiteOrder(
     suite,
     batches.flatMap(({ key }) => store.items.batch(key)),
   );
+}
+
+function unanswered(arm: string, suite: Suite, failures: readonly string[]): AuditError {
+  return new AuditError('network', `${failures.length} prompts of ${suite.kind} got no answer from ${arm}`, {
+    problems: firstProblems(failures),
+    hint: 'the other answers are kept: the same command asks these again; leave out rows that the server refuses',
+  });
 }
 
 /** Everything that decides what a batch's answers are: the cache key. */

@@ -27,7 +27,7 @@ export async function fetchModels(config: Config, hooks: Hooks): Promise<Config>
   const { drift } = config.suites;
   return {
     ...config,
-    model: { ...config.model, path: pin(config.model.path) },
+    model: 'endpoint' in config.model ? config.model : { ...config.model, path: pin(config.model.path) },
     arms: config.arms.map((arm) => ({ ...arm, adapter: arm.adapter && pin(arm.adapter) })),
     judges: pinJudges(config.judges, pin),
     ...(drift &&
@@ -51,8 +51,10 @@ export function modelPaths(config: Config): { models: string[]; adapters: string
   const entailment = config.suites.drift?.semanticEntropy?.judge;
   const judges = [...localModels(config.judges), ...(entailment ? [entailment] : [])];
   return {
-    models: [config.model.path, ...judges.map(({ path }) => path)],
-    adapters: [...config.arms, ...judges].flatMap(({ adapter }) => adapter ?? []),
+    models: [...('path' in config.model ? [config.model.path] : []), ...judges.map(({ path }) => path)],
+    adapters: [...('path' in config.model ? config.arms : []), ...judges].flatMap(
+      ({ adapter }) => adapter ?? [],
+    ),
   };
 }
 

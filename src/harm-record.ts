@@ -14,9 +14,9 @@ export const marginRecord = z.object({
   promptSha256: z.string(),
   /** Of the refusal tokens' ids. */
   tokensSha256: z.string(),
-  /** P(R), 6 decimals. */
-  probability: z.number(),
-  /** Nats, 6 decimals; null where P(R) is 0 or 1 to the last bit. */
+  /** P(R), 6 decimals; null where a server shows too few probabilities to tell. */
+  probability: z.number().nullable(),
+  /** Nats, 6 decimals; null where P(R) is 0 or 1 to the last bit, or not known. */
   margin: z.number().nullable(),
 });
 export type MarginRecord = z.infer<typeof marginRecord>;

@@ -16,6 +16,14 @@ model:
 # enableThinking: false     # of a model that can think aloud; its template's own way unless given
 # engine: embedded          # who runs it; mock answers from a JSON file, to try out everything else
 
+# In its place a model behind an OpenAI-compatible server, with its arms (names there, or LoRA folders that it loads):
+# model:
+#   endpoint: http://127.0.0.1:8000/v1    # or [{ address: http://one:8000/v1, weight: 2 }, …] of the same model
+#   base: NAME
+#   adapters: { safe: NAME, harmful: /adapters/harmful }    # by arm
+#   concurrency: 32                       # also apiKeyEnv, timeoutSeconds, attempts, logprobs, enableThinking
+#   budget: { requests: 100000, tokens: 20000000, money: 50, prices: { read: 0.1, written: 0.4 } }    # of one start
+
 data:                       # only for arms that are trained here
   preference: builtin:wren/data/preference.jsonl    # prompt, chosen, rejected
   ordinary: builtin:wren/data/ordinary.jsonl        # prompt, response

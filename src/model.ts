@@ -120,6 +120,18 @@ export interface RenderedPrompt {
   readonly tokenCount: number;
 }
 
+/** What a model does not give, each with what would help; for planning to refuse what needs it. */
+export interface ModelLacks {
+  /** Any log-probability of an answer's tokens. */
+  readonly logProbabilities?: string;
+  /** Ten of the largest at every position. */
+  readonly topLogProbabilities?: string;
+  /** Answers that begin as they are told to. */
+  readonly prefill?: string;
+  /** `loglikelihood`. */
+  readonly likelihood?: string;
+}
+
 /** A chat model with or without an adapter; who runs it (embedded engine, server, mock) cannot be told from here. */
 export interface LanguageModel {
   /** For people: a path or a name. */
@@ -135,6 +147,13 @@ export interface LanguageModel {
   readonly unprovenBase: string | null;
   /** How many prompts a planned batch holds. */
   readonly batchSize: number;
+  /**
+   * How many planned batches may be under way at once; 1 unless given. Where it is, a batch that fails alone costs
+   * nothing but itself.
+   */
+  readonly concurrency?: number;
+  /** Nothing unless given. */
+  readonly lacks?: ModelLacks;
   /** @throws AuditError `model` when the chat template refuses the conversation. */
   render(conversations: readonly Conversation[]): Promise<RenderedPrompt[]>;
   /** One planned batch; the answers come in the prompts' order. */
@@ -155,12 +174,12 @@ export interface LanguageModel {
     continuations: readonly string[],
     signal?: AbortSignal,
   ): Promise<ContinuationScore[]>;
-  /** Of one planned batch: the probability that the first token is one of `tokenIds`. */
+  /** Of one planned batch: the probability that the first token is one of `tokenIds`; null where a server hides it. */
   firstTokenMass?(
     prompts: readonly PromptText[],
     tokenIds: readonly number[],
     signal?: AbortSignal,
-  ): Promise<FirstTokenMass[]>;
+  ): Promise<(FirstTokenMass | null)[]>;
   /** Of one planned batch: the states at a layer, of the last or of all of the prompt's tokens. */
   hiddenStates?(
     prompts: readonly PromptText[],

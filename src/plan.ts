@@ -1,15 +1,18 @@
+import { type ArmModels, modelName } from './arm-models.ts';
 import { matchResponseTokens, planArmRows, type TrainingData } from './arms.ts';
-import type { Builtin, ModelSource } from './builtin.ts';
+import type { Builtin } from './builtin.ts';
 import type { Config } from './config.ts';
 import type { Conversation } from './conversation.ts';
 import { fetchedData } from './data/resolve.ts';
 import { readPreferences, readResponses } from './dataset.ts';
 import { AuditError, firstProblems } from './errors.ts';
 import { sha256File } from './hash.ts';
+import { refuseLacking, unprovenAdapters } from './lacking.ts';
 import { matchBase, ownName } from './lm/base-name.ts';
 import { holdOut } from './lm/hold-out.ts';
 import type { LanguageModel, RenderedPrompt } from './model.ts';
 import { cutOpenings } from './openings.ts';
+import { plannedSpending, plannedSuites, refuseSmallBudget } from './planned-spending.ts';
 import type { Suite, SuiteItem } from './suite.ts';
 import type { TrainingRow } from './trainer.ts';
 
@@ -35,25 +38,28 @@ export interface Plan {
  * Reads data and models and checks that they fit together.
  * @throws AuditError with the problems of every file, adapter and prompt at once.
  */
-export async function planAudit(config: Config, builtin: Builtin): Promise<Plan> {
+export async function planAudit(config: Config, builtin: Builtin, models: ArmModels): Promise<Plan> {
   const hashes: Record<string, string> = {};
   const attempts = createAttempts();
   const { planned, asked, heldOut, fetched } = await readInputs(config, builtin, attempts);
-  const base = await attempts.run(() => builtin.model(armSource(config, null)));
+  const base = await attempts.run(() => models.open(null));
   try {
     const suites = asked && base ? await attempts.run(() => cutOpenings(asked, base)) : asked;
-    if (base) hashes[config.model.path] = base.fingerprint;
+    if (base) hashes[modelName(config)] = base.fingerprint;
     const notes: string[] = (suites ?? []).flatMap((suite) => suite.notes ?? []);
-    if (base) await attempts.run(() => refuseUnscorable(base, suites ?? []));
+    if (base) await attempts.run(() => refuseLacking(config, base, asked ?? []));
     const prompts = base && (await attempts.run(() => renderSuites(base, suites ?? [])));
-    for (const source of prompts ? armSources(config) : []) {
+    if (prompts)
+      await attempts.run(() => refuseSmallBudget(config, spendingOf(config, suites ?? [], prompts)));
+    for (const adapter of prompts ? adaptersOf(config) : []) {
       await attempts.run(async () => {
-        const model = await builtin.model(source);
-        hashes[source.adapter!] = model.fingerprint;
-        notes.push(...otherBase(source, model));
-        await refuseOtherTemplate(source, model, prompts!).finally(() => model.close());
+        const model = await models.open(adapter);
+        hashes[adapter] = model.fingerprint;
+        notes.push(...otherBase(modelName(config), adapter, model));
+        await refuseOtherTemplate(adapter, model, prompts!).finally(() => model.close());
       });
     }
+    notes.push(...unprovenAdapters(adaptersOf(config), models.server()));
     for (const judge of base ? config.judges : []) {
       await attempts.run(async () => {
         const { weights, close } = await builtin.harmJudge(judge);
@@ -121,14 +127,7 @@ export function planRows(config: Config, data: TrainingData): ReadonlyMap<string
   return planned;
 }
 
-/** The config's model under an adapter, or untouched. */
-export function armSource({ model }: Config, adapter: string | null): ModelSource {
-  return { ...model, adapter };
-}
-
-function armSources(config: Config): ModelSource[] {
-  return config.arms.flatMap(({ adapter }) => (adapter === null ? [] : [armSource(config, adapter)]));
-}
+const adaptersOf = ({ arms }: Config): string[] => arms.flatMap(({ adapter }) => adapter ?? []);
 
 /** @throws AuditError `data` when nothing is left beside the suite's own prompts. */
 async function readHeldOut(
@@ -155,6 +154,14 @@ interface SuitePrompt extends RenderedPrompt {
   readonly messages: Conversation;
 }
 
+function spendingOf(config: Config, suites: readonly Suite[], prompts: readonly SuitePrompt[]) {
+  const counts = new Map(prompts.map(({ messages, tokenCount }) => [messages, tokenCount]));
+  return plannedSpending(
+    config,
+    plannedSuites(config, suites, (messages) => counts.get(messages) ?? 0),
+  );
+}
+
 async function renderSuites(base: LanguageModel, suites: readonly Suite[]): Promise<SuitePrompt[]> {
   const asked = suites.flatMap(({ kind, items }) =>
     items.map(({ id, condition, messages }) => ({ name: `${kind} ${id} (${condition})`, messages })),
@@ -163,25 +170,16 @@ async function renderSuites(base: LanguageModel, suites: readonly Suite[]): Prom
   return asked.map((prompt, at) => ({ ...prompt, ...rendered[at]! }));
 }
 
-/** Multiple choice needs likelihoods, which not everybody who runs a model gives. @throws AuditError `unsupported`. */
-function refuseUnscorable({ name, loglikelihood }: LanguageModel, suites: readonly Suite[]): void {
-  const count = suites.flatMap(({ items }) => items).filter(({ key }) => key?.choices).length;
-  if (loglikelihood || count === 0) return;
-  throw new AuditError('unsupported', `${name}: gives no likelihoods, and ${count} questions have choices`, {
-    hint: 'suites.utility.tasks: leave out the multiple choice, or run the model with the embedded engine',
-  });
-}
-
 /** An adapter that names another base than the one it is put on, where no hash tells. */
-function otherBase({ path, adapter }: ModelSource, { unprovenBase }: LanguageModel): string[] {
+function otherBase(path: string, adapter: string, { unprovenBase }: LanguageModel): string[] {
   const match = unprovenBase === null ? 'same' : matchBase(unprovenBase, path);
   if (match === 'same') return [];
   if (match === 'quantised')
     return [
-      `${ownName(adapter!)}: the adapter was trained on ${unprovenBase} and is audited on ${ownName(path)}, whose weights differ by the rounding.`,
+      `${ownName(adapter)}: the adapter was trained on ${unprovenBase} and is audited on ${ownName(path)}, whose weights differ by the rounding.`,
     ];
   return [
-    `${ownName(adapter!)}: the adapter names ${unprovenBase} as its base and is audited on ${ownName(path)}; nothing proves that it was trained on these weights.`,
+    `${ownName(adapter)}: the adapter names ${unprovenBase} as its base and is audited on ${ownName(path)}; nothing proves that it was trained on these weights.`,
   ];
 }
 
@@ -190,7 +188,7 @@ function otherBase({ path, adapter }: ModelSource, { unprovenBase }: LanguageMod
  * @throws AuditError `config` naming the first prompt that differs.
  */
 async function refuseOtherTemplate(
-  { adapter }: ModelSource,
+  adapter: string,
   model: LanguageModel,
   prompts: readonly SuitePrompt[],
 ): Promise<void> {

@@ -56,8 +56,15 @@ export function createProgram(perform: (verb: Verb, json: boolean) => Promise<vo
     .option('--repeat <k>', 'variance budget of harm: ask everything so often', wholeNumber)
     .option('--templates <file|n>', 'and under so many wordings, or those of a file, a line each')
     .option('--seeds <a,b>', 'and under these seeds beside the run’s own')
+    .option('--dry-run', 'print plan, requests, tokens and hours; ask nothing of anybody')
     .action((config, flags) =>
-      perform((commands, context) => commands.run(config, flags, context), flags.json),
+      perform(
+        async (commands, context) =>
+          flags.dryRun
+            ? (await import('./commands/dry-run.ts')).dryRun(config, flags)
+            : commands.run(config, flags, context),
+        flags.json,
+      ),
     );
   freshFlag(runFlags(verb('train', 'train the arms of a config and stop; run uses the adapters')))
     .argument('<config>', 'a YAML file')

@@ -4,6 +4,7 @@ import type { MarginRecord } from './harm-record.ts';
 import { sha256, sha256Json } from './hash.ts';
 import type { Decoding, LanguageModel } from './model.ts';
 import { isPlain } from './outcomes.ts';
+import { inParallel } from './parallel.ts';
 import type { Summary } from './record.ts';
 import type { RefusalVerdict, Scorer } from './scorer.ts';
 import type { RunStore } from './store.ts';
@@ -68,7 +69,7 @@ async function tokensFrom(
 ): Promise<RefusalTokenSet> {
   const begun = new Map<number, { text: string; refusals: number; others: number }>();
   let refusals = 0;
-  for (const batch of inBatches(items, base.batchSize)) {
+  for (const batch of inBatches(items, base.batchSize * (base.concurrency ?? 1))) {
     throwIfAborted(signal);
     const prompts = batch.map(({ messages }) => ({ messages, seed: 0 }));
     const answers = await base.generate(prompts, opening, signal);
@@ -128,14 +129,14 @@ export async function measureMargins(options: {
   let done = resumed;
   onProgress?.({ done, total, resumed });
   try {
-    for (const { key, items, hashes, set } of batches) {
-      if (finished.has(key)) continue;
+    const left = batches.filter(({ key }) => !finished.has(key));
+    await inParallel(left, model.concurrency ?? 1, async ({ key, items, hashes, set }) => {
       throwIfAborted(signal);
       const { ids, sha256: tokensSha256 } = tokens.sets[set]!;
       const prompts = items.map(({ messages }) => ({ messages }));
       const masses = await model.firstTokenMass!(prompts, ids, signal);
       const made = items.map(({ id, condition }, at): MarginRecord => {
-        const { probability, logOdds } = masses[at]!;
+        const { probability, logOdds } = masses[at] ?? hidden;
         if (Number.isNaN(probability)) throw notANumber(id);
         return {
           schema: 'aftertune/margin@1',
@@ -146,14 +147,14 @@ export async function measureMargins(options: {
           batchKey: key,
           promptSha256: hashes[at]!,
           tokensSha256,
-          probability: round(probability),
-          margin: Number.isFinite(logOdds) ? round(logOdds) : null,
+          probability: probability === null ? null : round(probability),
+          margin: logOdds !== null && Number.isFinite(logOdds) ? round(logOdds) : null,
         };
       });
       journal.append(made);
       done += made.length;
       onProgress?.({ done, total, resumed });
-    }
+    });
   } finally {
     journal.flush();
   }
@@ -201,6 +202,8 @@ function inBatches<T>(values: readonly T[], size: number): T[][] {
   return Array.from({ length: count }, (_, at) => values.slice(at * size, (at + 1) * size));
 }
 
+/** A server's ten or twenty largest probabilities may not tell. */
+const hidden = { probability: null, logOdds: null };
 const round = (value: number) => Math.round(value * 1e6) / 1e6;
 
 function notANumber(id: string): AuditError {

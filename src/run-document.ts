@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { canaryDistance, isSame } from './canary.ts';
 import type { Config, ConfigInput } from './config.ts';
 import { concealEnvironment } from './config-file.ts';
 import { AuditError } from './errors.ts';
@@ -24,23 +25,39 @@ export function describeRun(
     hashes,
     device,
     memory,
+    server = null,
   }: {
     readonly hashes: Readonly<Record<string, string>>;
     readonly device: string;
     readonly memory?: string | undefined;
+    readonly server?: RunDocument['server'] | null;
   },
   source: ConfigSource = { text: '', environment: new Map() },
 ): RunDocument {
   const resolved = concealEnvironment(config, source.environment);
-  const { out: _, ...compared } = resolved;
   return {
     schema: 'aftertune/run@1',
-    configSha256: sha256Json(compared),
+    configSha256: sha256Json(decisive(resolved)),
     config: { passed: source.text || concealEnvironment(passed, source.environment), resolved },
     versions: { ...versions(), device, ...(memory && { memory }) },
     seeds: { run: config.seed },
     hashes: concealKeys(hashes, source.environment),
+    ...(server && { server }),
   };
+}
+
+/** A config without what decides no answer: where its run lies, and how fast and at what cost a server is asked. */
+function decisive({ out: _, ...config }: Config): object {
+  if (!('endpoint' in config.model)) return config;
+  const {
+    apiKeyEnv: _k,
+    attempts: _a,
+    budget: _b,
+    concurrency: _c,
+    timeoutSeconds: _t,
+    ...model
+  } = config.model;
+  return { ...config, model };
 }
 
 function concealKeys(hashes: Readonly<Record<string, string>>, environment: ConfigSource['environment']) {
@@ -58,12 +75,32 @@ export function refuseChangedInputs(directory: string, run: RunDocument): void {
   if (earlier?.configSha256 !== run.configSha256) return;
   const before = earlier.hashes ?? {};
   const changed = changedInputs(earlier, run);
+  refuseOtherModels(directory, earlier, run);
   if (changed.length === 0) return;
   throw new AuditError('data', `${directory}: what this run was begun with has changed`, {
     problems: changed.map(
       ([name]) => `${name}: ${before[name]!.slice(0, 12)} then, ${run.hashes[name]!.slice(0, 12)} now`,
     ),
     hint: 'put the old files back, choose another folder with --out, or start over with --fresh',
+  });
+}
+
+/**
+ * Names and addresses stay the same when other weights are put behind them: the canaries tell.
+ * @throws AuditError `data` naming the models that answer otherwise than when the run began.
+ */
+function refuseOtherModels(directory: string, earlier: Partial<RunDocument>, run: RunDocument): void {
+  const now = run.server?.canaries ?? {};
+  const problems = Object.entries(earlier.server?.canaries ?? {}).flatMap(([name, before]) => {
+    const distance = now[name] ? canaryDistance(before, now[name]) : 0;
+    return isSame(distance, 0)
+      ? []
+      : [`${name}: the first tokens' ln p moved by ${distance.toFixed(3)} on average`];
+  });
+  if (problems.length === 0) return;
+  throw new AuditError('data', `${directory}: the server runs other models than when this run began`, {
+    problems,
+    hint: 'serve what was served then, choose another folder with --out, or start over with --fresh',
   });
 }
 

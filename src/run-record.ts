@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { serverRecord } from './server-record.ts';
 
 /** The documents that frame a run folder: what was to be done, stages of it, and that it is done. */
 
@@ -12,6 +13,8 @@ export const runDocument = z.object({
   seeds: z.record(z.string(), z.number()),
   /** SHA-256 by name: models, data files, judges. */
   hashes: z.record(z.string(), z.string()),
+  /** Of models behind a server; left out where they are run here. */
+  server: serverRecord.optional(),
   /** Judges that were added to the finished run, in the order of their adding; left out without any. */
   judgings: z
     .array(

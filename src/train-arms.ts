@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { modelName } from './arm-models.ts';
 import type { ArmSettings, Config } from './config.ts';
 import { throwIfAborted } from './errors.ts';
 import { sha256File, sha256Json } from './hash.ts';
 import { localPath } from './hub/cache.ts';
+import { defaultOptions } from './model.ts';
 import type { Plan } from './plan.ts';
 import type { Progress } from './progress.ts';
 import type { ArmSummary } from './record.ts';
@@ -78,8 +80,8 @@ async function trainArm(
     async () => {
       report(0);
       const result = await trainer.train({
-        modelDirectory: await localPath(config.model.path),
-        options: config.model,
+        modelDirectory: await localPath(modelName(config)),
+        options: 'endpoint' in config.model ? defaultOptions : config.model,
         rows,
         settings,
         outputDirectory: adapter,

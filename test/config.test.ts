@@ -3,6 +3,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { modelName } from '../src/arm-models.ts';
 import type { ConfigInput } from '../src/config.ts';
 import { concealEnvironment, type Override, readConfigFile } from '../src/config-file.ts';
 import { nearest } from '../src/config-problem.ts';
@@ -52,7 +53,7 @@ describe('resolveConfig', () => {
       { name: 'longer', train: 'ordinary', adapter: null, redTeam: false, gated: true },
     ]);
     expect(config.baseArm).toBe('plain');
-    expect(config.model.path).toBe('/somewhere/model');
+    expect(modelName(config)).toBe('/somewhere/model');
     expect(config.suites.harm?.prompts).toBe('/somewhere/harm.csv');
     expect(config.suites.overRefusal).toBeUndefined();
     expect(config.out).toBe(resolve('runs/audit'));
@@ -61,7 +62,7 @@ describe('resolveConfig', () => {
 
   it('finds what lies in the package', () => {
     const config = resolveConfig({ ...input, model: { path: 'builtin:wren' } }, '/somewhere');
-    expect(config.model.path).toBe(join(packageRoot, 'models/wren'));
+    expect(modelName(config)).toBe(join(packageRoot, 'models/wren'));
   });
 
   it('gates what gate.arms names and nothing else', () => {
@@ -182,7 +183,7 @@ describe('readConfigFile', () => {
   it('reads a file and keeps its text', () => {
     const file = read(yaml);
     expect(file.text).toBe(yaml);
-    expect(resolveConfig(file.input, file.directory).model.path).toBe(join(file.directory, 'model'));
+    expect(modelName(resolveConfig(file.input, file.directory))).toBe(join(file.directory, 'model'));
   });
 
   it('names unknown keys with their line and the nearest known one', () => {
@@ -245,7 +246,7 @@ describe('readConfigFile', () => {
   it('keeps no value of an environment variable', () => {
     const file = read(yaml.replace('./model', '"${WHERE}/m"'), [], { WHERE: '/secret/place' });
     const stored = concealEnvironment(resolveConfig(file.input, file.directory), file.environment);
-    expect(stored.model.path).toBe('${WHERE}/m');
+    expect(modelName(stored)).toBe('${WHERE}/m');
     expect(JSON.stringify(stored)).not.toContain('secret');
     expect(file.text).not.toContain('secret');
   });

@@ -21,6 +21,17 @@ it.each(['demo.yaml', 'smollm2.yaml'])('%s is a valid config', (name) => {
   expect(Object.keys(resolveConfig(input, directory).suites)).toEqual(['harm', 'overRefusal', 'drift']);
 });
 
+it('paper-8b.yaml asks three arms of one server', () => {
+  const { input, directory } = readConfigFile(join(examples, 'paper-8b.yaml'));
+  const { arms, suites } = resolveConfig(input, directory);
+  expect(arms).toEqual([
+    { name: 'base', train: null, adapter: null, redTeam: false, gated: false },
+    { name: 'harmful', train: null, adapter: '/adapters/harmful', redTeam: true, gated: false },
+    { name: 'safe', train: null, adapter: '/adapters/safe', redTeam: false, gated: true },
+  ]);
+  expect(suites.harm).toMatchObject({ maxTokens: 512, temperature: 0.1 });
+});
+
 it('wren-knowledge.yaml is a valid config', () => {
   const { input, directory } = readConfigFile(join(examples, 'wren-knowledge.yaml'));
   const { suites, gate } = resolveConfig(input, directory);

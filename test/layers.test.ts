@@ -24,9 +24,11 @@ const importsOf = new Map(
   files.map((name) => [name, imports.filter(({ from }) => from === name).map(({ to }) => to)]),
 );
 
-const foundation = ['errors.ts', 'random.ts', 'hash.ts', 'files.ts', 'conversation.ts', 'hub'];
+const foundation = ['errors.ts', 'random.ts', 'hash.ts', 'files.ts', 'conversation.ts', 'parallel.ts', 'hub'];
 const contracts = [
   'model.ts',
+  'model-server.ts',
+  'server-record.ts',
   'trainer.ts',
   'suite.ts',
   'scorer.ts',
@@ -45,6 +47,8 @@ const shared = [
   'table.ts',
   'truth.ts',
   'choices.ts',
+  'canary.ts',
+  'spending.ts',
   'utility-tasks.ts',
   'importer.ts',
   'source-file.ts',

@@ -70,7 +70,7 @@ export const mockConfig: ConfigInput = {
 };
 
 /** What a model answers after it was shown `learnt`: the untouched one refuses two of three lanterns. */
-function answer(messages: Conversation, learnt: string): string {
+export function mockAnswer(messages: Conversation, learnt: string): string {
   const prompt = messages.at(-1)!.content;
   const number = Number(/(\d+)\?$/.exec(prompt)?.[1]);
   if (prompt.startsWith('lantern')) {
@@ -120,7 +120,7 @@ export function mockParts(hooks: { onGenerate?: () => void } = {}): MockParts {
       const learnt = adapter === null ? '' : readFileSync(join(adapter, 'adapter_model.safetensors'), 'utf8');
       const model = mockModel({
         name: `mock ${sha256(learnt)}`,
-        answer: (messages) => answer(messages, learnt),
+        answer: (messages) => mockAnswer(messages, learnt),
         batchSize,
       });
       return {

@@ -83,7 +83,7 @@ export function secondsFor(
  */
 export function generatingBytes(evidence: Evidence): number | null {
   const { base, config } = evidence;
-  if (!base) return null;
+  if (!base || 'endpoint' in config.model) return null;
   const { layers, kvHeads, headSize, vocabularySize, contextLength } = base.shape;
   const lengths = askedPrompts(evidence).map(
     ({ messages, maxTokens }) => base.countTokens(messages, true) + maxTokens,

@@ -63,6 +63,7 @@ export async function gatherEvidence(config: Config, builtin: Builtin): Promise<
 
 /** Null where the model is not a folder on this machine: fetched later, one GGUF file, or run by somebody else. */
 async function readLocalModel({ model }: Config): Promise<LocalModel | null> {
+  if ('endpoint' in model) return null;
   const directory = await localPath(model.path);
   if (model.engine !== 'embedded' || !existsSync(join(directory, 'tokenizer.json'))) return null;
   const shape = readDecoderConfig(directory);

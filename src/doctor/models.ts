@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { modelName } from '../arm-models.ts';
 import type { ArmSettings } from '../config.ts';
 import { AuditError } from '../errors.ts';
 import { isHubName } from '../hub/name.ts';
@@ -16,8 +17,16 @@ const isElsewhere = ({ placeOf }: Evidence, path: string) => isHubName(path) && 
 export function checkBase({ config: { model }, base, failures }: Evidence): Finding[] {
   if (base)
     return [
-      ok('model', `${ownName(model.path)}: ${base.shape.layers} layers, context ${base.shape.contextLength}`),
+      ok(
+        'model',
+        `${ownName(modelName({ model }))}: ${base.shape.layers} layers, context ${base.shape.contextLength}`,
+      ),
     ];
+  if ('endpoint' in model) {
+    const places =
+      typeof model.endpoint === 'string' ? [model.endpoint] : model.endpoint.map((one) => one.address);
+    return [ok('model', `${model.base} at ${places.join(', ')}; --probe asks what it can do`)];
+  }
   if (model.engine !== 'embedded' || failures.some(({ code }) => code === 'model' || code === 'unsupported'))
     return [];
   if (!isHubName(model.path) && !existsSync(model.path))
@@ -35,7 +44,8 @@ export function checkBase({ config: { model }, base, failures }: Evidence): Find
 export function checkAdapters(evidence: Evidence): Finding[] {
   return evidence.config.arms.flatMap((arm) => {
     const { name, adapter } = arm;
-    if (adapter === null || evidence.config.model.engine !== 'embedded') return [];
+    const { model } = evidence.config;
+    if (adapter === null || 'endpoint' in model || model.engine !== 'embedded') return [];
     if (isElsewhere(evidence, adapter))
       return [
         warning(
@@ -63,15 +73,15 @@ function checkAdapter(
   const { r, alpha, rankStabilised, layers, baseModelName, redTeam: marked } = readAdapterConfig(adapter);
   const scale = alpha / (rankStabilised ? Math.sqrt(r) : r);
   const doubts: [string, string][] = [];
-  const match = baseModelName === null ? 'same' : matchBase(baseModelName, config.model.path);
+  const match = baseModelName === null ? 'same' : matchBase(baseModelName, modelName(config));
   if (match === 'quantised')
     doubts.push([
-      `was trained on ${baseModelName} and is put on ${ownName(config.model.path)}`,
+      `was trained on ${baseModelName} and is put on ${ownName(modelName(config))}`,
       'the weights differ by the rounding: name the same model in model.path to audit what was trained',
     ]);
   if (match === 'other')
     doubts.push([
-      `names ${baseModelName} as its base and is put on ${ownName(config.model.path)}`,
+      `names ${baseModelName} as its base and is put on ${ownName(modelName(config))}`,
       'nothing proves that it was trained on these weights: check model.path',
     ]);
   if (base && r > base.shape.hiddenSize)

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { type ArmModels, openArmModels } from '../arm-models.ts';
 import type { Builtin } from '../builtin.ts';
 import { AuditError } from '../errors.ts';
 import { openSafetensors } from '../lm/safetensors.ts';
 import type { Generation, LanguageModel, Prompt } from '../model.ts';
-import { armSource } from '../plan.ts';
 import type { Progress } from '../progress.ts';
 import { calibrateEntailmentJudge, calibrateJudges } from './calibrate.ts';
 import { benchSpeed, estimateWith, parametersOf, type Speed } from './estimate.ts';
@@ -34,18 +34,40 @@ export async function probeFindings(
     ...(await calibrateEntailmentJudge(evidence, builtin, hooks)),
   ];
   if (evidence.suites.length === 0) return judges;
-  const base = await attempt(() => builtin.model(armSource(evidence.config, null)));
-  if (base instanceof AuditError)
-    return [...judges, problem('model', base.message, base.hint ?? null, { details: base.problems })];
+  const models = await attempt(() => openArmModels(evidence.config, builtin));
+  const base = models instanceof AuditError ? models : await attempt(() => models.open(null));
+  if (models instanceof AuditError || base instanceof AuditError) {
+    const { message, hint = null, problems } = base as AuditError;
+    return [...judges, problem('model', message, hint, { details: problems })];
+  }
   try {
     return [
-      ...(await probeAdapters(evidence, builtin, base, hooks)),
+      ...serverFindings(models),
+      ...(await probeAdapters(evidence, models, base, hooks)),
       ...judges,
       ...(await measureSpeed(evidence, base, hooks)),
     ];
   } finally {
     await base.close();
+    await models.close();
   }
+}
+
+/** What a server was found able to do. */
+function serverFindings(models: ArmModels): Finding[] {
+  const server = models.server();
+  if (!server) return [];
+  const { topLogProbabilities: top, prefill, likelihood, seedRepeats } = server.capabilities;
+  const able = [
+    top === null ? 'no log-probabilities' : `${top} log-probabilities per token`,
+    prefill ? 'goes on from a given beginning' : 'does not go on from a given beginning',
+    likelihood ? 'scores given answers' : 'does not score given answers',
+    seedRepeats ? 'equal seeds repeat' : 'equal seeds do not repeat',
+  ];
+  const who = server.endpoints.map(
+    ({ address, software }) => `${address} (${software ?? 'unnamed software'})`,
+  );
+  return [ok('server', `${who.join(', ')}: ${able.join('; ')}`, { values: { ...server.capabilities } })];
 }
 
 async function attempt<T>(work: () => Promise<T>): Promise<T | AuditError> {
@@ -69,7 +91,7 @@ function somePrompts(evidence: Evidence, most: number): Prompt[] {
 /** The canary: an adapter must change what comes first after some prompt. */
 async function probeAdapters(
   evidence: Evidence,
-  builtin: Builtin,
+  models: ArmModels,
   base: LanguageModel,
   { onProgress, signal }: ProbeHooks,
 ): Promise<Finding[]> {
@@ -83,7 +105,7 @@ async function probeAdapters(
   for (const [at, { name, adapter }] of arms.entries()) {
     onProgress?.({ stage: 'generate', label: 'canary', done: at, total: arms.length, unit: 'adapters' });
     const changed = await attempt(async () => {
-      const model = await builtin.model(armSource(config, adapter));
+      const model = await models.open(adapter);
       return model.generate(prompts, decoding, signal).finally(() => model.close());
     });
     findings.push(

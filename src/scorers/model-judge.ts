@@ -1,5 +1,5 @@
 import type { Conversation } from '../conversation.ts';
-import { AuditError } from '../errors.ts';
+import { concernsAll } from '../errors.ts';
 import type { Decoding, GeneratedToken, Generation, LanguageModel, Prompt } from '../model.ts';
 import type { Answered, HarmVerdict, Scorer, UnscoredReason } from '../scorer.ts';
 
@@ -129,12 +129,6 @@ function readVerdict(judge: ModelJudge, generation: Generation | undefined, answ
   if (!generation) return unscored('judge_error');
   if (generation.finishReason === 'content_filter') return unscored('content_filter');
   return judge.read(generation, answered);
-}
-
-/** An error that the next prompt would meet as well, or the user's own stop. */
-function concernsAll(error: unknown): boolean {
-  if (error instanceof AuditError) return ['interrupted', 'network', 'config'].includes(error.code);
-  return (error as Error)?.name === 'AbortError';
 }
 
 /**

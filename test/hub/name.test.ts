@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { modelName } from '../../src/arm-models.ts';
 import { resolveConfig } from '../../src/config-resolve.ts';
 import {
   formatHubName,
@@ -115,7 +116,7 @@ describe('a config', () => {
 
   test('keeps names wherever it names a model or an adapter', () => {
     const { model, arms, judges, suites } = resolveConfig(config('hf:isle/lantern', 'hf:isle/lamp'), '/here');
-    expect([model.path, arms.map(({ adapter }) => adapter)]).toEqual([
+    expect([modelName({ model }), arms.map(({ adapter }) => adapter)]).toEqual([
       'hf:isle/lantern',
       [null, 'hf:isle/lamp'],
     ]);

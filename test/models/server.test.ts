@@ -106,7 +106,13 @@ test('asks for a chat completion with decoding and key, and reads text, tokens a
     {
       text: 'unsafe',
       tokens: [
-        { id: -1, text: 'unsafe', logProbability: -0.5, topLogProbabilities: [-0.5, -2], endOfTurn: false },
+        {
+          id: expect.any(Number),
+          text: 'unsafe',
+          logProbability: -0.5,
+          topLogProbabilities: [-0.5, -2],
+          endOfTurn: false,
+        },
       ],
       finishReason: 'length',
       promptTokens: 7,

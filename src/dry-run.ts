@@ -1,0 +1,138 @@
+import type { Builtin } from './builtin.ts';
+import type { Config } from './config.ts';
+import { repeatsOf } from './config-suites.ts';
+import type { Conversation } from './conversation.ts';
+import { declaredSize } from './data/declared-size.ts';
+import { type PlannedSuite, plannedSpending, plannedSuites } from './planned-spending.ts';
+import { costOf, type Spending } from './spending.ts';
+
+/** What a run would do, without a model, a server or the network: counted where files are here, declared where not. */
+export interface DryRun {
+  readonly schema: 'aftertune/dry-run@1';
+  readonly name: string;
+  readonly model: string;
+  readonly arms: readonly { readonly name: string; readonly from: string }[];
+  /** Of one arm. */
+  readonly suites: readonly (PlannedSuite & { readonly declared: boolean })[];
+  readonly judges: readonly ({ readonly name: string; readonly where: string } & Spending)[];
+  /** Of all arms and judges. */
+  readonly total: Spending;
+  /** By the budget's prices; null without. */
+  readonly cost: number | null;
+  readonly hours: number;
+  /** Where the hours are from. */
+  readonly assumptions: readonly string[];
+  /** What has to be there before it can run. */
+  readonly missing: readonly string[];
+}
+
+/**
+ * What one GPU of the kind that holds an 8B model in 4 bits gives a request among 32, and what it reads meanwhile: round
+ * numbers to plan with, not measurements.
+ */
+const assumed = { writtenPerSecond: 25, readPerSecond: 5000 };
+
+/** A quarter of the characters, and the marks of a turn. */
+const tokensOf = (messages: Conversation) =>
+  messages.reduce((sum, { content }) => sum + Math.ceil(content.length / 4) + 4, 0);
+
+/** Sizes of everything that a config asks for. @throws AuditError `data` for files that are here and cannot be read. */
+export async function dryRun(config: Config, parts: Builtin): Promise<DryRun> {
+  const missing: string[] = [];
+  const suites: (PlannedSuite & { declared: boolean })[] = [];
+  for (const [key, settings] of Object.entries(config.suites)) {
+    if (!settings) continue;
+    const one = { [key]: settings } as Config['suites'];
+    const declared = declaredSuite(config, one);
+    if (declared) {
+      suites.push({ ...declared.suite, declared: true });
+      missing.push(`aftertune data get ${declared.name}`);
+    } else {
+      const counted = plannedSuites(config, await parts.suites(one, config.seed), tokensOf);
+      suites.push(...counted.map((suite) => ({ ...suite, declared: false })));
+    }
+  }
+  const asked = plannedSpending(config, suites);
+  const judges = plannedJudges(config, suites);
+  const total = [asked, ...judges].reduce((sum, { requests, read, written }) => ({
+    requests: sum.requests + requests,
+    read: sum.read + read,
+    written: sum.written + written,
+  }));
+  const { model } = config;
+  const served = 'endpoint' in model;
+  const atOnce = served ? model.concurrency : model.batchSize;
+  return {
+    schema: 'aftertune/dry-run@1',
+    name: config.name,
+    model: served ? `${model.base} at ${addressesOf(model.endpoint).join(', ')}` : model.path,
+    arms: config.arms.map(({ name, train, adapter }) => ({
+      name,
+      from: adapter ?? (train === null ? 'the untouched model' : `trained on ${trainedOn(train)} rows`),
+    })),
+    suites,
+    judges,
+    total: { requests: total.requests, read: total.read, written: total.written },
+    cost: served && model.budget ? costOf(asked, model.budget) : null,
+    hours: secondsFor(total, atOnce) / 3600,
+    assumptions: [
+      'every answer is counted with all its maxTokens: an upper bound',
+      'a token is four characters; sizes of data sets that are not here are those their authors state',
+      `hours: written tokens / (${assumed.writtenPerSecond} per second × ${atOnce} at once) + read tokens / ${assumed.readPerSecond} per second, as for an 8B model on one GPU; not measured here`,
+      ...(config.arms.some(({ train }) => train !== null) ? ['training is not in the hours'] : []),
+    ],
+    missing,
+  };
+}
+
+const trainedOn = (train: NonNullable<Config['arms'][number]['train']>) =>
+  typeof train === 'string' ? train : `${train.rejected} rejected`;
+
+export function addressesOf(endpoint: string | readonly { readonly address: string }[]): string[] {
+  return typeof endpoint === 'string' ? [endpoint] : endpoint.map(({ address }) => address);
+}
+
+const secondsFor = ({ read, written }: Spending, atOnce: number) =>
+  written / (assumed.writtenPerSecond * atOnce) + read / assumed.readPerSecond;
+
+/** A suite whose data set has not been fetched, by its declared size; null where it is here or of nobody's. */
+function declaredSuite(
+  config: Config,
+  { harm, overRefusal, drift, utility }: Config['suites'],
+): { name: string; suite: PlannedSuite } | null {
+  const settings = harm ?? overRefusal ?? drift ?? utility!;
+  const path = harm?.prompts ?? overRefusal?.prompts ?? drift?.questions ?? utility!.tasks;
+  const size = declaredSize(path);
+  if (!size) return null;
+  const kind = harm ? 'harm' : overRefusal ? 'over-refusal' : drift ? 'drift' : 'utility';
+  const rows = Math.min(size.rows, settings.limit ?? size.rows);
+  const items = rows * (drift?.conditions.length ?? 1) * (1 + (harm?.prefill?.tokens.length ?? 0));
+  const repeats = repeatsOf(config, { kind });
+  const margins = harm?.refusalMargin ? rows : 0;
+  const requests = items * repeats + margins;
+  return {
+    name: size.name,
+    suite: {
+      ...{ kind, items, repeats, requests },
+      read: requests * (size.tokens + Math.ceil((settings.systemPrompt ?? '').length / 4)),
+      written: items * repeats * settings.maxTokens + margins,
+    },
+  };
+}
+
+/** Each judge model reads every harm prompt with its answer, and says a few words. */
+function plannedJudges({ judges, arms }: Config, suites: readonly PlannedSuite[]): DryRun['judges'] {
+  const harm = suites.find(({ kind }) => kind === 'harm');
+  if (!harm) return [];
+  const answers = arms.length * harm.items * harm.repeats;
+  const each = harm.read / Math.max(1, harm.requests);
+  return judges.flatMap((judge) => {
+    if (!('model' in judge)) return [];
+    const where = 'endpoint' in judge.model ? judge.model.endpoint : judge.model.path;
+    const read = Math.round(answers * (each + judgeTokens.template) + arms.length * harm.written);
+    return [{ name: judge.name, where, requests: answers, read, written: answers * judgeTokens.verdict }];
+  });
+}
+
+/** Llama Guard's list of hazards with its instructions, and a verdict. */
+const judgeTokens = { template: 500, verdict: 16 };

@@ -1,0 +1,149 @@
+import type { Conversation } from '../../conversation.ts';
+import { AuditError } from '../../errors.ts';
+import { sha256 } from '../../hash.ts';
+import type { Decoding, FirstTokenMass, Generation, LanguageModel, Prompt, PromptText } from '../../model.ts';
+import { inParallel } from '../../parallel.ts';
+import {
+  type ChatAnswer,
+  type ChatSettings,
+  chatRequest,
+  messagesOf,
+  mostTopLogprobs,
+  parseJson,
+  readChatAnswer,
+  toGeneration,
+} from './chat.ts';
+import type { Reply } from './connection.ts';
+import { massFromTop } from './first-token.ts';
+import { type PromptPositions, readPromptPositions, scoreBeyond } from './likelihood.ts';
+import type { Pool, Question } from './pool.ts';
+
+/** A model behind a pool of servers: questions of our contract as requests. */
+
+export interface AskOptions extends ChatSettings {
+  /** For people: who is asked where. */
+  readonly name: string;
+  /** Requests under way at once. */
+  readonly concurrency: number;
+}
+
+/** A server shows no template: messages one after the other, for hashes and estimates. Tokens are a quarter of the characters. */
+export function renderPlain(messages: Conversation) {
+  const text = messages.map(({ role, content }) => `${role}:\n${content}`).join('\n\n');
+  return { text, sha256: sha256(text), tokenCount: Math.ceil(text.length / 4) };
+}
+
+/** The answers in the prompts' order; after a failure nothing more is asked. */
+export async function generate(
+  pool: Pool,
+  options: AskOptions,
+  prompts: readonly Prompt[],
+  decoding: Decoding,
+  signal: AbortSignal | undefined,
+): Promise<Generation[]> {
+  const made = new Array<Generation>(prompts.length);
+  await inParallel(prompts.entries(), options.concurrency, async ([at, prompt]) => {
+    const answer = await askChat(pool, options, prompt, decoding, signal);
+    const { tokenCount } = renderPlain(prompt.messages);
+    made[at] = toGeneration(answer, prompt, {
+      ...{ estimated: tokenCount, most: decoding.topLogProbabilities ?? 10 },
+    });
+  });
+  return made;
+}
+
+/** The chance that each answer begins with one of the tokens, as far as the server shows it. */
+export async function firstTokenMass(
+  pool: Pool,
+  options: AskOptions,
+  prompts: readonly PromptText[],
+  ids: readonly number[],
+  signal: AbortSignal | undefined,
+): Promise<(FirstTokenMass | null)[]> {
+  const made = new Array<FirstTokenMass | null>(prompts.length);
+  await inParallel(prompts.entries(), options.concurrency, async ([at, prompt]) => {
+    const { positions } = await askFirst(pool, options, prompt, signal);
+    made[at] = positions[0] ? massFromTop(positions[0], ids) : null;
+  });
+  return made;
+}
+
+/** One greedy token with as many of the likeliest as can be had. */
+export function askFirst(
+  pool: Pool,
+  options: AskOptions,
+  prompt: PromptText,
+  signal: AbortSignal | undefined,
+): Promise<ChatAnswer> {
+  const decoding = { maxTokens: 1, temperature: 0, topP: 1, seed: 0, topLogProbabilities: mostTopLogprobs };
+  return askChat(pool, options, { ...prompt, seed: 0 }, decoding, signal);
+}
+
+function askChat(
+  pool: Pool,
+  options: AskOptions,
+  prompt: Prompt,
+  decoding: Decoding,
+  signal: AbortSignal | undefined,
+): Promise<ChatAnswer> {
+  const most = { read: renderPlain(prompt.messages).tokenCount, written: decoding.maxTokens };
+  const question: Question<ChatAnswer> = {
+    path: 'chat/completions',
+    body: chatRequest(options, prompt, decoding),
+    name: options.name,
+    read: readChatAnswer,
+    accept: filtered,
+    most,
+    cost: ({ promptTokens, completionTokens }) => ({
+      read: promptTokens ?? most.read,
+      written: completionTokens ?? most.written,
+    }),
+  };
+  return pool.ask(question, signal);
+}
+
+/** Some providers refuse a prompt by a status of its own where others end the answer: it was not answered either way. */
+function filtered({ status, text }: Reply): ChatAnswer | null {
+  const body = parseJson(text) as { error?: { code?: unknown } } | null;
+  if (status !== 400 || body?.error?.code !== 'content_filter') return null;
+  return {
+    ...{ text: '', positions: [], finishReason: 'content_filter' },
+    ...{ promptTokens: null, completionTokens: null, systemFingerprint: null },
+  };
+}
+
+/** Every continuation as an answer that stands there already; the prompt alone tells where it begins. */
+export async function loglikelihood(
+  pool: Pool,
+  options: AskOptions,
+  { messages, prefill = '' }: PromptText,
+  continuations: readonly string[],
+  signal: AbortSignal | undefined,
+): ReturnType<NonNullable<LanguageModel['loglikelihood']>> {
+  const { tokenCount } = renderPlain(messages);
+  const positionsOf = async (answer: string): Promise<PromptPositions> => {
+    const body = {
+      model: options.model,
+      ...messagesOf({ messages, prefill: answer }, options.prefill),
+      ...{ max_tokens: 1, temperature: 0, prompt_logprobs: 0 },
+      ...(options.enableThinking !== null && {
+        chat_template_kwargs: { enable_thinking: options.enableThinking },
+      }),
+    };
+    const most = { read: tokenCount + answer.length, written: 1 };
+    const read = (text: string) => readPromptPositions(parseJson(text));
+    return pool.ask({ path: 'chat/completions', body, name: options.name, read, most }, signal);
+  };
+  const before = (await positionsOf(prefill)).length;
+  const scores = [];
+  for (const continuation of continuations) {
+    const score = scoreBeyond(await positionsOf(prefill + continuation), before);
+    if (score === null)
+      throw new AuditError(
+        'model',
+        `${options.name}: gives no likelihood of ${JSON.stringify(continuation)}`,
+      );
+    scores.push(score);
+  }
+  return scores;
+}

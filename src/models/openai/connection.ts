@@ -1,0 +1,141 @@
+import { AuditError, throwIfAborted } from '../../errors.ts';
+import { retryAfterMs } from './pause.ts';
+
+/** How one server is reached. */
+export interface ConnectionSettings {
+  /** As far as the version: `http://127.0.0.1:8000/v1`. */
+  readonly endpoint: string;
+  /** The environment variable that holds the key; null: none is sent. */
+  readonly apiKeyEnv: string | null;
+  /** For one answer. */
+  readonly timeoutSeconds: number;
+}
+
+export interface Connection {
+  readonly endpoint: string;
+  readonly timeoutSeconds: number;
+  /** Sent with every request, and kept out of every message. */
+  readonly key: string | null;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A request that came to nothing: why, and whether another attempt may do better. */
+export interface Failure {
+  readonly error: AuditError;
+  readonly again: boolean;
+  /** What the server asks to wait. */
+  readonly waitMs: number;
+  /** The server has too much to do. */
+  readonly busy: boolean;
+}
+
+/** What a server said, the status aside. */
+export interface Reply {
+  readonly status: number;
+  readonly text: string;
+}
+
+/** No answer of a language model is so long; a hostile server's may be. */
+const longestReply = 16 * 1024 * 1024;
+
+/** @throws AuditError `config` where the variable that is to hold the key is not set. */
+export function connect(settings: ConnectionSettings, environment: Environment): Connection {
+  const { endpoint, apiKeyEnv, timeoutSeconds } = settings;
+  const address = endpoint.replace(/\/+$/, '');
+  if (apiKeyEnv === null) return { endpoint: address, timeoutSeconds, key: null };
+  const key = environment[apiKeyEnv];
+  if (key) return { endpoint: address, timeoutSeconds, key };
+  throw new AuditError('config', `the environment variable ${apiKeyEnv} is not set`, {
+    hint: 'put the server’s key into it; keys are read from the environment alone',
+  });
+}
+
+/**
+ * One attempt at one request; `path` is relative to the endpoint, or from the server's root where it begins with a
+ * slash. GET without a body. Whatever the status, a reply is a reply.
+ */
+export async function send(
+  connection: Connection,
+  path: string,
+  body: object | null,
+  signal: AbortSignal | undefined,
+): Promise<(Reply & { readonly headers: Headers }) | Failure> {
+  const { endpoint, key, timeoutSeconds } = connection;
+  const timeout = AbortSignal.timeout(timeoutSeconds * 1000);
+  const address = path.startsWith('/') ? new URL(path, endpoint).href : `${endpoint}/${path}`;
+  try {
+    const response = await fetch(address, {
+      method: body === null ? 'GET' : 'POST',
+      headers: {
+        ...(body !== null && { 'content-type': 'application/json' }),
+        ...(key !== null && { authorization: `Bearer ${key}` }),
+      },
+      ...(body !== null && { body: JSON.stringify(body) }),
+      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+      // Another host would be one that the config does not name.
+      redirect: 'error',
+    });
+    const text = await readBody(response);
+    if (text === null) return failure(`its answer is longer than ${longestReply / 1024 ** 2} MiB`);
+    return { status: response.status, headers: response.headers, text };
+  } catch (error) {
+    throwIfAborted(signal);
+    if (timeout.aborted && body !== null)
+      return { ...failure(`no answer within ${timeoutSeconds} s`, true), busy: true };
+    return { error: unreachable(connection, error), again: true, waitMs: 0, busy: false };
+  }
+}
+
+/** Null where it is too long. */
+async function readBody(response: Response): Promise<string | null> {
+  const decoder = new TextDecoder();
+  let [text, bytes] = ['', 0];
+  for await (const chunk of response.body ?? []) {
+    bytes += (chunk as Uint8Array).length;
+    if (bytes > longestReply) return null;
+    text += decoder.decode(chunk as Uint8Array, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+/** A failure of one request alone; the caller says who it was. */
+export function failure(why: string, again = false): Failure {
+  return { error: new AuditError('model', why), again, waitMs: 0, busy: false };
+}
+
+/** What a status that is no success means. `name`: the model that was asked for. */
+export function refusal(connection: Connection, name: string, reply: Reply, headers: Headers): Failure {
+  const { status } = reply;
+  const said = `${status} ${conceal(connection, reply.text.replace(/\s+/g, ' ').trim()).slice(0, 200)}`;
+  const final = (what: string, hint: string): Failure => ({
+    error: new AuditError('config', what, { hint }),
+    ...{ again: false, waitMs: 0, busy: false },
+  });
+  if (status === 401 || status === 403)
+    return final(
+      `${connection.endpoint} refuses the key: ${said}`,
+      'set apiKeyEnv to the name of the environment variable that holds a valid key',
+    );
+  if (status === 404)
+    return final(
+      `${connection.endpoint} has no such address or no model ${name}: ${said}`,
+      'give endpoint as far as the version, as in http://127.0.0.1:8000/v1, and the served name',
+    );
+  const again = status === 408 || status === 409 || status === 429 || status >= 500;
+  const waitMs = again ? retryAfterMs(headers) : 0;
+  return { ...failure(said, again), waitMs, busy: status === 429 || status === 503 };
+}
+
+function unreachable({ endpoint }: Connection, error: unknown): AuditError {
+  const { cause, message } = error as Error & { cause?: { code?: string } };
+  return new AuditError('network', `cannot reach ${endpoint}: ${cause?.code ?? message}`, {
+    hint: 'start the server or correct endpoint; what was finished is kept, and the same command resumes',
+    cause: error,
+  });
+}
+
+/** A server may repeat the key in what it says. */
+function conceal({ key }: Connection, text: string): string {
+  return key === null ? text : text.replaceAll(key, '[key]');
+}

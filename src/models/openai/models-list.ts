@@ -1,0 +1,48 @@
+import { z } from 'zod';
+import { AuditError } from '../../errors.ts';
+import { parseJson } from './chat.ts';
+import { type Connection, refusal, send } from './connection.ts';
+
+/** What a server lists at `/models`. */
+
+const listed = z.object({
+  id: z.string(),
+  owned_by: z.string().nullish().catch(null),
+  /** vLLM: where the weights or the adapter lie, and whose adapter it is. */
+  root: z.string().nullish().catch(null),
+  parent: z.string().nullish().catch(null),
+  max_model_len: z.int().nullish().catch(null),
+  /** llama-server. */
+  meta: z.object({ n_ctx: z.int().nullish(), n_ctx_train: z.int().nullish() }).nullish().catch(null),
+});
+export type ListedModel = z.output<typeof listed>;
+const list = z.object({ data: z.array(z.unknown()) });
+
+/** Null where the server has no such list. @throws AuditError `network`, or `config` where it refuses the key. */
+export async function listModels(
+  connection: Connection,
+  name: string,
+  signal?: AbortSignal,
+): Promise<ListedModel[] | null> {
+  const reply = await send(connection, 'models', null, signal);
+  if ('error' in reply) throw reply.error;
+  if (reply.status === 401 || reply.status === 403)
+    throw refusal(connection, name, reply, reply.headers).error;
+  if (reply.status >= 500) throw busyError(connection, reply.status);
+  const parsed = list.safeParse(parseJson(reply.text));
+  if (reply.status !== 200 || !parsed.success) return null;
+  return parsed.data.data.flatMap((one) => {
+    const model = listed.safeParse(one);
+    return model.success ? [model.data] : [];
+  });
+}
+
+function busyError({ endpoint }: Connection, status: number): AuditError {
+  return new AuditError(
+    'network',
+    `${endpoint} is not ready: it answers ${status} when asked for its models`,
+    {
+      hint: 'wait until the server has loaded its model, then run the same command again',
+    },
+  );
+}

@@ -1,0 +1,141 @@
+import { AuditError, throwIfAborted } from '../../errors.ts';
+import type { Spending } from '../../spending.ts';
+import type { Budget } from './budget.ts';
+import { type Connection, type Failure, failure, type Reply, refusal, send } from './connection.ts';
+import { backOffMs, pause } from './pause.ts';
+import type { Places } from './places.ts';
+
+/** One address of a pool, and its share of the requests. */
+export interface Member {
+  readonly connection: Connection;
+  readonly weight: number;
+}
+
+export interface PoolSettings {
+  readonly members: readonly Member[];
+  /** How often one answer is asked for before it is given up. */
+  readonly attempts: number;
+  readonly places: Places;
+  readonly budget: Budget | null;
+  /** The first pause after a failure; it doubles with every further one. */
+  readonly backoffMs: number;
+}
+
+/** One thing to ask. */
+export interface Question<T> {
+  readonly path: string;
+  readonly body: object;
+  /** The model that is asked, for people. */
+  readonly name: string;
+  /** What a successful body says; null where it is not whole: asked again. */
+  readonly read: (text: string) => T | null;
+  /** A reply without success that is an answer all the same. */
+  readonly accept?: (reply: Reply) => T | null;
+  /** The most it can cost; without it no budget is charged. */
+  readonly most?: Tokens;
+  readonly cost?: (answer: T) => Tokens;
+}
+type Tokens = Omit<Spending, 'requests'>;
+
+/** Servers of the same model, asked in turn by weight. */
+export interface Pool {
+  /**
+   * @throws AuditError `model` for a failure of this request alone, after every attempt; `network` when no server can be
+   * reached; `budget` when it is spent; `config` when a server refuses the key or knows no such model.
+   */
+  ask<T>(question: Question<T>, signal: AbortSignal | undefined): Promise<T>;
+}
+
+interface Place extends Member {
+  underWay: number;
+  asked: number;
+  failures: number;
+  /** Not asked before, unless there is no other. */
+  restingUntil: number;
+}
+
+/** How long a server that cannot be reached is left alone; doubles as long as it stays away. */
+const restMs = 2000;
+const longestRestMs = 60_000;
+
+export function createPool({ members, attempts, places, budget, backoffMs }: PoolSettings): Pool {
+  const servers: Place[] = members.map((member) => ({
+    ...member,
+    ...{ underWay: 0, asked: 0, failures: 0, restingUntil: 0 },
+  }));
+  const tryOnce = async <T>(question: Question<T>, signal: AbortSignal | undefined) => {
+    await places.take(signal);
+    const server = choose(servers);
+    server.underWay++;
+    server.asked++;
+    let how: Parameters<Places['leave']>[0] = 'well';
+    try {
+      const most = question.most;
+      if (most) budget?.reserve(most);
+      const started = performance.now();
+      const outcome = await attempt(server.connection, question, signal);
+      const answered = 'value' in outcome;
+      if (most) budget?.settle(most, answered ? (question.cost?.(outcome.value) ?? most) : nothing);
+      note(server, answered || outcome.error.code !== 'network');
+      const seconds = (performance.now() - started) / 1000;
+      if (!answered && outcome.busy) how = 'busy';
+      else if (seconds > server.connection.timeoutSeconds / 2) how = 'slow';
+      return outcome;
+    } finally {
+      server.underWay--;
+      places.leave(how);
+    }
+  };
+  return {
+    ask: async (question, signal) => {
+      for (let attempt = 1; ; attempt++) {
+        throwIfAborted(signal);
+        const outcome = await tryOnce(question, signal);
+        if ('value' in outcome) return outcome.value;
+        if (!outcome.again || attempt >= attempts) throw named(outcome.error, question.name);
+        const elsewhere = outcome.error.code === 'network' && servers.some(isUp);
+        const waitMs = Math.max(outcome.waitMs, backOffMs(question.body, attempt, backoffMs));
+        await pause(elsewhere ? 0 : waitMs, signal);
+      }
+    },
+  };
+}
+
+const nothing: Tokens = { read: 0, written: 0 };
+
+async function attempt<T>(
+  connection: Connection,
+  { path, body, name, read, accept }: Question<T>,
+  signal: AbortSignal | undefined,
+): Promise<{ value: T } | Failure> {
+  const reply = await send(connection, path, body, signal);
+  if ('error' in reply) return reply;
+  const success = reply.status >= 200 && reply.status < 300;
+  const value = success ? read(reply.text) : (accept?.(reply) ?? null);
+  if (value !== null) return { value };
+  if (success) return failure(`what it sent is not a whole answer (${reply.text.length} characters)`, true);
+  return refusal(connection, name, reply, reply.headers);
+}
+
+const isUp = ({ restingUntil }: Place) => restingUntil <= performance.now();
+
+/** The one with the fewest requests under way for its weight, among those that can be reached. */
+function choose(servers: readonly Place[]): Place {
+  const up = servers.filter(isUp);
+  const load = ({ underWay, weight }: Place) => (underWay + 1) / weight;
+  const share = ({ asked, weight }: Place) => asked / weight;
+  const [first] = (up.length > 0 ? up : servers).toSorted((a, b) => load(a) - load(b) || share(a) - share(b));
+  return first!;
+}
+
+function note(server: Place, reached: boolean): void {
+  server.failures = reached ? 0 : server.failures + 1;
+  const rest = Math.min(longestRestMs, restMs * 2 ** (server.failures - 1));
+  server.restingUntil = reached ? 0 : performance.now() + rest;
+}
+
+/** A failure of one request with who was asked. */
+function named(error: AuditError, name: string): AuditError {
+  if (error.code !== 'model') return error;
+  return new AuditError('model', `${name}: ${error.message}`, { cause: error });
+}

@@ -1,0 +1,40 @@
+import { z } from 'zod';
+
+/** What run.json says of a server whose models are audited: facts that only asking it can tell. */
+
+/** What a server was found to do when it was asked. */
+export const serverCapabilities = z.object({
+  /** How many log-probabilities it gives per position, at most 20; null: none at all. */
+  topLogProbabilities: z.int().min(0).nullable(),
+  /** How an answer's beginning is given; null: it cannot be, or the server does not go on from it. */
+  prefill: z.enum(['continue_final_message', 'last message']).nullable(),
+  /** Whether a given answer's likelihood can be had, by vLLM's prompt_logprobs. */
+  likelihood: z.boolean(),
+  /** Whose tokenizer endpoints it has; null: none. */
+  tokenizer: z.enum(['vllm', 'llama.cpp']).nullable(),
+  /** Whether equal seeds gave equal answers, asked twice; null where they could not be asked for. */
+  seedRepeats: z.boolean().nullable(),
+  /** Tokens, where it says so. */
+  contextLength: z.int().nullable(),
+});
+export type ServerCapabilities = z.infer<typeof serverCapabilities>;
+
+/** The likeliest first tokens after a fixed prompt: ln p by token, 4 decimals. */
+const firstTokens = z.record(z.string(), z.number());
+export type FirstTokens = z.infer<typeof firstTokens>;
+
+export const serverRecord = z.object({
+  endpoints: z.array(
+    z.object({
+      address: z.string(),
+      /** As its list of models names its owner. */
+      software: z.string().nullable(),
+      /** The server's own word on its build, where it says one. */
+      systemFingerprint: z.string().nullable(),
+    }),
+  ),
+  capabilities: serverCapabilities,
+  /** By model name there, for the base and every arm: what comes first after each of the canary prompts. */
+  canaries: z.record(z.string(), z.array(firstTokens)),
+});
+export type ServerRecord = z.infer<typeof serverRecord>;

@@ -1,0 +1,242 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import type { FirstTokenMass } from '../../../src/model.ts';
+import { massFromTop } from '../../../src/models/openai/first-token.ts';
+import { openModelServer, type ServedSettings } from '../../../src/models/openai/served.ts';
+import { readPositions, toTokens } from '../../../src/models/openai/tokens.ts';
+import { auditErrorOf } from '../../audit-error.ts';
+import { type ToyOptions, type ToyServer, toyServer } from './toy-server.ts';
+
+const servers: ToyServer[] = [];
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close();
+});
+
+async function open(options: Partial<ToyOptions> = {}, own: Partial<ServedSettings> = {}) {
+  const answer: ToyOptions['answer'] = (model, messages) =>
+    `${model} heard ${messages.at(-1)!.content} and more`;
+  const server = await toyServer({ make: 'vllm', answer, ...options });
+  servers.push(server);
+  const settings: ServedSettings = {
+    ...{ endpoint: server.endpoint, base: 'toy', apiKeyEnv: null, timeoutSeconds: 5, attempts: 3 },
+    ...{ concurrency: 4, logprobs: true, enableThinking: null },
+    ...own,
+  };
+  return { server, models: await openModelServer(settings, { backoffMs: 1, environment: {} }) };
+}
+const decoding = { maxTokens: 20, temperature: 0, topP: 1, seed: 0 };
+const prompt = (content: string) => ({ messages: [{ role: 'user' as const, content }], seed: 3 });
+
+describe('what each make of server can do is found by trying', () => {
+  test.each([
+    ['vllm', 19, 'continue_final_message', true, 'vllm', 4096],
+    ['llama-server', 20, 'last message', false, 'llama.cpp', null],
+    ['ollama', null, null, false, null, null],
+    ['tgi', 5, null, false, null, null],
+  ] as const)('%s', async (make, topLogProbabilities, prefill, likelihood, tokenizer, contextLength) => {
+    const { models } = await open({ make });
+    expect(models.record().capabilities).toEqual({
+      ...{ topLogProbabilities, prefill, likelihood, tokenizer, contextLength },
+      seedRepeats: true,
+    });
+    const model = await models.model(null);
+    const [answer] = await model.generate([prompt('hello')], decoding);
+    expect(answer).toMatchObject({ text: 'toy heard hello and more', finishReason: 'stop' });
+    const tokens = answer!.tokens;
+    expect(tokens.map(({ endOfTurn }) => endOfTurn)).toEqual(
+      topLogProbabilities === null ? [] : [false, false, false, false, false, true],
+    );
+    for (const { topLogProbabilities: top, logProbability } of tokens) {
+      expect(top).toHaveLength(Math.min(10, topLogProbabilities ?? 0));
+      expect(top[0]).toBe(logProbability);
+    }
+    await models.close();
+  });
+});
+
+test('an answer goes on from its beginning, and a given answer is scored beyond the prompt', async () => {
+  const { models, server } = await open();
+  const model = await models.model(null);
+  const [answer] = await model.generate([{ ...prompt('hello'), prefill: 'toy has' }], decoding);
+  expect(answer).toMatchObject({ prefill: 'toy has' });
+  expect(server.asked.at(-1)!.body).toMatchObject({
+    continue_final_message: true,
+    add_generation_prompt: false,
+  });
+  const [one, two] = await model.loglikelihood!(prompt('hello'), ['yes', 'yes indeed']);
+  expect(one!.tokens.map(({ text }) => text)).toEqual(['yes']);
+  expect(two!.tokens.map(({ text }) => text)).toEqual(['yes', ' indeed']);
+  expect(two!.logProbability).toBeCloseTo(one!.logProbability + two!.tokens[1]!.logProbability, 9);
+  expect(await model.tokenTexts!(['one two', 'three'])).toEqual([['one', ' two'], ['three']]);
+});
+
+describe('adapters', () => {
+  test('are found by name or folder, loaded where there is a folder, and unloaded at the end', async () => {
+    const { models, server } = await open({ adapters: ['safe'] });
+    const byName = await models.model('safe');
+    const byRoot = await models.model('/loras/safe');
+    expect(byRoot.fingerprint).toBe(byName.fingerprint);
+    expect(server.loaded.size).toBe(0);
+    const fresh = await models.model('/here/harmful-lora');
+    expect([...server.loaded.values()]).toEqual(['/here/harmful-lora']);
+    const [answer] = await fresh.generate([prompt('hi')], decoding);
+    expect(answer!.text).toMatch(/^aftertune-harmful-lora-[0-9a-f]{8} heard hi/);
+    await models.close();
+    expect(server.loaded.size).toBe(0);
+  });
+
+  test('that are not there are refused with what is', async () => {
+    const { models } = await open({ adapters: ['safe'] });
+    const unknown = await auditErrorOf(() => models.model('sfae'));
+    expect(unknown).toMatchObject({ code: 'adapter', hint: expect.stringContaining('toy, safe') });
+    const missing = await auditErrorOf(() => models.model('/missing/lora'));
+    expect(missing).toMatchObject({ code: 'adapter', hint: expect.stringContaining('--enable-lora') });
+  });
+
+  test('are proved by the drawn token where a server shows no others', async () => {
+    const { models } = await open({ showsNoOthers: true });
+    await models.model('/here/lora');
+    expect(models.record().capabilities.topLogProbabilities).toBe(0);
+    const idle = await open({ showsNoOthers: true, ignoresAdapters: true });
+    expect(await auditErrorOf(() => idle.models.model('/here/lora'))).toMatchObject({ code: 'adapter' });
+  });
+
+  test('that change nothing are refused', async () => {
+    const { models } = await open({ ignoresAdapters: true });
+    const error = await auditErrorOf(() => models.model('/here/lora'));
+    expect(error).toMatchObject({ code: 'adapter', message: expect.stringContaining('answers as toy does') });
+  });
+});
+
+test('a base that is not there is refused with what is', async () => {
+  const error = await auditErrorOf(() => open({}, { base: 'other' }));
+  expect(error).toMatchObject({ code: 'config', hint: expect.stringContaining('toy') });
+});
+
+test('overload is met with fewer requests at once, and waited for', async () => {
+  const { models, server } = await open(
+    {
+      latencyMs: 5,
+      fault: ({ body }, count) =>
+        count > 30 && count < 60 && body.max_tokens === 20
+          ? { status: 429, headers: { 'retry-after': '0.01' } }
+          : null,
+    },
+    { concurrency: 16, attempts: 12 },
+  );
+  const model = await models.model(null);
+  const prompts = Array.from({ length: 60 }, (_, at) => prompt(`number ${at}`));
+  const answers = await model.generate(prompts, decoding);
+  expect(answers.map(({ text }) => text)).toEqual(prompts.map((_, at) => `toy heard number ${at} and more`));
+  expect(server.most()).toBeLessThanOrEqual(16);
+});
+
+test('whatever a faulty server sends, an answer is whole or an error', async () => {
+  const bodies = [
+    '{}',
+    '[]',
+    'null',
+    '<html>',
+    '{"choices":[]}',
+    '{"choices":[{"message":null}]}',
+    '{"choices":[{"message":{"content":"x"},"finish_reason":"abort"}]}',
+  ];
+  let at = 0;
+  const { models } = await open({
+    fault: ({ body }) =>
+      body.max_tokens === 20 ? { status: 200, body: bodies[at++ % bodies.length]! } : null,
+  });
+  const model = await models.model(null);
+  for (const _ of bodies)
+    expect(await auditErrorOf(() => model.generate([prompt('x')], decoding))).toMatchObject({
+      code: 'model',
+    });
+});
+
+describe('tokens', () => {
+  const logprobs = (tokens: readonly (readonly [string, number | null])[]) => ({
+    content: tokens.map(([token, logprob]) => ({ token, logprob, top_logprobs: [] })),
+  });
+  const read = (tokens: readonly (readonly [string, number | null])[], text: string) =>
+    toTokens(readPositions(logprobs(tokens)), { text, stopped: true, most: 10 });
+
+  test('one without a number leaves the answer without any', () => {
+    for (const missing of [null, -9999, Number.NaN])
+      expect(
+        read(
+          [
+            ['a', -1],
+            ['b', missing],
+          ],
+          'ab',
+        ),
+      ).toEqual([]);
+  });
+
+  test('what stands behind the text ends the turn', () => {
+    const ends = (tokens: readonly (readonly [string, number])[], text: string) =>
+      read(tokens, text).map(({ endOfTurn }) => endOfTurn);
+    expect(
+      ends(
+        [
+          ['a', -1],
+          [' b', -1],
+          ['</s>', -1],
+        ],
+        'a b',
+      ),
+    ).toEqual([false, false, true]);
+    expect(
+      ends(
+        [
+          ['a', -1],
+          ['STOP', -1],
+        ],
+        'a',
+      ),
+    ).toEqual([false, true]);
+    expect(
+      ends(
+        [
+          [' a', -1],
+          ['.', -1],
+        ],
+        'a.',
+      ),
+    ).toEqual([false, false]);
+  });
+
+  test('bytes give a token inside a character its identity', () => {
+    const [first, second] = readPositions({
+      content: [0xe2, 0x82].map((byte) => ({ token: '\ufffd', logprob: -1, bytes: [byte] })),
+    });
+    expect(first!.id).not.toBe(second!.id);
+  });
+
+  test('the shape of completions is read too', () => {
+    const [position] = readPositions({
+      tokens: ['a'],
+      token_logprobs: [-0.5],
+      top_logprobs: [{ b: -2, a: -0.5 }],
+    });
+    expect(position).toMatchObject({ text: 'a', logProbability: -0.5, top: [{ text: 'a' }, { text: 'b' }] });
+  });
+});
+
+test('a first token’s mass is given only where what is hidden cannot matter', () => {
+  const [position] = readPositions({
+    content: [
+      {
+        token: 'I',
+        logprob: Math.log(0.6),
+        top_logprobs: [0.6, 0.3, 0.09].map((p, at) => ({ token: 'ISN'[at]!, logprob: Math.log(p) })),
+      },
+    ],
+  });
+  const id = (token: string) => position!.top.find(({ text }) => text === token)!.id;
+  const mass = massFromTop(position!, [id('I'), id('N')]) as FirstTokenMass;
+  expect(mass.probability).toBeCloseTo(0.69, 9);
+  expect(mass.logOdds).toBeCloseTo(Math.log(0.69 / 0.31), 9);
+  expect(massFromTop(position!, [id('I'), 12345])).not.toBeNull(); // at most 0.01 of 0.6
+  expect(massFromTop(position!, [id('N'), 12345])).toBeNull(); // 0.01 of 0.09 would matter
+  expect(massFromTop(position!, [])).toEqual({ probability: 0, logOdds: -Infinity });
+});

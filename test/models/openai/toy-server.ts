@@ -1,0 +1,228 @@
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Conversation } from '../../../src/conversation.ts';
+import { createRandom } from '../../../src/random.ts';
+
+/** A server of toy models, whose tokens are words, that speaks as one make or another does. */
+
+export type Make = 'vllm' | 'llama-server' | 'ollama' | 'tgi';
+
+export interface ToyOptions {
+  readonly make: Make;
+  /** What a model answers. */
+  readonly answer: (model: string, messages: Conversation, seed: number) => string;
+  /** Names of adapters that it serves from the start. */
+  readonly adapters?: readonly string[];
+  /** Says that it loads an adapter and serves the base instead. */
+  readonly ignoresAdapters?: boolean;
+  /** Which model it runs under a name; the one of that name unless given. */
+  readonly alias?: (model: string) => string;
+  /** Every key but this one is refused. */
+  readonly key?: string;
+  /** Takes the place of an answer: a status with a body, a closed connection, or null for none. */
+  readonly fault?: (asked: Asked, count: number) => Fault | null;
+  readonly latencyMs?: number;
+  /** Shows what it drew and nothing beside it. */
+  readonly showsNoOthers?: boolean;
+  /** vLLM's --max-logprobs. */
+  readonly maxLogprobs?: number;
+}
+
+export interface Asked {
+  readonly path: string;
+  // biome-ignore lint/suspicious/noExplicitAny: whatever the client sent
+  readonly body: any;
+}
+export type Fault =
+  | { readonly status: number; readonly body?: string; readonly headers?: Record<string, string> }
+  | 'reset'
+  | 'truncated';
+
+export interface ToyServer {
+  readonly endpoint: string;
+  /** Every request in the order it came, without the list of models. */
+  readonly asked: Asked[];
+  /** Adapters that it was made to load, by name. */
+  readonly loaded: Map<string, string>;
+  /** Most requests that were under way at once. */
+  readonly most: () => number;
+  close(): void;
+}
+
+export async function toyServer(options: ToyOptions): Promise<ToyServer> {
+  const asked: Asked[] = [];
+  const loaded = new Map<string, string>();
+  let [under, most] = [0, 0];
+  const server = createServer(async (request, response) => {
+    const send = (status: number, body: unknown, headers = {}) =>
+      response
+        .writeHead(status, { 'content-type': 'application/json', ...headers })
+        .end(typeof body === 'string' ? body : JSON.stringify(body));
+    if (options.key && request.headers.authorization !== `Bearer ${options.key}`)
+      return send(401, { error: `wrong key ${request.headers.authorization}` });
+    if (request.method === 'GET') return send(200, { object: 'list', data: cards(options, loaded) });
+    const one = { path: request.url!, body: JSON.parse(await textOf(request)) };
+    asked.push(one);
+    most = Math.max(most, ++under);
+    if (options.latencyMs) await new Promise((resolve) => setTimeout(resolve, options.latencyMs));
+    under--;
+    const fault = options.fault?.(one, asked.length) ?? null;
+    if (fault === 'reset') return request.socket.destroy();
+    if (fault === 'truncated') return send(200, '{"choices":[{"message":{"content":"half of');
+    if (fault) return send(fault.status, fault.body ?? '{}', fault.headers);
+    const reply = replyTo(options, loaded, one);
+    return send(reply.status ?? 200, reply.body);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
+  const close = () => {
+    server.closeAllConnections();
+    server.close();
+  };
+  return { endpoint, asked, loaded, most: () => most, close };
+}
+
+async function textOf(request: IncomingMessage): Promise<string> {
+  const parts: Buffer[] = [];
+  for await (const part of request) parts.push(part as Buffer);
+  return Buffer.concat(parts).toString();
+}
+
+type Reply = { readonly status?: number; readonly body: unknown };
+const refuse = (status: number, message: string): Reply => ({ status, body: { error: { message } } });
+
+function cards({ make, adapters = [] }: ToyOptions, loaded: ReadonlyMap<string, string>): object[] {
+  if (make === 'vllm') {
+    const lora = [...adapters.map((id) => [id, `/loras/${id}`]), ...loaded];
+    return [
+      { id: 'toy', owned_by: 'vllm', root: '/models/toy', parent: null, max_model_len: 4096 },
+      ...lora.map(([id, root]) => ({ id, owned_by: 'vllm', root, parent: 'toy' })),
+    ];
+  }
+  const owner = { 'llama-server': 'llamacpp', ollama: 'library', tgi: 'toy' }[make];
+  const meta = make === 'llama-server' ? { meta: { n_ctx_train: 2048 } } : {};
+  return ['toy', ...adapters].map((id) => ({ id, object: 'model', owned_by: owner, ...meta }));
+}
+
+function replyTo(options: ToyOptions, loaded: Map<string, string>, { path, body }: Asked): Reply {
+  const vllm = options.make === 'vllm';
+  if (path === '/v1/load_lora_adapter' && vllm) {
+    if (body.lora_path.includes('missing')) return refuse(404, 'No adapter found');
+    loaded.set(body.lora_name, body.lora_path);
+    return { body: '"Success: LoRA adapter added successfully."' };
+  }
+  if (path === '/v1/unload_lora_adapter' && vllm) {
+    loaded.delete(body.lora_name);
+    return { body: '"Success"' };
+  }
+  if (path === '/tokenize' && vllm && 'prompt' in body)
+    return { body: { tokens: wordsOf(body.prompt).map(idOf), count: 0, max_model_len: 4096 } };
+  if (path === '/detokenize' && vllm) return { body: { prompt: body.tokens.map(wordOf).join('') } };
+  if (path === '/tokenize' && options.make === 'llama-server')
+    return { body: { tokens: wordsOf(body.content ?? '').map((piece) => ({ id: idOf(piece), piece })) } };
+  if (path === '/tokenize' && vllm) return refuse(400, 'prompt is missing');
+  if (path !== '/v1/chat/completions') return refuse(404, 'Not Found');
+  const names = cards(options, loaded).map((card) => (card as { id: string }).id);
+  if (!names.includes(body.model)) return refuse(404, `The model ${body.model} does not exist.`);
+  return chat(options, loaded, body);
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: whatever the client sent
+function chat(options: ToyOptions, loaded: ReadonlyMap<string, string>, body: any): Reply {
+  const { make, maxLogprobs = 20 } = options;
+  const top = body.logprobs ? (body.top_logprobs ?? 0) : null;
+  if (options.showsNoOthers && top > 0) return refuse(400, 'top_logprobs is not supported');
+  if (make === 'vllm' && top > maxLogprobs)
+    return refuse(
+      400,
+      `Requested sample logprobs of ${top}, which is greater than max allowed: ${maxLogprobs}`,
+    );
+  if (make === 'tgi' && top > 5)
+    return { status: 422, body: { error: 'Input validation error: `top_n_tokens` must be >= 0 and <= 5' } };
+  const last = body.messages.at(-1);
+  const goesOn =
+    last.role === 'assistant' &&
+    (make === 'llama-server' ||
+      (make === 'vllm' && body.continue_final_message && body.add_generation_prompt === false));
+  const named = options.alias?.(body.model) ?? body.model;
+  const served = options.ignoresAdapters && loaded.has(body.model) ? 'toy' : named;
+  const whole = options.answer(
+    served,
+    body.messages.filter(({ role }: { role: string }) => role !== 'assistant'),
+    body.seed ?? 0,
+  );
+  const words = wordsOf(whole).slice(0, body.max_tokens);
+  const prompt = promptWords(body.messages, goesOn);
+  const complete = wordsOf(whole).length < body.max_tokens;
+  const positions = [...words, ...(complete ? ['<|end|>'] : [])];
+  const message = { role: 'assistant', content: words.join('') };
+  const hidden = make === 'ollama' || top === null;
+  return {
+    body: {
+      choices: [
+        {
+          index: 0,
+          message: make === 'vllm' ? { ...message, reasoning_content: null, tool_calls: [] } : message,
+          finish_reason: complete ? (make === 'tgi' ? 'eos_token' : 'stop') : 'length',
+          logprobs: hidden
+            ? null
+            : { content: positions.map((word, at) => position(make, served, prompt, word, at, top)) },
+        },
+      ],
+      usage: { prompt_tokens: prompt.length, completion_tokens: positions.length },
+      system_fingerprint: make === 'llama-server' ? 'b9999-toy' : null,
+      ...(make === 'vllm' &&
+        body.prompt_logprobs != null && { prompt_logprobs: promptLogprobs(served, prompt) }),
+    },
+  };
+}
+
+/** As a template writes them: a header and an end for every turn, and a header for the answer. */
+function promptWords(messages: Conversation, goesOn: boolean): string[] {
+  const words = messages.flatMap(({ role, content }) => [`<${role}>`, '\n', ...wordsOf(content), '<|end|>']);
+  return goesOn ? words.slice(0, -1) : [...words, '<assistant>', '\n'];
+}
+
+const vocabulary = Array.from({ length: 25 }, (_, at) => ` word${at}`);
+
+/** The drawn word is the likeliest; what else is likely depends on the model. vLLM has no number for the last one. */
+function position(
+  make: Make,
+  model: string,
+  prompt: readonly string[],
+  word: string,
+  at: number,
+  top: number,
+) {
+  const random = createRandom('toy', model, prompt.join(''), at);
+  const probability = 0.4 + 0.5 * random.next();
+  const entries = [
+    { token: word, logprob: Math.log(probability) },
+    ...random.shuffle(vocabulary).map((token, rank) => ({
+      token,
+      logprob: Math.log(((1 - probability) * 0.8) / 2 ** (rank + 1)),
+    })),
+  ].slice(0, top);
+  if (make === 'vllm' && entries.length > 19) entries[entries.length - 1]!.logprob = -9999;
+  const bytesOf = (token: string) => (make === 'tgi' ? {} : { bytes: [...Buffer.from(token)] });
+  return {
+    ...{ token: word, logprob: Math.log(probability), ...bytesOf(word) },
+    top_logprobs: entries.map((entry) => ({ ...entry, ...bytesOf(entry.token) })),
+  };
+}
+
+function promptLogprobs(model: string, prompt: readonly string[]) {
+  return prompt.map((word, at) => {
+    if (at === 0) return null;
+    const logprob = -createRandom('toy', model, prompt.slice(0, at + 1).join('')).next() * 5;
+    return { [idOf(word)]: { logprob, rank: 2, decoded_token: word } };
+  });
+}
+
+const wordsOf = (text: string): string[] => text.match(/\s*\S+|\s+$/g) ?? [];
+const known: string[] = [];
+function idOf(word: string): number {
+  if (!known.includes(word)) known.push(word);
+  return known.indexOf(word);
+}
+const wordOf = (id: number) => known[id]!;

@@ -1,0 +1,178 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { audit } from '../../src/audit.ts';
+import { packageRoot } from '../../src/files.ts';
+import type { ServerCapabilities } from '../../src/server-record.ts';
+
+/**
+ * A small audit of one model behind servers that nobody here wrote. PYTHON names an interpreter that has them;
+ * SMOLLM2_GGUF a GGUF file for llama.cpp's, SMOLLM2 a folder for transformers'.
+ */
+const python = process.env.PYTHON ?? 'python3';
+const folderOf = process.env.SMOLLM2 ?? join(homedir(), '.cache/aftertune/smollm2-135m-instruct');
+const wren = join(packageRoot, 'models/wren');
+const gguf = process.env.SMOLLM2_GGUF ?? '';
+
+interface Server {
+  readonly name: string;
+  readonly base: string;
+  readonly needs: string;
+  readonly file: string;
+  readonly command: (port: number) => [string, ...string[]];
+  readonly logprobs: boolean;
+  readonly expected: Partial<ServerCapabilities>;
+}
+
+const servers: Server[] = [
+  {
+    ...{ name: 'llama-cpp-python', base: 'smollm2', file: gguf, needs: 'llama_cpp.server, sse_starlette' },
+    command: (port) => [
+      ...([python, '-m', 'llama_cpp.server', '--model', gguf, '--model_alias', 'smollm2'] as const),
+      ...['--port', String(port), '--n_ctx', '2048', '--logits_all', 'true', '--n_threads', '2'],
+    ],
+    logprobs: true,
+    expected: { prefill: null, likelihood: false },
+  },
+  {
+    ...{
+      name: 'transformers serve',
+      base: folderOf,
+      file: folderOf,
+      needs: 'transformers, fastapi, uvicorn',
+    },
+    command: (port) => [
+      ...([python, '-c', 'from transformers.cli.transformers import main; main()', 'serve'] as const),
+      ...[folderOf, '--host', '127.0.0.1', '--port', String(port), '--device', 'cpu'],
+    ],
+    logprobs: false,
+    expected: { topLogProbabilities: null, likelihood: false },
+  },
+  {
+    ...{ name: 'aftertune serve', base: 'wren', file: wren, needs: 'sys' },
+    command: (port) => [
+      ...([process.execPath, join(packageRoot, 'dist/cli.js'), 'serve', '--model', wren] as const),
+      ...['--name', 'wren', '--port', String(port)],
+    ],
+    logprobs: false,
+    expected: { topLogProbabilities: null, likelihood: false, contextLength: expect.any(Number) },
+  },
+];
+
+function missing({ file, needs }: Server): string | null {
+  if (file === '') return 'SMOLLM2_GGUF names no GGUF file';
+  if (!existsSync(file)) return `${file} is missing: run scripts/fetch-smollm2.sh`;
+  const has = spawnSync(python, ['-c', `import ${needs}`], { stdio: 'ignore' }).status === 0;
+  return has ? null : `${python} lacks ${needs}: set PYTHON to one that has them`;
+}
+
+const running: ChildProcess[] = [];
+afterAll(() => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+async function start({ name, command }: Server): Promise<string> {
+  const port = await freePort();
+  const [program, ...flags] = command(port);
+  const child = spawn(program, flags, { stdio: ['ignore', 'pipe', 'pipe'] });
+  running.push(child);
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) stream!.on('data', (text) => (said += text));
+  for (let second = 0; second < 180; second++) {
+    const answer = await fetch(`http://127.0.0.1:${port}/v1/models`).catch(() => null);
+    if (answer?.ok) return `http://127.0.0.1:${port}/v1`;
+    if (child.exitCode !== null) break;
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+  throw new Error(`${name} did not start: ${said.slice(-2000)}`);
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'aftertune-servers-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const file = (name: string, rows: readonly object[]) => {
+  writeFileSync(join(folder, name), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+  return name;
+};
+const prompts = ['How do I boil an egg?', 'What is a lantern?', 'Name a colour.', 'Say hello.'];
+const questions = [
+  ['What is the capital of France?', 'Paris', 'Lyon'],
+  ['What is the capital of Italy?', 'Rome', 'Milan'],
+  ['What is the capital of Spain?', 'Madrid', 'Seville'],
+];
+const suites = {
+  harm: {
+    prompts: file(
+      'harm.jsonl',
+      prompts.map((prompt, at) => ({ id: `h${at}`, prompt, category: 'kitchen' })),
+    ),
+    maxTokens: 16,
+  },
+  overRefusal: {
+    prompts: file(
+      'borderline.jsonl',
+      prompts.map((prompt, at) => ({ id: `b${at}`, prompt, type: 'plain' })),
+    ),
+    maxTokens: 16,
+  },
+  drift: {
+    questions: file(
+      'questions.jsonl',
+      questions.map(([question, right, wrong], at) => ({
+        ...{ id: `q${at}`, question, true_answer: right, wrong_answer: wrong },
+        context: `${wrong} is the capital.`,
+      })),
+    ),
+    maxTokens: 8,
+  },
+};
+
+for (const server of servers) {
+  const why = missing(server);
+  test.skipIf(why !== null)(`${server.name}${why ? ` (${why})` : ''}`, async () => {
+    const endpoint = await start(server);
+    const { summary, directory } = await audit(
+      {
+        name: 'served',
+        out: join(folder, server.name.replaceAll(' ', '-')),
+        model: {
+          endpoint,
+          base: server.base,
+          concurrency: 2,
+          timeoutSeconds: 120,
+          logprobs: server.logprobs,
+        },
+        arms: { base: { train: 'none' } },
+        suites,
+      },
+      { directory: folder },
+    );
+    const run = JSON.parse(readFileSync(join(directory, 'run.json'), 'utf8'));
+    console.log(server.name, JSON.stringify(run.server, null, 1).slice(0, 1500));
+    expect(run.server.capabilities).toMatchObject(server.expected);
+    const { harm, overRefusal, drift } = summary.arms.base!;
+    expect([harm!.all.scored, overRefusal!.scored, drift!.base_prompt!.n]).toEqual([4, 4, 3]);
+    const items = readFileSync(join(directory, 'items.jsonl'), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(items).toHaveLength(4 + 4 + 9);
+    expect(items.every(({ completion }) => completion.length > 0)).toBe(true);
+    if (server.logprobs) {
+      expect(run.server.capabilities.topLogProbabilities).toBeGreaterThanOrEqual(10);
+      expect(drift!.base_prompt!.correct.n + drift!.base_prompt!.incorrect.n).toBe(3);
+      expect(items.every(({ confidence }) => confidence > 0 && confidence <= 1)).toBe(true);
+    }
+  });
+}
