@@ -10,7 +10,7 @@ import type { MarginRecord } from './harm-record.ts';
 import { type Judgement, judge, suiteJudge } from './judge.ts';
 import { checkInputs, type Plan, planAudit } from './plan.ts';
 import type { Progress } from './progress.ts';
-import { progressLog } from './progress-log.ts';
+import { logged } from './progress-log.ts';
 import type { ItemRecord, RunDocument, Summary, VerdictRecord } from './record.ts';
 import { chooseRefusalTokens, measureMargins, type RefusalTokens } from './refusal-margin.ts';
 import { type ConfigSource, describeRun, isUnfinished, refuseChangedInputs } from './run-document.ts';
@@ -145,16 +145,6 @@ async function inRun<T>(
   } finally {
     await models.close();
   }
-}
-
-/** Tells progress to those who look on, too. */
-function logged(options: AuditOptions, directory: string): AuditOptions {
-  const log = progressLog(directory);
-  const onProgress = (progress: Progress) => {
-    log(progress);
-    options.onProgress?.(progress);
-  };
-  return { ...options, onProgress };
 }
 
 function chooseArms({ arms }: Config, names: readonly string[] | null): readonly ArmSettings[] {

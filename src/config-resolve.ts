@@ -121,7 +121,7 @@ function crossChecks(parsed: ParsedConfig): ConfigProblem[] {
   for (const key of ['launcher', 'precision'] as const)
     if (parsed.training[key] !== undefined && trainer !== 'trl')
       add(`training/${key}`, `is for training.trainer: trl, which is ${trainer}`);
-  if (trainer === 'trl' && /\.gguf$/i.test(parsed.model.path))
+  if (trainer === 'trl' && 'path' in parsed.model && /\.gguf$/i.test(parsed.model.path))
     add('training/trainer', 'TRL does not train on GGUF files: name the safetensors model, or use embedded');
   if (evaluation && (evaluation.rows === undefined) === (evaluation.fraction === undefined))
     add('training/evaluation', 'expected either rows or fraction');

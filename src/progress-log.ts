@@ -49,3 +49,17 @@ export function progressLog(directory: string, now: () => number = Date.now): (p
     }
   };
 }
+
+interface Watched {
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+/** The same options, whose progress goes into a run folder's log too. */
+export function logged<T extends Watched>(options: T, directory: string): T {
+  const log = progressLog(directory);
+  const onProgress = (progress: Progress) => {
+    log(progress);
+    options.onProgress?.(progress);
+  };
+  return { ...options, onProgress };
+}
