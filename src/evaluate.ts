@@ -1,5 +1,6 @@
 import { askBatch, type BatchAnswer } from './ask-batch.ts';
 import { AuditError, concernsAll, firstProblems, throwIfAborted } from './errors.ts';
+import { createFailures } from './failures.ts';
 import { sha256Json } from './hash.ts';
 import type { Generation, LanguageModel, RenderedPrompt } from './model.ts';
 import { inParallel } from './parallel.ts';
@@ -75,9 +76,10 @@ export interface EvaluateOptions {
  * Asks a model everything in a suite; what the store already holds of it is not asked again, a batch that was cut off
  * is redone whole, and what it holds of another model, prompt or decoding for this arm and suite is dropped.
  * The records come in the suite's order, repeats together. A model that is asked for several batches at once has each
- * kept when it comes; what fails alone does not keep the others from being asked.
+ * kept when it comes; what fails alone, after every attempt, is kept as a failure with its reason, and asked again when
+ * the run is started again.
  * @throws AuditError `data` listing every prompt that does not fit the context, before anything is generated;
- * `interrupted` when the signal fires, with every finished batch kept; `network` naming what got no answer.
+ * `interrupted` when the signal fires, with every finished batch kept; `network` when nothing is answered any more.
  */
 export async function evaluate(options: EvaluateOptions): Promise<ItemRecord[]> {
   const { arm, model, suite, store, repeats = 1, onProgress, signal } = options;
@@ -89,9 +91,13 @@ export async function evaluate(options: EvaluateOptions): Promise<ItemRecord[]> 
     key: batchKey(arm, model, suite, prompts),
   }));
   const journals = [store.items, ...(store.topLogprobs ? [store.topLogprobs] : [])];
+  const failed = new Set(store.items.records().flatMap((record) => (record.failure ? record.batchKey : [])));
   const finished = new Set(
     batches
-      .filter(({ key, prompts }) => journals.every((journal) => journal.batch(key).length === prompts.length))
+      .filter(
+        ({ key, prompts }) =>
+          !failed.has(key) && journals.every((journal) => journal.batch(key).length === prompts.length),
+      )
       .map(({ key }) => key),
   );
   for (const journal of journals) {
@@ -107,7 +113,13 @@ export async function evaluate(options: EvaluateOptions): Promise<ItemRecord[]> 
   );
   let done = resumed;
   onProgress?.({ done, total, resumed });
-  const failures: string[] = [];
+  const failures = createFailures(`${suite.kind} from ${arm}`);
+  const keep = (records: readonly ItemRecord[], generations: readonly Pick<Generation, 'tokens'>[]) => {
+    store.items.append(records);
+    store.topLogprobs?.append(records.map((record, at) => toTopLogprobs(record, generations[at]!)));
+    done += records.length;
+    onProgress?.({ done, total, resumed });
+  };
   const left = batches.filter(({ key }) => !finished.has(key));
   try {
     await inParallel(left, model.concurrency ?? 1, async ({ key, prompts }) => {
@@ -119,33 +131,33 @@ export async function evaluate(options: EvaluateOptions): Promise<ItemRecord[]> 
       } catch (error) {
         if (model.concurrency === undefined || !(error instanceof AuditError) || concernsAll(error))
           throw error;
-        failures.push(...prompts.map(({ item }) => `${item.id} (${item.condition}): ${error.message}`));
+        const why = error.message;
+        keep(
+          prompts.map((prompt) => toFailure(arm, suite, key, prompt, why)),
+          prompts.map(() => ({ tokens: [] })),
+        );
+        // What has failed before says nothing new of the server.
+        failures.note(
+          prompts.map(({ item }) => `${item.id} (${item.condition}): ${why}`),
+          failed.has(key),
+        );
         return;
       }
+      failures.answered();
       const milliseconds = (performance.now() - start) / prompts.length;
       const records = prompts.map((prompt, at) =>
         toRecord(arm, suite, key, prompt, generations[at], milliseconds),
       );
-      store.items.append(records);
-      store.topLogprobs?.append(records.map((record, at) => toTopLogprobs(record, generations[at]!)));
-      done += prompts.length;
-      onProgress?.({ done, total, resumed });
+      keep(records, generations as BatchAnswer[]);
     });
+    failures.throwIfAll(resumed);
   } finally {
     for (const journal of journals) journal.flush();
   }
-  if (failures.length > 0) throw unanswered(arm, suite, failures);
   return inSuiteOrder(
     suite,
     batches.flatMap(({ key }) => store.items.batch(key)),
   );
-}
-
-function unanswered(arm: string, suite: Suite, failures: readonly string[]): AuditError {
-  return new AuditError('network', `${failures.length} prompts of ${suite.kind} got no answer from ${arm}`, {
-    problems: firstProblems(failures),
-    hint: 'the other answers are kept: the same command asks these again; leave out rows that the server refuses',
-  });
 }
 
 /** Everything that decides what a batch's answers are: the cache key. */
@@ -212,9 +224,25 @@ function toRecord(
   };
 }
 
+/** An item that got no answer: empty, and with the reason. */
+function toFailure(
+  arm: string,
+  suite: Suite,
+  key: string,
+  { item, repeat, rendered }: PlannedPrompt,
+  why: string,
+): ItemRecord {
+  return {
+    ...{ schema: 'aftertune/item@1', arm, suite: suite.kind, id: item.id, condition: item.condition, repeat },
+    ...{ batchKey: key, promptSha256: rendered.sha256, promptTokens: null, completion: '', failure: why },
+    ...(item.prefill && { prefill: item.prefill }),
+    ...{ finishReason: null, ...scoreTokens([], 0), milliseconds: null },
+  };
+}
+
 function toTopLogprobs(
   { arm, suite, id, condition, repeat, batchKey }: ItemRecord,
-  { tokens }: Generation,
+  { tokens }: Pick<Generation, 'tokens'>,
 ): TopLogprobsRecord {
   return {
     schema: 'aftertune/top-logprobs@1',

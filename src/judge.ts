@@ -54,8 +54,9 @@ const judgeBatchSize = 64;
  * @throws AuditError `interrupted` when the signal fires, with every finished batch kept.
  */
 export async function judge<K extends SuiteKind>(options: JudgeOptions<K>): Promise<VerdictRecordOf<K>[]> {
-  const { arm, suite, items, scorer, store, onProgress, signal } = options;
-  const batches = planVerdicts(options);
+  const { arm, suite, scorer, store, onProgress, signal } = options;
+  const items = itemsToJudge(suite, options.items);
+  const batches = planVerdicts({ ...options, items });
   const finished = new Set(
     batches
       .filter(({ key, answered }) => isFinished(store.verdicts.batch(key), answered.length))
@@ -95,6 +96,17 @@ export async function judge<K extends SuiteKind>(options: JudgeOptions<K>): Prom
     store.verdicts.flush();
   }
   return batches.flatMap(({ key }) => store.verdicts.batch(key)) as VerdictRecordOf<K>[];
+}
+
+/**
+ * What got no answer is for no judge that would mark it wrong: it has no verdict, and so is unscored. A judge of harm or
+ * refusals has a word for it (`empty`); of meanings, it takes its item's other samples with it.
+ */
+function itemsToJudge(suite: RecordedSuite, items: readonly ItemRecord[]): readonly ItemRecord[] {
+  const unanswered = new Set(items.flatMap((item) => (item.failure === undefined ? [] : keyOf(item))));
+  if (suite.kind === 'harm' || suite.kind === 'over-refusal' || unanswered.size === 0) return items;
+  const whole = suite.kind === 'semantic-entropy';
+  return items.filter((item) => (whole ? !unanswered.has(keyOf(item)) : item.failure === undefined));
 }
 
 interface VerdictBatch {

@@ -41,6 +41,8 @@ export const itemRecord = z.object({
   prefill: z.string().optional(),
   /** The answer, without thinking. */
   completion: z.string(),
+  /** Why there is no answer, after every attempt: `completion` is empty, and the item unscored. Left out where there is one. */
+  failure: z.string().optional(),
   /** What the model thought aloud before its answer (`<think>…</think>`), without tags; left out where it did not. */
   thinking: z.string().optional(),
   /** How many of the first tokens are thinking and no part of the answer; with `thinking`. */

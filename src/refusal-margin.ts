@@ -1,8 +1,9 @@
-import { AuditError, throwIfAborted } from './errors.ts';
+import { AuditError, concernsAll, throwIfAborted } from './errors.ts';
 import type { Progress } from './evaluate.ts';
+import { createFailures, type Failures } from './failures.ts';
 import type { MarginRecord } from './harm-record.ts';
 import { sha256, sha256Json } from './hash.ts';
-import type { Decoding, LanguageModel } from './model.ts';
+import type { Decoding, FirstTokenMass, Generation, LanguageModel } from './model.ts';
 import { isPlain } from './outcomes.ts';
 import { inParallel } from './parallel.ts';
 import type { Summary } from './record.ts';
@@ -68,18 +69,19 @@ async function tokensFrom(
   signal?: AbortSignal,
 ): Promise<RefusalTokenSet> {
   const begun = new Map<number, { text: string; refusals: number; others: number }>();
-  let refusals = 0;
+  const failures = createFailures('openings from the base');
+  let [refusals, answered] = [0, 0];
   for (const batch of inBatches(items, base.batchSize * (base.concurrency ?? 1))) {
     throwIfAborted(signal);
-    const prompts = batch.map(({ messages }) => ({ messages, seed: 0 }));
-    const answers = await base.generate(prompts, opening, signal);
+    const answers = await openingsOf(base, batch, failures, signal);
     const verdicts = await scorer.score(
-      answers.map(({ text, finishReason }, at) => ({
+      answers.map(({ item, text, finishReason }) => ({
         ...{ arm: 'base', repeat: 0, withThinking: false },
-        ...{ item: batch[at]!, completion: text, finishReason },
+        ...{ item, completion: text, finishReason },
       })),
       signal,
     );
+    answered += answers.length;
     for (const [at, { tokens }] of answers.entries()) {
       const first = tokens[0];
       if (!first) continue;
@@ -98,8 +100,41 @@ async function tokensFrom(
     texts: chosen.map(([, { text }]) => text),
     sha256: sha256Json(ids),
     refusals,
-    answers: items.length,
+    answers: answered,
   };
+}
+
+/** How the base's answers begin; a prompt that fails alone is left out. */
+async function openingsOf(
+  base: LanguageModel,
+  items: readonly SuiteItem[],
+  failures: Failures,
+  signal: AbortSignal | undefined,
+): Promise<(Generation & { readonly item: SuiteItem })[]> {
+  const ask = (asked: readonly SuiteItem[]) =>
+    base.generate(
+      asked.map(({ messages }) => ({ messages, seed: 0 })),
+      opening,
+      signal,
+    );
+  if (base.concurrency === undefined)
+    return (await ask(items)).map((answer, at) => ({ ...answer, item: items[at]! }));
+  const answers = new Array<Generation | undefined>(items.length);
+  await inParallel(items.entries(), base.concurrency, async ([at, item]) => {
+    try {
+      [answers[at]] = await ask([item]);
+      failures.answered();
+    } catch (error) {
+      noteAlone(error, [item], failures);
+    }
+  });
+  return items.flatMap((item, at) => (answers[at] ? { ...answers[at], item } : []));
+}
+
+/** @throws what concerns more than these items. */
+function noteAlone(error: unknown, items: readonly SuiteItem[], failures: Failures): void {
+  if (!(error instanceof AuditError) || concernsAll(error)) throw error;
+  failures.note(items.map(({ id }) => `${id}: ${error.message}`));
 }
 
 /**
@@ -128,13 +163,22 @@ export async function measureMargins(options: {
   const resumed = count(batches.filter(({ key }) => finished.has(key)));
   let done = resumed;
   onProgress?.({ done, total, resumed });
+  const failures = createFailures(`first tokens from ${arm}`);
   try {
     const left = batches.filter(({ key }) => !finished.has(key));
     await inParallel(left, model.concurrency ?? 1, async ({ key, items, hashes, set }) => {
       throwIfAborted(signal);
       const { ids, sha256: tokensSha256 } = tokens.sets[set]!;
       const prompts = items.map(({ messages }) => ({ messages }));
-      const masses = await model.firstTokenMass!(prompts, ids, signal);
+      let masses: (FirstTokenMass | null)[];
+      try {
+        masses = await model.firstTokenMass!(prompts, ids, signal);
+        failures.answered();
+      } catch (error) {
+        if (model.concurrency === undefined) throw error;
+        noteAlone(error, items, failures);
+        masses = items.map(() => null);
+      }
       const made = items.map(({ id, condition }, at): MarginRecord => {
         const { probability, logOdds } = masses[at] ?? hidden;
         if (Number.isNaN(probability)) throw notANumber(id);

@@ -9,7 +9,10 @@ import { packageRoot } from '../src/files.ts';
 
 const read = (path: string) => readFileSync(join(packageRoot, path), 'utf8');
 const manifest = JSON.parse(read('package.json')) as { scripts: Record<string, string>; files: string[] };
-const documents = ['README.md', 'DESIGN.md', 'CONTRIBUTING.md', 'SOURCES.md', 'LOG.md', 'CHANGELOG.md'];
+const documents = [
+  ...['README.md', 'DESIGN.md', 'CONTRIBUTING.md', 'SOURCES.md', 'LOG.md', 'CHANGELOG.md'],
+  'SECURITY.md',
+];
 
 /** Every file of the checkout that git would keep; the same in a copy without .git. */
 function checkoutFiles(): string[] {
@@ -134,6 +137,12 @@ describe('links and names', () => {
     const text = files.filter((path) => !/\.(safetensors|onnx|png|gguf)$/.test(path));
     expect(text.length).toBeGreaterThan(150);
     expect(text.filter((path) => pattern.test(read(path)))).toEqual([]);
+  });
+
+  it('tests that SECURITY.md names exist', () => {
+    const named = [...read('SECURITY.md').matchAll(/`(test\/[\w./-]+)`/g)].map(([, path]) => path!);
+    expect(named.length).toBeGreaterThan(15);
+    expect(named.filter((path) => !existsSync(join(packageRoot, path)))).toEqual([]);
   });
 
   it('the lock file names no host', () => {

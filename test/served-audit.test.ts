@@ -92,7 +92,8 @@ test('a run that lost its server resumes to the same summary and asks nothing tw
   expect(await auditErrorOf(() => audit(config, { directory: folder }))).toMatchObject({ code: 'network' });
   const kept = readFileSync(join(folder, 'run', 'items.jsonl'), 'utf8')
     .trim()
-    .split('\n').length;
+    .split('\n')
+    .filter((line) => !('failure' in JSON.parse(line))).length;
   expect(kept).toBeGreaterThan(150);
   down = false;
   flaky.asked.length = 0;
@@ -102,25 +103,35 @@ test('a run that lost its server resumes to the same summary and asks nothing tw
   expect(summaryOf(directory)).toBe(summaryOf(reference.directory));
 });
 
-test('what fails alone is named at the end, and asked again by the same command', async () => {
+test('what fails alone is unscored with its reason, and asked again by the same command', async () => {
   let broken = true;
   const server = await serve({
     adapters: ['safe-lora'],
     fault: ({ body }) =>
-      broken && body.max_tokens > 32 && body.messages.at(-1).content === 'lantern 7?' ? 'truncated' : null,
+      broken && body.max_tokens > 32 && /^lantern 7\?|^Who keeps tower 3\?/.test(body.messages.at(-1).content)
+        ? 'truncated'
+        : null,
   });
   const folder = mockFolder();
   const config = configOf(server.endpoint, { attempts: 1 });
-  const error = await auditErrorOf(() => audit(config, { directory: folder }));
-  expect(error).toMatchObject({
-    code: 'network',
-    message: expect.stringContaining('1 prompts of harm got no answer'),
-  });
-  expect(error.problems[0]).toContain('h7');
+  const { summary, directory } = await audit(config, { directory: folder });
+  expect(summary.arms.safe?.harm?.all).toMatchObject({ unsafe: 0, scored: sizes.harm - 1, unscored: 1 });
+  expect(summary.arms.safe?.drift?.base_prompt?.n).toBe(sizes.questions - 1);
+  const failures = readFileSync(join(directory, 'items.jsonl'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+    .filter(({ failure }) => failure !== undefined);
+  expect(failures).toHaveLength(6);
+  for (const failure of failures) {
+    expect(failure).toMatchObject({ completion: '', finishReason: null, confidence: null });
+    expect(failure.failure).toContain('is not a whole answer');
+  }
   broken = false;
   server.asked.length = 0;
-  await audit(config, { directory: folder });
-  expect(suiteKeys(server.asked)).toHaveLength(3 * perArm - (sizes.harm - 1));
+  const again = await audit(config, { directory: folder });
+  expect(suiteKeys(server.asked)).toHaveLength(6);
+  expect(again.summary.arms.safe?.harm?.all).toMatchObject({ scored: sizes.harm, unscored: 0 });
 });
 
 test('a spent budget stops a run that resumes', async () => {

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { ItemRecord } from '../src/record.ts';
 import { openStore, readRun, verifyRun } from '../src/store.ts';
 import { auditErrorOf } from './audit-error.ts';
@@ -191,6 +191,40 @@ test('what a killed process left half-written is no obstacle', () => {
   writeFileSync(join(directory, 'run.json.4711.tmp'), '{"sch');
   openStore(directory, emptyRun).close();
   expect(existsSync(join(directory, 'run.json'))).toBe(true);
+});
+
+test('a folder that cannot be written is refused with the way out, and nothing is left in it', async () => {
+  const directory = folder();
+  // Where permissions do not bind (root), the kernel's own read-only folder does.
+  const closed = process.getuid?.() === 0 ? '/proc/aftertune' : join(directory, 'closed', 'run');
+  if (process.getuid?.() !== 0) mkdirSync(join(directory, 'closed'), { recursive: true, mode: 0o500 });
+  const error = await auditErrorOf(() => openStore(closed, emptyRun));
+  expect([error.code, error.hint !== undefined]).toEqual(['disk', true]);
+  expect(existsSync(closed)).toBe(false);
+});
+
+test('a clock that jumps, years back or ahead, changes nothing that is kept', async () => {
+  const bytes: string[] = [];
+  for (const year of [2001, 2026, 2060]) {
+    vi.useFakeTimers({ now: new Date(`${year}-06-01`), toFake: ['Date'] });
+    const directory = folder();
+    openStore(directory, emptyRun).close();
+    vi.setSystemTime(new Date(`${year - 1}-01-01`));
+    const store = openStore(directory, emptyRun);
+    store.items.append([item]);
+    expect(await store.stage('train', { arm: 'a' }, async () => ({ loss: 1 }))).toEqual({ loss: 1 });
+    store.close();
+    vi.setSystemTime(new Date(`${year + 20}-01-01`));
+    const again = openStore(directory, emptyRun);
+    expect(again.items.records()).toEqual([item]);
+    expect(await again.stage('train', { arm: 'a' }, async () => ({ loss: 2 }))).toEqual({ loss: 1 });
+    await again.finish();
+    again.close();
+    expect(await verifyRun(directory)).toEqual([]);
+    bytes.push(readFileSync(join(directory, 'done.json'), 'utf8'));
+    vi.useRealTimers();
+  }
+  expect(new Set(bytes).size).toBe(1);
 });
 
 /** Another process that has the folder open until it is killed. */

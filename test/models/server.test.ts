@@ -208,7 +208,7 @@ test('a redirect is not followed, and a stop ends at once', async () => {
       : { body: completion('safe'), delayMs: 3000 },
   );
   const model = await openServerModel(settings(endpoint, { attempts: 1 }), quick);
-  expect(await refusal(model.generate([prompt('away')], decoding))).toMatchObject({ code: 'network' });
+  expect(await refusal(model.generate([prompt('away')], decoding))).toMatchObject({ code: 'model' });
   const stop = new AbortController();
   setTimeout(() => stop.abort(), 30);
   const start = performance.now();

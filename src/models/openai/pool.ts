@@ -92,7 +92,8 @@ export function createPool({ members, attempts, places, budget, backoffMs }: Poo
         throwIfAborted(signal);
         const outcome = await tryOnce(question, signal);
         if ('value' in outcome) return outcome.value;
-        if (!outcome.again || attempt >= attempts) throw named(outcome.error, question.name);
+        if (!outcome.again || attempt >= attempts)
+          throw named(await ofThisAlone(outcome.error, servers, signal), question.name);
         const elsewhere = outcome.error.code === 'network' && servers.some(isUp);
         const waitMs = Math.max(outcome.waitMs, backOffMs(question.body, attempt, backoffMs));
         await pause(elsewhere ? 0 : waitMs, signal);
@@ -132,6 +133,20 @@ function note(server: Place, reached: boolean): void {
   server.failures = reached ? 0 : server.failures + 1;
   const rest = Math.min(longestRestMs, restMs * 2 ** (server.failures - 1));
   server.restingUntil = reached ? 0 : performance.now() + rest;
+}
+
+/** A connection that broke off at every attempt, while a server still says what models it has, is this request's failure. */
+async function ofThisAlone(
+  error: AuditError,
+  servers: readonly Place[],
+  signal: AbortSignal | undefined,
+): Promise<AuditError> {
+  if (error.code !== 'network') return error;
+  for (const { connection } of servers) {
+    if (!('error' in (await send(connection, 'models', null, signal))))
+      return new AuditError('model', 'the connection broke off at every attempt', { cause: error });
+  }
+  return error;
 }
 
 /** A failure of one request with who was asked. */

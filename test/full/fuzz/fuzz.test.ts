@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
 /**
- * Damaged files of every kind that strangers give us, in child processes: each is read or refused with a message,
+ * Damaged files of every kind that strangers give us, and servers' answers, in child processes: each is read or refused with a message,
  * within five seconds and a bounded memory, and nothing is written outside its folder.
  */
 
@@ -20,6 +20,7 @@ const cases: Readonly<Record<string, number>> = {
   parquet: 800,
   yaml: 1000,
   'run folder': 500,
+  'server body': 600,
 };
 const seed = process.env.FUZZ_SEED ?? '1';
 const longestMs = 5000;

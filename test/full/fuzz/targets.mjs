@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { startServer, wholeAnswers } from './answers.mjs';
 import { mutateBytes, mutateJson, mutateText } from './mutate.mjs';
 
 const root = join(import.meta.dirname, '../../..');
@@ -190,6 +191,38 @@ export const targets = {
       if (!summary) return;
       const { renderMarkdown } = await dist('report');
       renderMarkdown({ name: 'fuzzed', run, summary, items, verdicts, suites, histories: {}, facts: {} });
+    },
+  ),
+  'server body': folderTarget(
+    (folder) => {
+      for (const [name, answer] of Object.entries(wholeAnswers))
+        writeFileSync(join(folder, name), JSON.stringify(answer));
+    },
+    { 'chat.json': json, 'models.json': json, 'tokenize.json': json, 'detokenize.json': json },
+    async (folder) => {
+      const endpoint = await startServer(folder);
+      const { openModelServer } = await dist('models/openai/served');
+      const settings = {
+        endpoint,
+        base: 'toy',
+        apiKeyEnv: null,
+        timeoutSeconds: 5,
+        attempts: 1,
+        concurrency: 4,
+      };
+      const served = await openModelServer(
+        { ...settings, logprobs: true, enableThinking: null },
+        { backoffMs: 0, environment: {} },
+      );
+      const model = await served.model(null);
+      const messages = [{ role: 'user', content: 'Where does the heron go?' }];
+      const decoding = { maxTokens: 8, temperature: 0, topP: 1, seed: 0 };
+      await model.generate([{ messages, seed: 0 }], decoding);
+      await model.firstTokenMass?.([{ messages }], [1, 2]);
+      await model.loglikelihood?.({ messages }, ['north', 'south']);
+      await model.tokenTexts?.(['north']);
+      await model.close();
+      await served.close();
     },
   ),
 };

@@ -36,7 +36,12 @@ export interface Asked {
 export type Fault =
   | { readonly status: number; readonly body?: string; readonly headers?: Record<string, string> }
   | 'reset'
-  | 'truncated';
+  /** Breaks off within the body. */
+  | 'midway'
+  | 'truncated'
+  /** A whole reply, changed. */
+  // biome-ignore lint/suspicious/noExplicitAny: whatever would be sent
+  | { readonly change: (body: any) => string; readonly type?: string; readonly afterMs?: number };
 
 export interface ToyServer {
   readonly endpoint: string;
@@ -69,8 +74,17 @@ export async function toyServer(options: ToyOptions): Promise<ToyServer> {
     const fault = options.fault?.(one, asked.length) ?? null;
     if (fault === 'reset') return request.socket.destroy();
     if (fault === 'truncated') return send(200, '{"choices":[{"message":{"content":"half of');
-    if (fault) return send(fault.status, fault.body ?? '{}', fault.headers);
+    if (fault && typeof fault !== 'string' && 'status' in fault)
+      return send(fault.status, fault.body ?? '{}', fault.headers);
     const reply = replyTo(options, loaded, one);
+    if (fault === 'midway') {
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': 9999 });
+      return response.write('{"choices":', () => request.socket.destroy());
+    }
+    if (fault) {
+      await new Promise((resolve) => setTimeout(resolve, fault.afterMs ?? 0));
+      return send(200, fault.change(reply.body), { 'content-type': fault.type ?? 'application/json' });
+    }
     return send(reply.status ?? 200, reply.body);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
