@@ -14,7 +14,7 @@ export interface Journal<T extends Line> {
   records(): readonly T[];
   /** The lines of one planned batch, in the order written; fewer than planned when a crash cut it. */
   batch(key: string): readonly T[];
-  /** Takes the lines of one batch; they reach the disk within 50 ms or 256 lines. @throws AuditError `disk`. */
+  /** Writes the lines of one batch, which outlive this process; they reach the disk within 50 ms or 256 lines. @throws AuditError `disk`. */
   append(lines: readonly T[]): void;
   /** Drops the lines that do not satisfy `keep`; the file is rewritten whole, and only when there are any. */
   retain(keep: (line: T) => boolean): void;
@@ -33,7 +33,7 @@ const commitLines = 256;
 export function openJournal<T extends Line>(path: string, schema: z.ZodType<T>): Journal<T> {
   let { lines: finished, bytes: end } = readLines(path, schema);
   let batches = byBatch(finished);
-  let pending: T[] = [];
+  let unsynced = 0;
   let timer: NodeJS.Timeout | undefined;
   let failure: unknown;
   let descriptor = openAt(path, end);
@@ -42,23 +42,14 @@ export function openJournal<T extends Line>(path: string, schema: z.ZodType<T>):
     clearTimeout(timer);
     timer = undefined;
     if (failure) throw failure;
-    if (pending.length === 0) return;
-    let written = end;
+    if (unsynced === 0) return;
     try {
-      // A piece at a time: an import appends more than a text can hold.
-      for (let from = 0; from < pending.length; from += commitLines) {
-        const data = encode(pending.slice(from, from + commitLines));
-        writeWhole(descriptor, data, written);
-        written += data.length;
-      }
       fsyncSync(descriptor);
     } catch (error) {
       failure = diskError(path, error);
-      cutBack(descriptor, end);
       throw failure;
     }
-    end = written;
-    pending = [];
+    unsynced = 0;
   };
 
   const commitLater = () => {
@@ -69,6 +60,19 @@ export function openJournal<T extends Line>(path: string, schema: z.ZodType<T>):
     }
   };
 
+  /** Hands lines to the kernel, which keeps them when this process is killed; only fsync keeps them when the machine is. */
+  const write = (lines: readonly T[]) => {
+    const data = encode(lines);
+    try {
+      writeWhole(descriptor, data, end);
+      end += data.length;
+      unsynced += lines.length;
+    } catch (error) {
+      failure = diskError(path, error);
+      cutBack(descriptor, end);
+    }
+  };
+
   return {
     records: () => finished,
     batch: (key) => batches.get(key) ?? [],
@@ -76,10 +80,10 @@ export function openJournal<T extends Line>(path: string, schema: z.ZodType<T>):
       if (failure) throw failure;
       for (const line of lines) {
         finished.push(line);
-        pending.push(line);
         addTo(batches, line);
       }
-      if (pending.length >= commitLines) commit();
+      write(lines);
+      if (unsynced >= commitLines) commit();
       else timer ??= setTimeout(commitLater, commitMilliseconds);
     },
     retain: (keep) => {

@@ -28,12 +28,10 @@ test('what was flushed is there when the journal is opened again, batch by batch
   expect(statSync(file).mode & 0o777).toBe(0o600);
 });
 
-test('lines reach the disk by themselves, and 256 of them at once', async () => {
+test('lines are in the file at once: a process killed before the next fsync loses none', () => {
   const file = path();
   const journal = openJournal(file, line);
   journal.append(lines('a', 'one'));
-  expect(readJournal(file, line)).toEqual([]);
-  for (let tries = 0; tries < 100 && readJournal(file, line).length === 0; tries++) await wait(20);
   expect(readJournal(file, line)).toHaveLength(1);
   journal.append(lines('b', ...Array.from({ length: 256 }, String)));
   expect(readJournal(file, line)).toHaveLength(257);

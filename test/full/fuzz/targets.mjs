@@ -219,7 +219,10 @@ export const targets = {
       const decoding = { maxTokens: 8, temperature: 0, topP: 1, seed: 0 };
       await model.generate([{ messages, seed: 0 }], decoding);
       await model.firstTokenMass?.([{ messages }], [1, 2]);
-      await model.loglikelihood?.({ messages }, ['north', 'south']);
+      // The same answer to everything holds no likelihood of anything.
+      await model.loglikelihood?.({ messages }, ['north']).catch((error) => {
+        if (error.code !== 'model') throw error;
+      });
       await model.tokenTexts?.(['north']);
       await model.close();
       await served.close();
