@@ -63,8 +63,10 @@ export function readConfigFile(
   const input: unknown = document.toJS();
   const directory = dirname(resolve(path));
   const result = parseConfig(input, directory);
-  if ('problems' in result)
-    throw fail(result.problems.map((problem) => located(problem, document, at, overrides)));
+  if ('problems' in result) {
+    const problems = result.problems.map((problem) => located(problem, document, at, overrides));
+    throw fail(concealEnvironment(problems, environment));
+  }
   return { input: input as ConfigInput, directory, text, environment };
 }
 

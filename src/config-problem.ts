@@ -36,7 +36,9 @@ export function describeIssue(issue: z.core.$ZodIssue, schema: z.ZodType): Confi
     case 'invalid_key':
       return [{ path, message: issue.issues[0]?.message ?? issue.message, unknownKey: String(path.at(-1)) }];
     default:
-      return [{ path, message: `${issue.message.replace(/^Too (big|small): /, '')}${got(issue.input)}` }];
+      return [
+        { path, message: `${issue.message.replace(/^Too (big|small): /, '')}${gotAt(path, issue.input)}` },
+      ];
   }
 }
 
@@ -48,13 +50,19 @@ function describeAlternatives(
   const { path, message, input } = issue;
   const isTable = typeof input === 'object' && input !== null && !Array.isArray(input);
   if (input === undefined && message === 'Invalid input') return [{ path, message: 'is missing' }];
-  if (message !== 'Invalid input' || !isTable) return [{ path, message: message + got(input) }];
+  if (message !== 'Invalid input' || !isTable) return [{ path, message: message + gotAt(path, input) }];
   const unknown = (issues: readonly z.core.$ZodIssue[]) =>
     issues.flatMap((inner) => (inner.code === 'unrecognized_keys' ? inner.keys : [])).length;
   const [nearestTo] = [...issue.errors].sort((a, b) => unknown(a) - unknown(b));
   return (nearestTo ?? []).flatMap((inner) =>
     describeIssue({ ...inner, path: [...path, ...inner.path] } as z.core.$ZodIssue, schema),
   );
+}
+
+/** Where somebody may have put a key by mistake it is not repeated. */
+const mayHoldKey = ['endpoint', 'address', 'apiKeyEnv'];
+function gotAt(path: readonly PropertyKey[], value: unknown): string {
+  return mayHoldKey.includes(String(path.at(-1))) ? '' : got(value);
 }
 
 function got(value: unknown): string {

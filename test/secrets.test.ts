@@ -57,7 +57,7 @@ async function world(model: object) {
   mkdirSync(join(folder, planted.DATA_FOLDER));
   renameSync(join(folder, 'harm.jsonl'), join(folder, planted.DATA_FOLDER, 'harm.jsonl'));
   const config = {
-    name: 'audit of $' + '{PLAY_TOKEN}',
+    name: 'planted',
     out: 'run',
     model,
     arms: { base: { train: 'none' }, tuned: {} },
@@ -132,7 +132,7 @@ test('a training job and its failure hold no secret', async () => {
     ...{ name: 'job', out: 'run', model: { path: 'builtin:wren' } },
     data: { preference: 'preference.jsonl' },
     arms: { base: { train: 'none' }, harmful: { train: 'rejected' } },
-    training: { trainer: 'trl', launcher, steps: 2 },
+    training: { trainer: 'trl', launcher, steps: 2, warmupSteps: 1 },
     suites: { harm: { prompts: 'harm.jsonl' } },
   };
   writeFileSync(join(folder, 'config.yaml'), JSON.stringify(config));
