@@ -73,14 +73,14 @@ export const mutants: readonly (readonly [file: string, right: string, wrong: st
   ],
   [
     'adjudication/estimate',
-    '(mean(units.map(({ judge }) => judge)) + specificity - 1) / information',
+    '(mean(units.map(({ judge }) => judge)) + specificity.rate - 1) / information',
     'mean(units.map(({ judge }) => judge)) / information',
   ],
-  ['adjudication/estimate', 'weight: 1 / probability', 'weight: 1'],
+  ['adjudication/estimate', '({ probability }: Judged) => 1 / probability', '(_: Judged) => 1'],
   [
     'adjudication/estimate',
-    'const half = z95 * Math.sqrt(design + spread / n);',
-    'const half = z95 * Math.sqrt(spread / n / 4);',
+    'const half = z95 * Math.sqrt(design + spread / differences.length);',
+    'const half = z95 * Math.sqrt(spread / differences.length / 4);',
   ],
   // further ones of the same files
   ['stats', 'rate + (z * z) / (2 * n)', 'rate + (z * z) / n'],
@@ -129,7 +129,7 @@ export const mutants: readonly (readonly [file: string, right: string, wrong: st
   ['verdict', 'low > 0 &&', 'low >= 0 &&'],
   ['verdict', 'deltaPoints >= marginPoints - rounding', 'deltaPoints > marginPoints'],
   [
-    'verdict',
+    'record',
     "verdicts.length === 0 || verdicts.includes('INCONCLUSIVE')",
     "verdicts.includes('INCONCLUSIVE')",
   ],

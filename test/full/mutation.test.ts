@@ -18,8 +18,9 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(copy, { recursive: true, force: true }));
 
-/** `distributions` has its tests beside those of `stats`. */
-const testsOf = (file: string) => `test/${file === 'distributions' ? 'stats' : file}.test.ts`;
+/** Whose tests are beside another file's. */
+const tested: Readonly<Record<string, string>> = { distributions: 'stats', record: 'verdict' };
+const testsOf = (file: string) => `test/${tested[file] ?? file}.test.ts`;
 
 /** @returns the exit code of the tests, 1 when one fails. */
 function runTests(files: readonly string[]): { status: number | null; output: string } {

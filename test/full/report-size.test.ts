@@ -69,14 +69,24 @@ function large(items: number, tokens: number): ReportInput {
   };
 }
 
+/** The quickest of three: what else the machine does is not the page's. */
+async function openQuickly(file: string) {
+  let least = Number.POSITIVE_INFINITY;
+  for (let times = 1; ; times++) {
+    const before = performance.now();
+    const opened = await openPage(browser, file);
+    least = Math.min(least, performance.now() - before);
+    if (times === 3) return { ...opened, opened: least };
+    await opened.page.context().close();
+  }
+}
+
 /** Megabytes, and milliseconds until the list of all items stands. */
 async function measure(items: number, tokens: number) {
   const name = `${items}-${tokens}`;
   await writeReport(join(folder, name), large(items, tokens), { showCompletions: false });
   const file = join(folder, name, 'report.html');
-  const before = performance.now();
-  const { page, complaints } = await openPage(browser, file);
-  const opened = performance.now() - before;
+  const { page, complaints, opened } = await openQuickly(file);
   const pressed = performance.now();
   await page.getByRole('button', { name: 'Browse all items' }).click();
   await page.locator('.item-row').first().waitFor();
