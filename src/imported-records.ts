@@ -18,16 +18,15 @@ export function importedRecords(
     const sorted = recording.answers.toSorted(
       (a, b) => itemOf.get(a.id)!.at - itemOf.get(b.id)!.at || a.repeat - b.repeat,
     );
+    const batchKeyOf = (judge: string | null) => sha256Json({ arm, file: sha256, part, judge });
+    const batchKey = batchKeyOf(null);
+    const judges = recording.judges.map((judge) => ({ judge, batchKey: batchKeyOf(judge.name) }));
     for (const answer of sorted) {
       const { item } = itemOf.get(answer.id)!;
-      const batchKey = (judge: string | null) => sha256Json({ arm, file: sha256, part, judge });
-      items.push(
-        toItem(answer, { arm, suite: suite.kind, condition: item.condition, batchKey: batchKey(null) }),
-      );
-      for (const judge of recording.judges) {
+      items.push(toItem(answer, { arm, suite: suite.kind, condition: item.condition, batchKey }));
+      for (const { judge, batchKey } of judges) {
         const outcome = answer.outcomes[judge.name];
-        if (outcome)
-          verdicts.push(toVerdict(answer, item, { arm, judge, outcome, batchKey: batchKey(judge.name) }));
+        if (outcome) verdicts.push(toVerdict(answer, item, { arm, judge, outcome, batchKey }));
       }
     }
   }

@@ -43,16 +43,21 @@ export function openJournal<T extends Line>(path: string, schema: z.ZodType<T>):
     timer = undefined;
     if (failure) throw failure;
     if (pending.length === 0) return;
-    const data = encode(pending);
+    let written = end;
     try {
-      writeWhole(descriptor, data, end);
+      // A piece at a time: an import appends more than a text can hold.
+      for (let from = 0; from < pending.length; from += commitLines) {
+        const data = encode(pending.slice(from, from + commitLines));
+        writeWhole(descriptor, data, written);
+        written += data.length;
+      }
       fsyncSync(descriptor);
     } catch (error) {
       failure = diskError(path, error);
       cutBack(descriptor, end);
       throw failure;
     }
-    end += data.length;
+    end = written;
     pending = [];
   };
 

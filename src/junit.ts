@@ -1,5 +1,5 @@
 import { type GatedMetric, pairedOf } from './compare.ts';
-import { interval, points } from './format.ts';
+import { interval, points, showInvisible } from './format.ts';
 import type { Comparison, Summary, Verdict } from './record.ts';
 
 /** One gated metric of one arm. */
@@ -24,11 +24,13 @@ export function junitCases({ comparisons }: Summary): JunitCase[] {
 
 /**
  * Verdicts as JUnit XML, which every CI system shows: a suite for each arm, a case for each metric. FAIL is a failure;
- * INCONCLUSIVE is skipped, since nothing was shown to be broken: the exit code tells it from a pass.
+ * INCONCLUSIVE is skipped, since nothing was shown to be broken: the exit code tells it from a pass. `notices`, what is
+ * wrong with a run that is no whole one, are a suite of their own whose case is an error.
  */
-export function writeJunit(cases: readonly JunitCase[]): string {
-  const counts = (own: readonly JunitCase[]) =>
-    `tests="${own.length}" failures="${countOf(own, 'FAIL')}" skipped="${countOf(own, 'INCONCLUSIVE')}" errors="0"`;
+export function writeJunit(cases: readonly JunitCase[], notices: readonly string[] = []): string {
+  const errors = notices.length > 0 ? 1 : 0;
+  const counts = (own: readonly JunitCase[], broken = 0) =>
+    `tests="${own.length + broken}" failures="${countOf(own, 'FAIL')}" skipped="${countOf(own, 'INCONCLUSIVE')}" errors="${broken}"`;
   const suites = [...new Set(cases.map(({ arm }) => arm))].map((arm) => {
     const own = cases.filter((entry) => entry.arm === arm);
     return [
@@ -42,7 +44,14 @@ export function writeJunit(cases: readonly JunitCase[]): string {
   });
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
-    `<testsuites name="aftertune" ${counts(cases)}>`,
+    `<testsuites name="aftertune" ${counts(cases, errors)}>`,
+    ...(errors === 0
+      ? []
+      : [
+          `  <testsuite name="run" ${counts([], errors)}>`,
+          `    <testcase classname="run" name="whole"><error message="${escapeXml(notices.join('\n'))}"/></testcase>`,
+          '  </testsuite>',
+        ]),
     ...suites,
     '</testsuites>',
     '',
@@ -71,7 +80,12 @@ function difference(comparison: Comparison, metric: GatedMetric): string {
   return found ? `${points(found.deltaPoints)} points ${interval(found.ci95Points)}` : metric;
 }
 
+const entities: Readonly<Record<string, string>> = {
+  ...{ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' },
+  ...{ '\t': '&#9;', '\n': '&#10;', '\ufffe': '\ufffd', '\uffff': '\ufffd' },
+};
+
+/** As an attribute's value. XML can write most control characters in no way: they are shown, as in reports. */
 function escapeXml(text: string): string {
-  const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
-  return text.replaceAll(/[&<>"]/g, (character) => entities[character]!);
+  return showInvisible(text).replaceAll(/[&<>"\t\n\ufffe\uffff]/g, (character) => entities[character]!);
 }

@@ -82,6 +82,26 @@ export async function readReportInput(directory: string): Promise<ReportInput> {
   return { ...inputOf(await readFinishedRun(directory)), ...(adjudicated && { adjudicated }) };
 }
 
+/**
+ * The same of any run, as far as it can be read; `wrong` says what it lacks, null of a whole one.
+ * @throws AuditError `store` when the folder holds no run at all.
+ */
+export async function readAnyReportInput(
+  directory: string,
+): Promise<{ input: ReportInput; wrong: AuditError | null }> {
+  try {
+    return { input: await readReportInput(directory), wrong: null };
+  } catch (error) {
+    return salvage(directory, error);
+  }
+}
+
+function salvage(directory: string, error: unknown): { input: ReportInput; wrong: AuditError } {
+  if (!(error instanceof AuditError) || error.code !== 'store') throw error;
+  if (!existsSync(join(directory, 'run.json'))) throw error;
+  return { input: salvageRun(directory, error), wrong: error };
+}
+
 function inputOf(finished: Awaited<ReturnType<typeof readFinishedRun>>): ReportInput {
   const { run, summary, items, verdicts, margins, suites, histories } = finished;
   return { name: runName(run), summary, items, verdicts, margins, facts: factsOf(run), suites, histories };
@@ -107,14 +127,13 @@ async function finishedOrPartial(directory: string, options: ReportOptions) {
   try {
     return await readFinishedRun(directory);
   } catch (error) {
-    if (!(error instanceof AuditError) || error.code !== 'store') throw error;
-    if (!existsSync(join(directory, 'run.json'))) throw error;
-    await writeReport(directory, salvageRun(directory, error), options);
-    const { message, hint, problems } = error;
+    const { input, wrong } = salvage(directory, error);
+    await writeReport(directory, input, options);
+    const { message, hint, problems } = wrong;
     throw new AuditError('store', message, {
       problems,
       hint: `report.html and report.md there show what there is${hint ? `; ${hint}` : ''}`,
-      cause: error,
+      cause: wrong,
     });
   }
 }

@@ -348,6 +348,7 @@ it('--help and --version exit 0, and every verb explains itself', () => {
     'gate',
     'adjudicate',
     'compare',
+    'view',
     'merge',
     'serve',
     'data',

@@ -40,6 +40,17 @@ describe('README.md', () => {
     expect(verbs.length).toBeGreaterThan(5);
   });
 
+  it('shows pictures as wide as a page, small, with words in their place', () => {
+    const shown = [...readme.matchAll(/!\[([^\]]*)\]\(([^)]*\.png)\)/g)];
+    expect(shown.map(([, , path]) => basename(path!))).toEqual(['demo.png', 'replay-paper.png']);
+    for (const [, words, path] of shown) {
+      const png = readFileSync(join(packageRoot, path!));
+      expect([png.toString('latin1', 1, 4), png.readUInt32BE(16)]).toEqual(['PNG', 1200]);
+      expect(png.length).toBeLessThan(200_000);
+      expect(words!.length).toBeGreaterThan(60);
+    }
+  });
+
   it('gives the exit codes of the program', () => {
     const line = readme.split('\n').find((text) => text.includes('Exit codes:'));
     const stated = [...line!.matchAll(/\*\*(\d+)\*\* (\w+)/g)].map(([, code, word]) => [word, Number(code)]);

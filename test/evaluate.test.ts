@@ -82,6 +82,7 @@ test('records come in the suite’s order with everything that was seen, and pro
     completion: expect.stringMatching(/^(I can't help|Mix salt) \d+ 2$/),
     finishReason: 'stop',
     logProbabilities: expect.any(Array),
+    tokenLengths: expect.any(Array),
     uncertainty: expect.any(Object),
     uncertaintyPaper: expect.any(Object),
     confidence: expect.any(Number),

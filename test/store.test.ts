@@ -57,6 +57,7 @@ test('a finished run is hashed, verified, read back, and unfinished again while 
     run: emptyRun,
     items: [item],
     verdicts: [],
+    margins: [],
     summary: null,
     finished: true,
   });
@@ -113,7 +114,14 @@ test('another config is refused and leaves the finished run as it was; fresh sta
   });
   expect(await verifyRun(directory)).toEqual([]);
   openStore(directory, other, { fresh: true }).close();
-  expect(readRun(directory)).toEqual({ run: other, items: [], verdicts: [], summary: null, finished: false });
+  expect(readRun(directory)).toEqual({
+    run: other,
+    items: [],
+    verdicts: [],
+    margins: [],
+    summary: null,
+    finished: false,
+  });
 });
 
 test('what a killed process left half-written is cleared away, and what it was replacing is put back', async () => {

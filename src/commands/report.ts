@@ -3,11 +3,10 @@ import { outcomeOf } from '../commands.ts';
 import { refuseOutput, writeOutput } from '../documents/output.ts';
 import { resultColumns, resultRows } from '../documents/result-rows.ts';
 import { encodeTable } from '../documents/typed-table.ts';
-import { AuditError, exitCode } from '../errors.ts';
+import { AuditError, exitCode, firstProblems } from '../errors.ts';
 import { junitCases, writeJunit } from '../junit.ts';
 import type { ReportInput } from '../report.ts';
-import { factsOf, runName } from '../run-facts.ts';
-import { readFinishedRun, rewriteReport } from '../run-report.ts';
+import { readAnyReportInput, rewriteReport } from '../run-report.ts';
 import type { Context, Outcome } from './verb.ts';
 
 export type ReportFormat = 'md' | 'html' | 'json' | 'csv' | 'parquet' | 'junit';
@@ -19,7 +18,10 @@ export interface ReportFlags {
   readonly json?: boolean;
 }
 
-/** Writes the report of a finished run anew and gives its summary; or, with `format`, one document made from its records. */
+/**
+ * Writes the report of a finished run anew and gives its summary; or, with `format`, one document made from its records.
+ * Of an unfinished or damaged run the document holds what there is, says so where its format can, and the verb exits 1.
+ */
 export async function report(directory: string, flags: ReportFlags, context: Context): Promise<Outcome> {
   const options = { showCompletions: flags.showCompletions ?? false };
   if (flags.format === undefined) {
@@ -33,13 +35,28 @@ export async function report(directory: string, flags: ReportFlags, context: Con
   const output = { path: flags.out === undefined ? null : resolve(flags.out), ...context };
   const asJson = flags.format === 'json' && flags.out === undefined;
   refuseOutput(output, flags.format === 'parquet', flags.json === true && !asJson);
-  const { run, ...records } = await readFinishedRun(directory);
-  const input = { ...records, name: runName(run), facts: factsOf(run) };
-  const outcome = { document: input.summary, text: '', exitCode: exitCode.pass };
+  const { input, wrong } = await readAnyReportInput(directory);
+  const outcome: Outcome = {
+    ...{ document: summaryOf(input), text: '', exitCode: wrong ? exitCode.runtime : exitCode.pass },
+    ...(wrong && { notice: noticeOf(wrong) }),
+  };
   if (asJson && flags.json) return outcome;
   await writeOutput(await encodeReport(input, flags.format, options), output);
   return { ...outcome, text: flags.out === undefined ? '' : `wrote ${flags.out}\n` };
 }
+
+/** The summary, with what is wrong with its run among the caveats. */
+const summaryOf = ({ summary, notices = [] }: ReportInput) => ({
+  ...summary,
+  caveats: [...notices, ...summary.caveats],
+});
+
+const noticeOf = ({ message, problems, hint }: AuditError) =>
+  [
+    `${message}; the document holds what there is`,
+    ...firstProblems(problems).map((problem) => `  ${problem}`),
+    ...(hint ? [`hint: ${hint}`] : []),
+  ].join('\n');
 
 async function encodeReport(
   input: ReportInput,
@@ -51,9 +68,9 @@ async function encodeReport(
     case 'parquet':
       return encodeTable(resultColumns, resultRows(input.summary), format);
     case 'json':
-      return [Buffer.from(`${JSON.stringify(input.summary, null, 2)}\n`)];
+      return [Buffer.from(`${JSON.stringify(summaryOf(input), null, 2)}\n`)];
     case 'junit':
-      return [Buffer.from(writeJunit(junitCases(input.summary)))];
+      return [Buffer.from(writeJunit(junitCases(input.summary), input.notices))];
     case 'md':
       return [Buffer.from((await import('../report.ts')).renderComment(input))];
     case 'html': {

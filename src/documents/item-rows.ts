@@ -118,7 +118,7 @@ function generation(item: ItemRecord) {
   return {
     ...{ arm, suite, id, condition, repeat, promptSha256, promptTokens, finishReason },
     completionSha256: sha256(item.completion),
-    completionLength: [...item.completion].length,
+    completionLength: codePoints(item.completion),
     tokens: logProbabilities?.length ?? null,
     ...{ logProbabilities, choiceLogProbabilities: item.choiceLogProbabilities ?? null },
     perplexity: uncertainty?.perplexity ?? null,
@@ -126,6 +126,13 @@ function generation(item: ItemRecord) {
     probability: uncertainty?.probability ?? null,
     ...{ confidence, truncatedMass, milliseconds },
   };
+}
+
+/** Without a list of them: exports are of hundreds of thousands of texts. */
+function codePoints(text: string): number {
+  let count = 0;
+  for (const _ of text) count++;
+  return count;
 }
 
 /** What the deciding judge said; its reasons in words only where the completion is shown. */

@@ -48,11 +48,15 @@ function* encodeLines<C extends Columns>(
     const lines = group.map((row) =>
       format === 'csv'
         ? `${names.map((name) => cell(row[name] ?? null)).join(',')}\r\n`
-        : `${JSON.stringify(Object.fromEntries(names.map((name) => [name, row[name] ?? null])))}\n`,
+        : jsonLine(Object.fromEntries(names.map((name) => [name, row[name] ?? null]))),
     );
     yield Buffer.from(lines.join(''));
   }
 }
+
+/** Unicode's other line ends are escaped: some readers break lines there. */
+const jsonLine = (row: object) =>
+  `${JSON.stringify(row).replace(/[\u0085\u2028\u2029]/g, (end) => `\\u${end.charCodeAt(0).toString(16).padStart(4, '0')}`)}\n`;
 
 function cell(value: unknown): string {
   if (value === null) return '';

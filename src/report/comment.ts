@@ -54,8 +54,9 @@ export function documentToComment({ title, notices, lead, sections }: Document):
 }
 
 function sectionToDetails({ title, blocks }: Section): string {
+  if (blocks.some(({ kind }) => kind === 'samples')) return '';
   const rendered = blocks
-    .filter(({ kind }) => kind !== 'samples' && kind !== 'figure')
+    .filter(({ kind }) => kind !== 'figure')
     .map((block) => inert(blockToMarkdown(block)));
   if (rendered.length === 0) return '';
   const summary = showInvisible(title).replace(/[&<>]/g, (character) => `&#${character.codePointAt(0)};`);

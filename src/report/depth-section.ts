@@ -10,7 +10,7 @@ import {
 } from '../format.ts';
 import type { HarmRate, PairedHarm, Summary } from '../record.ts';
 import type { Block, Cell, FigureReference, Section } from './document.ts';
-import { answerCount, counts } from './item-counts.ts';
+import { answerCount, counts, pairCount } from './item-counts.ts';
 import { intervalName, testP } from './paired-test.ts';
 
 /** How deep the refusal goes: what is likely before the first word, and what happens once the answer is begun. */
@@ -30,13 +30,14 @@ function marginBlocks({ arms, comparisons, refusalTokens, baseArm }: Summary): B
     const own = harm?.refusalMargin;
     if (!own) return [];
     const paired = comparisons[arm]?.refusalMargin;
+    const counted = { suite: 'harm', arm, item: ['plain', 'first repeat'] } as const;
     return [
       [
         { arm },
-        count(own.n),
+        counts(answerCount(counted, own.n, 'refusal margin')),
         nats(own.mean, own.ci95),
         paired ? nats(paired.difference, paired.ci95) : absent,
-        paired ? count(paired.pairs) : absent,
+        paired ? counts(pairCount(counted, baseArm, paired.pairs, 'refusal margin')) : absent,
         paired ? count(paired.dropped) : absent,
       ],
     ];

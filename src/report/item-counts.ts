@@ -62,6 +62,14 @@ export function pairCells(
   ];
 }
 
+/** So many items of which both arms' answers have a tag. */
+export const pairCount = (
+  { suite, arm, item = [] }: Counted,
+  base: string,
+  count: number,
+  tag: string,
+): ItemCount => ({ count, items: selector(suite, item, { [arm]: [tag], [base]: [tag] }) });
+
 function selector(suite: SuiteKind, item: Tags, answers: Answers): ItemSelector {
   return { suite, ...(item.length > 0 && { item }), answers };
 }

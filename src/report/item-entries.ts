@@ -49,7 +49,7 @@ export function itemEntries(input: ReportInput): ItemEntries {
 
 function suiteEntries(
   kind: SuiteKind,
-  { summary, suites, items }: ReportInput,
+  { summary, suites, items, margins = [] }: ReportInput,
   records: ReadonlyMap<string, ItemRecord>,
   verdicts: ReadonlyMap<string, VerdictRecord[]>,
 ): ItemEntry[] {
@@ -62,12 +62,18 @@ function suiteEntries(
   const paper = Object.values(summary.arms).some(({ drift = {} }) =>
     Object.values(drift).some(({ mode }) => mode === 'paper'),
   );
+  const measured = new Set(
+    kind === 'harm'
+      ? margins.flatMap(({ arm, id, margin }) => (margin === null ? [] : [`${arm} ${id}`]))
+      : [],
+  );
   const entries = asked.flatMap((item) =>
     Array.from({ length: repeats }, (_, repeat): ItemEntry => {
       const answers = arms.map((arm) => {
         const key = JSON.stringify([kind, arm, item.id, item.condition, repeat]);
         const judged = { record: records.get(key), verdicts: verdicts.get(key) ?? [] };
-        return { ...judged, tags: answerTags(kind, judged, judges, paper) };
+        const tags = answerTags(kind, judged, judges, paper);
+        return { ...judged, tags: measured.has(`${arm} ${item.id}`) ? [...tags, 'refusal margin'] : tags };
       });
       return {
         suite: kind,

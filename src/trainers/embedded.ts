@@ -5,6 +5,7 @@ import type { Trainer } from '../trainer.ts';
 export function createEmbeddedTrainer(): Trainer {
   return {
     name: 'embedded',
-    train: ({ onStep, signal, ...job }) => sharedEngine().train(job, onStep ?? (() => {}), signal),
+    // Functions stay on this side of the thread.
+    train: ({ onStep, onWait: _, signal, ...job }) => sharedEngine().train(job, onStep ?? (() => {}), signal),
   };
 }

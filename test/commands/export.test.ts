@@ -4,7 +4,7 @@ import { parquetReadObjects } from 'hyparquet';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { audit } from '../../src/audit.ts';
 import { type ExportFlags, exportRun } from '../../src/commands/export.ts';
-import { report } from '../../src/commands/report.ts';
+import { type ReportFormat, report } from '../../src/commands/report.ts';
 import type { ItemRow } from '../../src/documents/item-rows.ts';
 import { auditErrorOf } from '../audit-error.ts';
 import { quietContext } from '../command-context.ts';
@@ -150,6 +150,34 @@ describe('report --format', () => {
     expect(read.find(({ metric, arm }) => metric === 'harm' && arm === 'base')!.estimate).toBe(
       summary.arms.base.harm.all.rate,
     );
+  });
+
+  it('of a run that is no whole one gives what there is, says so and exits 1', async () => {
+    const copy = copyOf('report-damaged');
+    const lines = linesOf('items.jsonl');
+    writeFileSync(join(copy, 'items.jsonl'), `${lines.slice(1).join('\n')}\n`);
+    const of = (format: ReportFormat) => captured((context) => report(copy, { format }, context));
+    const damaged = await of('junit');
+    expect([damaged.exitCode, damaged.notice]).toEqual([1, expect.stringContaining('items.jsonl: changed')]);
+    expect(damaged.sent.toString()).toMatch(
+      /<testcase classname="run" name="whole"><error message="This is not/,
+    );
+    expect(damaged.sent.toString()).toContain('name="harmHeadline"');
+    for (const name of ['done.json', 'summary.json']) rmSync(join(copy, name));
+    const { sent, exitCode, notice } = await of('md');
+    expect([exitCode, notice]).toEqual([1, expect.stringContaining('not finished')]);
+    expect(sent.toString()).toContain('> **This is not the report of a whole run.');
+    const summary = JSON.parse((await of('json')).sent.toString());
+    expect([summary.gate.verdict, summary.caveats[0]]).toEqual([
+      'INCONCLUSIVE',
+      expect.stringContaining('not the report of a whole run'),
+    ]);
+    expect((await of('csv')).sent.toString().trimEnd().split('\r\n').length).toBe(1);
+    expect((await of('html')).sent.toString()).toContain('class="notices"');
+    for (const name of ['items.jsonl', 'verdicts.jsonl', 'setting.json']) rmSync(join(copy, name));
+    expect((await of('md')).sent.toString()).toContain('No answer is on record.');
+    rmSync(join(copy, 'run.json'));
+    await expect(of('md')).rejects.toMatchObject({ code: 'store' });
   });
 
   it('--out alone is refused', async () => {

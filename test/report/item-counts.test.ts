@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { everything, findEntries } from '../../src/page/select.ts';
 import { buildDocument, type Document, type ItemCount } from '../../src/report/document.ts';
 import type { ItemDetail, ItemIndex } from '../../src/report/page-data.ts';
+import { buildFigureInput } from '../fixtures/figure-input.ts';
 import { buildReportInput } from '../fixtures/report-input.ts';
 
 const unpack = <T>(packed: string) =>
@@ -19,14 +20,26 @@ function countsOf({ sections }: Document): ItemCount[] {
   return cells.flatMap((cell) => (typeof cell === 'object' && 'counts' in cell ? cell.counts : []));
 }
 
+function wrongCounts(of: Document, listed: ItemIndex): ItemCount[] {
+  return countsOf(of).filter(
+    ({ count, items: selector }) =>
+      selector && findEntries(listed, { ...everything, selector }).length !== (count ?? 0),
+  );
+}
+
 test('every number of items opens as many', () => {
   const counts = countsOf(document).filter(({ items }) => items);
   expect(counts.length).toBeGreaterThan(200);
-  const wrong = counts.filter(
-    ({ count, items }) => findEntries(index, { ...everything, selector: items }).length !== (count ?? 0),
-  );
-  expect(wrong).toEqual([]);
+  expect(wrongCounts(document, index)).toEqual([]);
   expect(counts.filter(({ count }) => (count ?? 0) > 0).length).toBeGreaterThan(150);
+});
+
+test('so do the prompts whose refusal margin was measured, and those that a pair of arms has', () => {
+  const measured = buildDocument(buildFigureInput(), { showCompletions: false });
+  const listed = unpack<ItemIndex>(measured.items()!.index);
+  const depth = { ...measured, sections: measured.sections.filter(({ id }) => id === 'depth') };
+  expect(wrongCounts(depth, listed)).toEqual([]);
+  expect(countsOf(depth).length).toBe(5);
 });
 
 test('every item is there once, with every arm’s answer', () => {
