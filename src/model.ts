@@ -31,6 +31,8 @@ export interface Decoding {
   readonly seed: number;
   /** How many of the largest log-probabilities every token brings; ten unless given. */
   readonly topLogProbabilities?: number;
+  /** Whether every token also says its bytes and which tokens the likeliest are: for serving; no record holds them. */
+  readonly namesTop?: boolean;
   /** An answer's numbers are the same to the last bit in whichever batch it is generated; costs about a third. */
   readonly batchInvariant?: boolean;
 }
@@ -40,11 +42,30 @@ export interface PromptText {
   readonly messages: Conversation;
   /** The answer's beginning, put behind the generation prompt: the model goes on from there. */
   readonly prefill?: string;
+  /** Read instead of the messages as it is, without a template: a text, or token ids. */
+  readonly raw?: string | readonly number[];
 }
 
 export interface Prompt extends PromptText {
   /** Told apart from `Decoding.seed` so that an item draws the same numbers in whichever batch it lands. */
   readonly seed: number;
+}
+
+/** A token and how likely it is at its place. */
+export interface NamedToken {
+  readonly id: number;
+  readonly text: string;
+  /** Null where the vocabulary does not tell the bytes of a piece of a character. */
+  readonly bytes: readonly number[] | null;
+  readonly logProbability: number;
+}
+
+/** A token of a given text. */
+export interface ScoredToken extends Omit<NamedToken, 'logProbability'> {
+  /** ln p given all before it; null for the first, which has nothing before it. */
+  readonly logProbability: number | null;
+  /** The likeliest at its place, descending; none for the first. */
+  readonly top: readonly NamedToken[];
 }
 
 export interface GeneratedToken {
@@ -56,6 +77,9 @@ export interface GeneratedToken {
   readonly topLogProbabilities: readonly number[];
   /** True for what ends the answer: the end-of-turn token, the tokens of a stop string. Part of the record, never of the text. */
   readonly endOfTurn: boolean;
+  /** Where `namesTop` asks for them: the token's bytes, and the likeliest tokens as they are. */
+  readonly bytes?: readonly number[] | null;
+  readonly top?: readonly NamedToken[];
 }
 
 export interface Generation {
@@ -186,5 +210,13 @@ export interface LanguageModel {
     request: HiddenStatesRequest,
     signal?: AbortSignal,
   ): Promise<HiddenStates[]>;
+  /** Every token of prompts that are given whole, with the `top` likeliest at its place. */
+  scoreTokens?(prompts: readonly PromptText[], top: number, signal?: AbortSignal): Promise<ScoredToken[][]>;
+  /** The ids that prompts are read as. @param bare texts get no BOS. */
+  tokenIds?(prompts: readonly PromptText[], bare?: boolean): Promise<number[][]>;
+  /** The text of each sequence of ids, special tokens included. */
+  textsOf?(sequences: readonly (readonly number[])[]): Promise<string[]>;
+  /** What ends a turn, and what the tokenizer puts in front of a text; null for none. */
+  specialTokens?(): Promise<{ readonly eos: string | null; readonly bos: string | null }>;
   close(): Promise<void>;
 }

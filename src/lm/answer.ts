@@ -1,4 +1,4 @@
-import type { AnswerPart, Decoding, GeneratedToken, Generation } from '../model.ts';
+import type { AnswerPart, Decoding, GeneratedToken, Generation, NamedToken } from '../model.ts';
 import type { RowSettings, SampledToken } from './generate.ts';
 import type { ChatTokenizer } from './tokenizer.ts';
 
@@ -37,9 +37,38 @@ function textOf({ tokenizer, prefill }: AnswerForm, ids: readonly number[]): str
   return whole.startsWith(start) ? whole.slice(start.length) : tokenizer.decode(ids);
 }
 
+export const nameToken = (
+  { tokenText, tokenBytes }: Pick<ChatTokenizer, 'tokenText' | 'tokenBytes'>,
+  { id, logProbability }: { readonly id: number; readonly logProbability: number },
+): NamedToken => ({ id, text: tokenText(id), bytes: tokenBytes(id), logProbability });
+
+function toToken(
+  { tokenizer }: AnswerForm,
+  { topIds, ...token }: SampledToken,
+  endOfTurn: boolean,
+): GeneratedToken {
+  const top = topIds?.map((id, at) =>
+    nameToken(tokenizer, { id, logProbability: token.topLogProbabilities[at]! }),
+  );
+  return {
+    ...token,
+    text: tokenizer.tokenText(token.id),
+    endOfTurn,
+    ...(top && { bytes: tokenizer.tokenBytes(token.id), top }),
+  };
+}
+
 /** How the engine generates what a decoding asks for. */
 export function rowSettings(decoding: Decoding, form: AnswerForm): RowSettings {
-  const { maxTokens, temperature, topP, topK = null, minP = 0, topLogProbabilities = 10 } = decoding;
+  const {
+    maxTokens,
+    temperature,
+    topP,
+    topK = null,
+    minP = 0,
+    topLogProbabilities = 10,
+    namesTop,
+  } = decoding;
   const idsOf = (tokens: readonly SampledToken[]) => tokens.map(({ id }) => id);
   const stops = (tokens: readonly SampledToken[]) => cutAt(form, textOf(form, idsOf(tokens))) >= 0;
   return {
@@ -49,6 +78,7 @@ export function rowSettings(decoding: Decoding, form: AnswerForm): RowSettings {
     topK,
     minP,
     topLogProbabilities,
+    ...(namesTop && { namesTop }),
     stopIds: new Set(form.tokenizer.eosTokenIds),
     ...(form.stop.length > 0 && { stops }),
   };
@@ -67,13 +97,7 @@ export function toGeneration(form: AnswerForm, sampled: readonly SampledToken[])
   const cut = cutAt(form, whole);
   let kept = own.length;
   if (cut >= 0) while (kept > 0 && textOf(form, own.slice(0, kept - 1)).length >= cut) kept--;
-  const tokens = sampled.map(
-    (token, at): GeneratedToken => ({
-      ...token,
-      text: tokenizer.tokenText(token.id),
-      endOfTurn: at >= kept,
-    }),
-  );
+  const tokens = sampled.map((token, at): GeneratedToken => toToken(form, token, at >= kept));
   return {
     text: cut < 0 ? whole : whole.slice(0, cut),
     tokens,
@@ -112,7 +136,7 @@ export async function* toParts(
     const endOfTurn = tokenizer.eosTokenIds.includes(token.id);
     yield {
       type: 'token',
-      token: { ...token, text: tokenizer.tokenText(token.id), endOfTurn },
+      token: toToken(form, token, endOfTurn),
       text: more,
     };
   }

@@ -100,6 +100,11 @@ export function startEngine(): Engine {
       call('firstTokenMass', [handle, prompts, tokenIds], undefined, signal) as ReturnType<
         Engine['firstTokenMass']
       >,
+    scoreTokens: (handle, prompts, top, signal) =>
+      call('scoreTokens', [handle, prompts, top], undefined, signal) as ReturnType<Engine['scoreTokens']>,
+    tokenIds: (...args) => call('tokenIds', args) as ReturnType<Engine['tokenIds']>,
+    specialTokens: (...args) => call('specialTokens', args) as ReturnType<Engine['specialTokens']>,
+    textsOf: (...args) => call('textsOf', args) as ReturnType<Engine['textsOf']>,
     hiddenStates: (handle, prompts, request, signal) =>
       call('hiddenStates', [handle, prompts, request], undefined, signal) as ReturnType<
         Engine['hiddenStates']

@@ -15,6 +15,7 @@ import {
   type Prompt,
   type PromptText,
   type RenderedPrompt,
+  type ScoredToken,
 } from '../model.ts';
 import { createRandom } from '../random.ts';
 import type { TrainedAdapter, TrainingJob, TrainingRow, TrainingStep } from '../trainer.ts';
@@ -27,7 +28,9 @@ import {
   generateAnswers,
   hiddenStates,
   type OpenModel,
+  promptIds,
   scoreContinuations,
+  scoreTokens,
   streamAnswer,
   tokenTexts,
 } from './open-model.ts';
@@ -81,6 +84,16 @@ export interface Engine {
     tokenIds: readonly number[],
     signal?: AbortSignal,
   ): Promise<FirstTokenMass[]>;
+  scoreTokens(
+    handle: number,
+    prompts: readonly PromptText[],
+    top: number,
+    signal?: AbortSignal,
+  ): Promise<ScoredToken[][]>;
+  tokenIds(handle: number, prompts: readonly PromptText[], bare?: boolean): Promise<number[][]>;
+  specialTokens(handle: number): Promise<{ eos: string | null; bos: string | null }>;
+  /** Special tokens included. */
+  textsOf(handle: number, sequences: readonly (readonly number[])[]): Promise<string[]>;
   hiddenStates(
     handle: number,
     prompts: readonly PromptText[],
@@ -184,6 +197,18 @@ export function createEngine(threads = availableParallelism()): Engine {
     },
     loglikelihood: async (handle, ...request) => scoreContinuations(model(handle), ...request),
     firstTokenMass: async (handle, ...request) => firstTokenMass(model(handle), ...request),
+    scoreTokens: async (handle, ...request) => scoreTokens(model(handle), ...request),
+    tokenIds: async (handle, prompts, bare) =>
+      prompts.map((prompt) => promptIds(model(handle), prompt, bare)),
+    async specialTokens(handle) {
+      const { tokenizer } = model(handle);
+      const [eos] = tokenizer.eosTokenIds;
+      return { eos: eos === undefined ? null : tokenizer.tokenText(eos), bos: tokenizer.withBos('') || null };
+    },
+    async textsOf(handle, sequences) {
+      const { tokenizer } = model(handle);
+      return sequences.map((ids) => tokenizer.decode(ids, { skipSpecial: false }));
+    },
     hiddenStates: async (handle, ...request) => hiddenStates(model(handle), ...request),
     async train(job, onStep, signal) {
       const folder = await bases.folder(job.modelDirectory);

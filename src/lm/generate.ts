@@ -13,6 +13,8 @@ export interface RowSettings extends SamplingSettings {
   readonly stops?: (tokens: readonly SampledToken[]) => boolean;
   /** How many of the largest log-probabilities to give; default ten, what the paper's entropy is over. */
   readonly topLogProbabilities?: number;
+  /** Whether to say which tokens those are. */
+  readonly namesTop?: boolean;
 }
 
 /** How a batch is computed. */
@@ -29,6 +31,8 @@ export interface SampledToken {
   readonly logProbability: number;
   /** Descending. */
   readonly topLogProbabilities: readonly number[];
+  /** Of `topLogProbabilities`, where asked for. */
+  readonly topIds?: readonly number[];
 }
 
 /** The cache grows by this many positions, so that short answers never pay for long ones. */
@@ -124,7 +128,14 @@ export async function takeTokens(decoder: Decoder, { rows, cache, hidden }: Runn
       settings.temperature > 0
         ? sample(logits!.subarray(b * vocabulary, (b + 1) * vocabulary), settings, row.random)
         : { id: Number(tokens[b * k]), logProbability: top[0]! };
-    row.tokens.push({ ...taken, topLogProbabilities: top.slice(0, settings.topLogProbabilities ?? 10) });
+    const given = settings.topLogProbabilities ?? 10;
+    row.tokens.push({
+      ...taken,
+      topLogProbabilities: top.slice(0, given),
+      ...(settings.namesTop && {
+        topIds: Array.from(tokens.subarray(b * k, b * k + Math.min(given, k)), Number),
+      }),
+    });
     row.ended =
       row.tokens.length >= settings.maxTokens ||
       cache.lengths[b]! >= contextLength ||

@@ -20,6 +20,11 @@ export interface TokenLikelihoods {
   readonly greedy: boolean;
 }
 
+export interface LikelyToken {
+  readonly id: number;
+  readonly logProbability: number;
+}
+
 /** So many positions' logits at a time: memory is this × vocabulary. */
 const rowsTogether = 64;
 
@@ -27,18 +32,31 @@ const rowsTogether = 64;
 async function eachDistribution(
   decoder: Decoder,
   states: readonly Float32Array[],
-  use: (row: number, logits: Float32Array, best: number, bestLogProbability: number) => void,
+  use: (
+    row: number,
+    logits: Float32Array,
+    best: number,
+    bestLogProbability: number,
+    top: () => LikelyToken[],
+  ) => void,
+  most = 1,
 ): Promise<void> {
   const { hiddenSize: width, vocabularySize: vocabulary } = decoder.config;
   for (let from = 0; from < states.length; from += rowsTogether) {
     const part = states.slice(from, from + rowsTogether);
     const rows = new Float32Array(part.length * width);
     for (const [r, state] of part.entries()) rows.set(state, r * width);
-    const { logProbabilities, tokens, logits } = await decoder.distribution(rows, 1, true);
+    const { logProbabilities, tokens, logits } = await decoder.distribution(rows, most, true);
+    const k = tokens.length / part.length;
     for (const r of part.keys()) {
-      assertFinite(logProbabilities[r]!);
+      assertFinite(logProbabilities[r * k]!);
+      const top = () =>
+        Array.from({ length: k }, (_, i) => ({
+          id: Number(tokens[r * k + i]),
+          logProbability: logProbabilities[r * k + i]!,
+        }));
       const own = logits!.subarray(r * vocabulary, (r + 1) * vocabulary);
-      use(from + r, own, Number(tokens[r]), logProbabilities[r]!);
+      use(from + r, own, Number(tokens[r * k]), logProbabilities[r * k]!, top);
     }
   }
 }
@@ -67,6 +85,41 @@ export async function tokenLikelihoods(
       found[row]!.greedy &&= target === best;
     },
   );
+  return found;
+}
+
+/** Sequences as one pass reads them. */
+const sequencesTogether = 16;
+
+/** Of every sequence's tokens from the second on: ln p given all before it, and the `top` likeliest, descending. */
+export async function tokenDistributions(
+  runner: Runner,
+  sequences: readonly (readonly number[])[],
+  top: number,
+  signal?: AbortSignal,
+): Promise<{ logProbability: number; top: LikelyToken[] }[][]> {
+  const { hiddenSize: width, vocabularySize } = runner.decoder.config;
+  const found = sequences.map(() => [] as { logProbability: number; top: LikelyToken[] }[]);
+  const long = [...sequences.keys()].filter((row) => sequences[row]!.length > 1);
+  for (let from = 0; from < long.length; from += sequencesTogether) {
+    throwIfAborted(signal);
+    const part = long.slice(from, from + sequencesTogether);
+    const inputs = part.map((row) => sequences[row]!.slice(0, -1));
+    const { states } = await prefill(runner, inputs, {}, { keep: inputs.map(({ length }) => length) });
+    const places = part.flatMap((row) => sequences[row]!.slice(1).map((target) => ({ row, target })));
+    await eachDistribution(
+      runner.decoder,
+      states.flatMap((rows) =>
+        Array.from({ length: rows.length / width }, (_, at) => rows.subarray(at * width, (at + 1) * width)),
+      ),
+      (place, logits, best, bestLogProbability, likeliest) => {
+        const { row, target } = places[place]!;
+        const logProbability = bestLogProbability + logits[target]! - logits[best]!;
+        found[row]!.push({ logProbability, top: likeliest().slice(0, top) });
+      },
+      Math.min(Math.max(1, top), vocabularySize),
+    );
+  }
   return found;
 }
 

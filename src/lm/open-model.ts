@@ -9,12 +9,13 @@ import type {
   HiddenStatesRequest,
   Prompt,
   PromptText,
+  ScoredToken,
 } from '../model.ts';
-import { type AnswerForm, rowSettings, toGeneration, toParts } from './answer.ts';
+import { type AnswerForm, nameToken, rowSettings, toGeneration, toParts } from './answer.ts';
 import type { DecoderConfig } from './config.ts';
 import type { AttachedAdapter, Decoder } from './decoder.ts';
 import { answerRows, createRow } from './generate.ts';
-import { firstTokenMasses, hiddenStatesAt, tokenLikelihoods } from './likelihood.ts';
+import { firstTokenMasses, hiddenStatesAt, tokenDistributions, tokenLikelihoods } from './likelihood.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { ChatTokenizer } from './tokenizer.ts';
 
@@ -29,7 +30,9 @@ export interface OpenModel {
 }
 
 /** A prompt as the model reads it: its template up to the answer, and the answer's given beginning. */
-export function promptText({ tokenizer }: OpenModel, { messages, prefill = '' }: PromptText): string {
+export function promptText({ tokenizer }: OpenModel, { messages, prefill = '', raw }: PromptText): string {
+  if (typeof raw === 'string') return tokenizer.withBos(raw);
+  if (raw) return tokenizer.decode(raw, { skipSpecial: false });
   return tokenizer.render(messages, { addGenerationPrompt: true }) + prefill;
 }
 
@@ -39,9 +42,21 @@ function tooLong(what: string, tokens: number, limit: number): AuditError {
   });
 }
 
+/** The ids that a prompt is read as; `bare`: a raw text gets no BOS. @throws AuditError `data` where it gives some that are no tokens. */
+export function promptIds(model: OpenModel, prompt: PromptText, bare = false): number[] {
+  const { tokenizer } = model;
+  const { raw } = prompt;
+  if (raw === undefined || typeof raw === 'string')
+    return tokenizer.encode(bare && raw !== undefined ? raw : promptText(model, prompt));
+  const wrong = raw.find((id) => !Number.isInteger(id) || id < 0 || id >= tokenizer.vocabularySize);
+  if (wrong === undefined) return [...raw];
+  throw new AuditError('data', `no token has the id ${wrong}: they go up to ${tokenizer.vocabularySize - 1}`);
+}
+
 /** The prompt's ids, which must leave room for an answer. */
-function promptIds(model: OpenModel, prompt: PromptText): number[] {
-  const ids = model.tokenizer.encode(promptText(model, prompt));
+function askedIds(model: OpenModel, prompt: PromptText): number[] {
+  const ids = promptIds(model, prompt);
+  if (!ids.length) throw new AuditError('data', 'a prompt without tokens: there is nothing to go on from');
   const limit = model.config.contextLength;
   if (ids.length < limit) return ids;
   throw tooLong('a prompt', ids.length, limit);
@@ -67,7 +82,7 @@ export async function generateAnswers(
   decoding: Decoding,
   signal?: AbortSignal,
 ): Promise<Generation[]> {
-  const ids = prompts.map((prompt) => promptIds(model, prompt));
+  const ids = prompts.map((prompt) => askedIds(model, prompt));
   const forms = prompts.map((prompt, row) => formOf(model, prompt, decoding, ids[row]!));
   const rows = prompts.map(({ seed }, row) => createRow(rowSettings(decoding, forms[row]!), seed));
   const settings = { invariant: decoding.batchInvariant ?? false };
@@ -82,7 +97,7 @@ export async function* streamAnswer(
   decoding: Decoding,
   signal?: AbortSignal,
 ): AsyncGenerator<AnswerPart> {
-  const ids = promptIds(model, prompt);
+  const ids = askedIds(model, prompt);
   const form = formOf(model, prompt, decoding, ids);
   const tokens = model.scheduler.stream({
     adapter: model.adapter,
@@ -137,6 +152,32 @@ export async function scoreContinuations(
   });
 }
 
+/** Every token of given prompts, and the `top` likeliest at its place. */
+export async function scoreTokens(
+  model: OpenModel,
+  prompts: readonly PromptText[],
+  top: number,
+  signal?: AbortSignal,
+): Promise<ScoredToken[][]> {
+  const { tokenizer, config } = model;
+  const sequences = prompts.map((prompt) => promptIds(model, prompt));
+  for (const ids of sequences) {
+    if (!ids.length) throw new AuditError('data', 'a prompt without tokens: there is nothing to score');
+    if (ids.length > config.contextLength) throw tooLong('a prompt', ids.length, config.contextLength);
+  }
+  const found = await tokenDistributions(model, sequences, top, signal);
+  return sequences.map((ids, row) =>
+    ids.map((id, at): ScoredToken => {
+      const given = at > 0 ? found[row]![at - 1]! : { logProbability: null, top: [] };
+      return {
+        ...{ id, text: tokenizer.tokenText(id), bytes: tokenizer.tokenBytes(id) },
+        logProbability: given.logProbability,
+        top: given.top.map((one) => nameToken(tokenizer, one)),
+      };
+    }),
+  );
+}
+
 /** A text as the texts of its tokens: of a character that several tokens share, the last one has all. */
 export function tokenTexts({ tokenizer }: OpenModel, text: string): string[] {
   const ids = tokenizer.encode(text);
@@ -155,7 +196,7 @@ export async function firstTokenMass(
   tokenIds: readonly number[],
   signal?: AbortSignal,
 ): Promise<FirstTokenMass[]> {
-  const ids = prompts.map((prompt) => promptIds(model, prompt));
+  const ids = prompts.map((prompt) => askedIds(model, prompt));
   return firstTokenMasses(model, ids, tokenIds, signal);
 }
 
@@ -168,7 +209,7 @@ export async function hiddenStates(
   const { layers, hiddenSize: width } = model.config;
   if (!Number.isInteger(layer) || layer < 0 || layer > layers)
     throw new AuditError('config', `no layer ${layer}: the model has layers 0 (embeddings) to ${layers}`);
-  const ids = prompts.map((prompt) => promptIds(model, prompt));
+  const ids = prompts.map((prompt) => askedIds(model, prompt));
   const states = await hiddenStatesAt(model, ids, layer, positions, signal);
   return states.map((data) => ({ positions: data.length / width, width, data }));
 }

@@ -6,6 +6,7 @@ import { type ChatEncoding, type LabelledTokens, labelAnswer } from './answer-la
 import { loadChatTemplate, type RenderedChat } from './chat-template.ts';
 import { readEosTokenIds } from './config.ts';
 import { type ModelFolder, type ModelSource, modelFolder, readModelJson } from './model-folder.ts';
+import { tokenBytes } from './token-bytes.ts';
 import { loadTokenizer } from './tokenizer-file.ts';
 
 /** A tokenizer with its chat template. */
@@ -14,10 +15,14 @@ export interface ChatTokenizer {
   sha256(): string;
   /** Adds no special tokens; those written in the text are recognised, as transformers does for a rendered template. */
   encode(text: string): number[];
-  /** Special tokens are left out, ids without a token (embedding padding) too. */
-  decode(ids: readonly number[]): string;
+  /** Special tokens are left out unless told otherwise, ids without a token (embedding padding) too. */
+  decode(ids: readonly number[], options?: { readonly skipSpecial: boolean }): string;
   /** The text of one token, special ones included; an incomplete UTF-8 sequence becomes U+FFFD. */
   tokenText(id: number): string;
+  /** The bytes of one token, also of a piece of a character; null where the vocabulary does not tell them. */
+  tokenBytes(id: number): readonly number[] | null;
+  /** With the BOS in front where the tokenizer adds one by itself and the text has none. */
+  withBos(text: string): string;
   /** Largest token id + 1. */
   readonly vocabularySize: number;
   /** End-of-turn tokens: the tokenizer's own and those of generation_config.json. */
@@ -71,6 +76,7 @@ export function loadChatTokenizer(source: ModelSource, options: ChatTokenizerOpt
   const bos = addsBos(tokenizer, encodeWhole, settings, special) ? special.bos_token! : '';
   const render: ChatEncoding['render'] = (messages, { addGenerationPrompt }) =>
     withBos(bos, template.render(messages, { addGenerationPrompt, enableThinking }));
+  const tokenText = createTokenText(encode, (ids) => decodeWith(ids, false));
   return {
     sha256: () =>
       sha256Json([
@@ -84,8 +90,10 @@ export function loadChatTokenizer(source: ModelSource, options: ChatTokenizerOpt
         ...(settings.clean_up_tokenization_spaces === true ? ['clean up'] : []),
       ]),
     encode,
-    decode: (ids) => decodeWith(ids, true),
-    tokenText: createTokenText(encode, (ids) => decodeWith(ids, false)),
+    decode: (ids, { skipSpecial } = { skipSpecial: true }) => decodeWith(ids, skipSpecial),
+    tokenText,
+    tokenBytes: (id) => tokenBytes(tokenizer.id_to_token(id), tokenText(id)),
+    withBos: (text) => withBos(bos, { text, generated: [] }).text,
     vocabularySize,
     eosTokenIds,
     padTokenId: tokenizer.token_to_id(special.pad_token ?? '') ?? eosTokenIds[0] ?? 0,

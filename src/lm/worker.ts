@@ -37,7 +37,15 @@ const running = new Map<number, AbortController>();
 /** Methods that take a callback behind their arguments, which posts progress here. */
 const reporting: ReadonlySet<keyof Engine> = new Set(['train', 'stream']);
 /** Methods that take no signal. */
-const quick: ReadonlySet<keyof Engine> = new Set(['open', 'render', 'tokenTexts', 'close']);
+const quick: ReadonlySet<keyof Engine> = new Set([
+  'open',
+  'render',
+  'tokenTexts',
+  'tokenIds',
+  'textsOf',
+  'specialTokens',
+  'close',
+]);
 
 async function call(
   method: keyof Engine,

@@ -61,6 +61,10 @@ export async function createEmbeddedModel({
     tokenTexts: (texts) => engine.tokenTexts(handle, texts),
     loglikelihood: (...request) => engine.loglikelihood(handle, ...request),
     firstTokenMass: (...request) => engine.firstTokenMass(handle, ...request),
+    scoreTokens: (...request) => engine.scoreTokens(handle, ...request),
+    tokenIds: (...request) => engine.tokenIds(handle, ...request),
+    specialTokens: () => engine.specialTokens(handle),
+    textsOf: (sequences) => engine.textsOf(handle, sequences),
     hiddenStates: (...request) => engine.hiddenStates(handle, ...request),
     close: () => engine.close(handle),
   };

@@ -1,24 +1,27 @@
 import { randomUUID } from 'node:crypto';
-import type { GeneratedToken, Generation } from '../model.ts';
-import { type ChatRequest, decodingOf, promptOf } from './chat-request.ts';
+import type { GeneratedToken } from '../model.ts';
+import { type ChatRequest, promptOf } from './chat-request.ts';
 import { ServeError } from './problem.ts';
+import { decodingOf } from './request.ts';
 import type { ServedModel } from './served-model.ts';
+import { usageOf } from './usage.ts';
 
-/** The token counts of OpenAI's `usage`; the prompt counts once whatever n. */
-function usageOf(generations: readonly Generation[]): object {
-  const prompt = generations[0]?.promptTokens ?? 0;
-  const completion = generations.reduce((sum, { tokens }) => sum + tokens.length, 0);
-  return { prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion };
-}
+const named = ({ text, logProbability, bytes = null }: Named) => ({
+  ...{ token: text, logprob: logProbability, bytes },
+});
+type Named = Pick<GeneratedToken, 'text' | 'logProbability' | 'bytes'>;
 
-/** A token in OpenAI's shape; bytes are null where it is only a piece of a character. */
-function logprobOf({ text, logProbability }: GeneratedToken): object {
-  const bytes = text.includes('\uFFFD') ? null : [...Buffer.from(text)];
-  return { token: text, logprob: logProbability, bytes, top_logprobs: [] };
-}
-
-const logprobsOf = (asked: ChatRequest, tokens: readonly GeneratedToken[]) =>
-  asked.logprobs ? { content: tokens.filter(({ endOfTurn }) => !endOfTurn).map(logprobOf) } : null;
+const logprobsOf = ({ logprobs, top_logprobs }: ChatRequest, tokens: readonly GeneratedToken[]) =>
+  logprobs
+    ? {
+        content: tokens
+          .filter(({ endOfTurn }) => !endOfTurn)
+          .map((token) => ({
+            ...named(token),
+            top_logprobs: (token.top ?? []).slice(0, top_logprobs ?? 0).map(named),
+          })),
+      }
+    : null;
 
 /** The n answers of one request, all in line at once; choice i draws with seed + i. */
 export class Chat {
@@ -44,7 +47,9 @@ export class Chat {
   #choices() {
     const { model } = this.#served;
     if (!model.stream) throw new ServeError(501, 'this model cannot be served', 'server_error');
-    const decoding = decodingOf(this.asked, model);
+    const { max_completion_tokens, max_tokens, logprobs, top_logprobs } = this.asked;
+    const top = logprobs ? (top_logprobs ?? 0) : null;
+    const decoding = decodingOf(this.asked, max_completion_tokens ?? max_tokens, top, model);
     const prompt = promptOf(this.asked);
     return Array.from({ length: this.asked.n ?? 1 }, (_, index) =>
       model.stream!({ ...prompt, seed: decoding.seed + index }, decoding, this.#signal),
@@ -65,7 +70,11 @@ export class Chat {
       logprobs: logprobsOf(this.asked, tokens),
       finish_reason: finishReason,
     }));
-    return { ...this.#head('chat.completion'), choices, usage: usageOf(generations) };
+    return {
+      ...this.#head('chat.completion'),
+      choices,
+      usage: usageOf(generations[0]?.promptTokens ?? 0, generations),
+    };
   }
 
   /** Sends `chat.completion.chunk`s, the usage last where it is asked for. */
@@ -96,6 +105,7 @@ export class Chat {
         throw new Error('internal: an answer without an end');
       }),
     );
-    if (withUsage) send({ ...head, choices: [], usage: usageOf(generations) });
+    if (withUsage)
+      send({ ...head, choices: [], usage: usageOf(generations[0]?.promptTokens ?? 0, generations) });
   }
 }

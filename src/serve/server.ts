@@ -5,8 +5,11 @@ import { AuditError } from '../errors.ts';
 import { admit, readBody } from './admission.ts';
 import { Chat } from './chat.ts';
 import { readChatRequest } from './chat-request.ts';
+import { Completion } from './completion.ts';
+import { promptsOf, readCompletionRequest } from './completion-request.ts';
 import { asServeError, ServeError } from './problem.ts';
 import { modelList, type ServedModel, servedModel } from './served-model.ts';
+import { detokenize, tokenize, tokenizerInfo } from './tokenize.ts';
 
 export interface ServeSettings {
   readonly host: string;
@@ -16,6 +19,10 @@ export interface ServeSettings {
   readonly version: string;
   /** A line per request: method, path, status, milliseconds; never a prompt or an answer. */
   readonly log: (line: string) => void;
+  /** Answers in line or at work at once; further requests are told to come again. Default 256. */
+  readonly mostAnswers?: number;
+  /** Default ten minutes. */
+  readonly deadlineMs?: number;
 }
 
 export interface Serving {
@@ -24,19 +31,17 @@ export interface Serving {
   close(graceMs?: number): Promise<void>;
 }
 
-/** Answers in line or at work at once; further requests are told to come again. */
-const mostAnswers = 256;
-const deadlineMs = 600_000;
-
-/** Answers OpenAI's chat protocol with models that can stream; they stay the caller's to close. */
+/** Answers OpenAI's protocols with models that can stream; they stay the caller's to close. */
 export async function serveModels(served: readonly ServedModel[], settings: ServeSettings): Promise<Serving> {
+  const { mostAnswers = 256, deadlineMs = 600_000 } = settings;
   const stopping = new AbortController();
   const created = Math.floor(Date.now() / 1000);
   let answers = 0;
 
-  const chat = async (request: IncomingMessage, response: ServerResponse) => {
-    const asked = readChatRequest(await readBody(request));
-    const places = asked.n ?? 1;
+  const answer = async (request: IncomingMessage, response: ServerResponse, isChat: boolean) => {
+    const body = await readBody(request);
+    const asked = isChat ? readChatRequest(body) : readCompletionRequest(body);
+    const places = (asked.n ?? 1) * ('prompt' in asked ? promptsOf(asked).length : 1);
     const target = servedModel(served, asked.model);
     if (answers + places > mostAnswers) {
       response.setHeader('retry-after', '1');
@@ -45,7 +50,9 @@ export async function serveModels(served: readonly ServedModel[], settings: Serv
     const leaving = new AbortController();
     response.on('close', () => leaving.abort());
     const signals = [stopping.signal, leaving.signal, AbortSignal.timeout(deadlineMs)];
-    const answer = new Chat(asked, target, AbortSignal.any(signals));
+    const signal = AbortSignal.any(signals);
+    const answer =
+      'prompt' in asked ? new Completion(asked, target, signal) : new Chat(asked, target, signal);
     answers += places;
     try {
       if (!asked.stream) return sendJson(response, 200, await answer.whole());
@@ -60,18 +67,26 @@ export async function serveModels(served: readonly ServedModel[], settings: Serv
   const route = async (request: IncomingMessage, response: ServerResponse) => {
     admit(request, settings.host, settings.key);
     const path = (request.url ?? '').split('?')[0]!;
-    if (request.method === 'POST' && path === '/v1/chat/completions') return chat(request, response);
-    if (request.method === 'GET' && path === '/v1/models')
-      return sendJson(response, 200, modelList(served, created));
-    if (request.method === 'GET' && path === '/version')
-      return sendJson(response, 200, { version: settings.version });
-    if (request.method === 'GET' && path === '/health') return sendJson(response, 200, { status: 'ok' });
-    throw new ServeError(404, 'no such route');
+    const routes: Record<string, () => unknown> = {
+      'POST /v1/chat/completions': () => answer(request, response, true),
+      'POST /v1/completions': () => answer(request, response, false),
+      'POST /tokenize': async () => sendJson(response, 200, await tokenize(served, await readBody(request))),
+      'POST /detokenize': async () =>
+        sendJson(response, 200, await detokenize(served, await readBody(request))),
+      'GET /tokenizer_info': async () => sendJson(response, 200, await tokenizerInfo(served)),
+      'GET /v1/models': () => sendJson(response, 200, modelList(served, created)),
+      'GET /version': () => sendJson(response, 200, { version: settings.version }),
+      'GET /health': () => sendJson(response, 200, { status: 'ok' }),
+    };
+    const found = routes[`${request.method} ${path}`];
+    if (!found) throw new ServeError(404, 'no such route');
+    await found();
   };
   const server = createServer((request, response) => {
     const begun = performance.now();
     const path = (request.url ?? '').split('?')[0]!.slice(0, 100);
     response.on('close', () => {
+      if (!server.listening) setImmediate(() => server.closeIdleConnections());
       const status = response.writableFinished ? response.statusCode : 'left';
       settings.log(`${request.method} ${path} ${status} ${Math.round(performance.now() - begun)} ms`);
     });

@@ -57,8 +57,8 @@ const servers: Server[] = [
       ...([process.execPath, join(packageRoot, 'dist/cli.js'), 'serve', '--model', wren] as const),
       ...['--name', 'wren', '--port', String(port)],
     ],
-    logprobs: false,
-    expected: { topLogProbabilities: null, likelihood: false, contextLength: expect.any(Number) },
+    logprobs: true,
+    expected: { topLogProbabilities: 20, likelihood: false, contextLength: expect.any(Number) },
   },
 ];
 
