@@ -4,6 +4,17 @@ import type { TrainingStep } from '../trainer.ts';
 import { armEncoding, dashEncoding } from './arm-encoding.ts';
 import type { Figure } from './figure.ts';
 
+/** Step and loss, here and where a run is followed. */
+export const lossAxes = {
+  x: {
+    field: 'step',
+    type: 'quantitative',
+    axis: { title: 'step', grid: false, tickMinStep: 1 },
+    scale: { nice: false },
+  },
+  y: { field: 'loss', type: 'quantitative', axis: { title: 'loss, nats per labelled token', tickCount: 5 } },
+} as const;
+
 /** Steps drawn of one arm; of a longer training the lowest and the highest of each stretch. */
 const mostPoints = 400;
 
@@ -58,17 +69,7 @@ function specificationOf(
     data: { values: rows.map((row) => ({ ...row, arm: showInvisible(row.arm) })) },
     mark: { type: 'line', strokeWidth: 1.8, interpolate: 'linear' },
     encoding: {
-      x: {
-        field: 'step',
-        type: 'quantitative',
-        axis: { title: 'step', grid: false, tickMinStep: 1 },
-        scale: { nice: false },
-      },
-      y: {
-        field: 'loss',
-        type: 'quantitative',
-        axis: { title: 'loss, nats per labelled token', tickCount: 5 },
-      },
+      ...lossAxes,
       color: { ...armEncoding(summary, true).color, ...values },
       strokeDash: { ...dashEncoding(summary, true), ...values },
     },

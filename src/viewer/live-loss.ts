@@ -1,3 +1,4 @@
+import { lossAxes } from '../figures/loss-curves.ts';
 import { decimal, showInvisible } from '../format.ts';
 import { armStyles, type Chart } from '../plot.ts';
 import type { LiveRun } from './live-run.ts';
@@ -32,17 +33,7 @@ export function liveLoss({
       // The figure says in words what it shows.
       mark: { type: 'line', strokeWidth: 1.8, aria: false },
       encoding: {
-        x: {
-          field: 'step',
-          type: 'quantitative',
-          axis: { title: 'step', grid: false, tickMinStep: 1 },
-          scale: { nice: false },
-        },
-        y: {
-          field: 'loss',
-          type: 'quantitative',
-          axis: { title: 'loss, nats per labelled token', tickCount: 5 },
-        },
+        ...lossAxes,
         color: {
           field: 'arm',
           type: 'nominal',
