@@ -51,6 +51,16 @@ export function writeFileAtomic(
   }
 }
 
+/** A file opened for reading; null where there is none. @throws AuditError `disk`. */
+export function openIfThere(path: string): number | null {
+  try {
+    return openSync(path, 'r');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw diskError(path, error);
+  }
+}
+
 /**
  * Fills a folder whole or not at all: `fill` writes into a temporary sibling, which then takes the folder's place
  * (and that of an older one there).

@@ -1,7 +1,8 @@
-import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import type { z } from 'zod';
 import { AuditError } from './errors.ts';
-import { diskError, writeFileAtomic } from './files.ts';
+import { diskError, openIfThere, writeFileAtomic } from './files.ts';
+import { linesOf } from './lines.ts';
 
 /** A line belongs to the planned batch that made it. */
 export interface Line {
@@ -133,27 +134,34 @@ function readLines<T>(
     throw error;
   },
 ): { lines: T[]; bytes: number } {
-  let data: Buffer;
+  const descriptor = openIfThere(path);
+  if (descriptor === null) return { lines: [], bytes: 0 };
+  const lines: T[] = [];
+  let [bytes, number] = [0, 0];
   try {
-    data = readFileSync(path);
+    for (const { line, end, whole } of linesOf((chunk) => readFrom(descriptor, chunk, path))) {
+      if (!whole) break;
+      number++;
+      bytes = end;
+      try {
+        lines.push(parseLine(line.toString('utf8'), schema, path, number));
+      } catch (error) {
+        if (!(error instanceof AuditError)) throw error;
+        damaged(error);
+      }
+    }
+  } finally {
+    closeSync(descriptor);
+  }
+  return { lines, bytes };
+}
+
+function readFrom(descriptor: number, chunk: Buffer, path: string): number {
+  try {
+    return readSync(descriptor, chunk);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { lines: [], bytes: 0 };
     throw diskError(path, error);
   }
-  const lines: T[] = [];
-  let start = 0;
-  let number = 0;
-  for (let stop = data.indexOf(10); stop >= 0; stop = data.indexOf(10, start)) {
-    number++;
-    try {
-      lines.push(parseLine(data.toString('utf8', start, stop), schema, path, number));
-    } catch (error) {
-      if (!(error instanceof AuditError)) throw error;
-      damaged(error);
-    }
-    start = stop + 1;
-  }
-  return { lines, bytes: start };
 }
 
 /** One line of a journal as its record. @throws AuditError `store` when it is damaged or of another version. */

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import type { z } from 'zod';
 import { AuditError } from './errors.ts';
+import { linesOf, type RawLine } from './lines.ts';
 
 /** A file of another tool. Every form of its content is made when it is asked for. */
 export interface SourceFile {
@@ -27,7 +28,6 @@ export interface SourceLine {
 /** Node holds no longer text. */
 const largestText = 500 * 2 ** 20;
 const largestFile = 2 ** 31 - 1;
-const chunkBytes = 1 << 20;
 
 /** `onRead` is told how many bytes of a file of lines were read, of how many. @throws AuditError `data` when the file is missing or unreadable. */
 export function openSource(path: string, onRead?: (done: number, size: number) => void): SourceFile {
@@ -88,28 +88,15 @@ function reading<T>(path: string, read: () => T): T {
   }
 }
 
-/** Lines without their ends, with the place where each ends; memory holds a chunk and the longest line. */
-function* rawLines(path: string): Generator<{ readonly line: Buffer; readonly end: number }> {
+function* rawLines(path: string): Generator<RawLine> {
   const file = reading(path, () => openSync(path, 'r'));
   try {
-    let parts: Buffer[] = [];
-    let held = 0;
-    for (let read = 0; ; ) {
-      const chunk = Buffer.allocUnsafe(chunkBytes);
-      const count = reading(path, () => readSync(file, chunk, 0, chunkBytes, null));
-      if (count === 0) break;
-      let start = 0;
-      for (let stop = chunk.indexOf(10); stop >= 0 && stop < count; stop = chunk.indexOf(10, start)) {
-        yield { line: Buffer.concat([...parts, chunk.subarray(start, stop)]), end: read + stop + 1 };
-        [parts, held, start] = [[], 0, stop + 1];
-      }
-      if (start < count)
-        parts.push(start > 0 ? Buffer.from(chunk.subarray(start, count)) : chunk.subarray(0, count));
-      held += count - start;
-      read += count;
-      if (held > largestText) throw tooLarge(path);
-    }
-    if (held > 0) yield { line: Buffer.concat(parts), end: Number.POSITIVE_INFINITY };
+    yield* linesOf(
+      (chunk) => reading(path, () => readSync(file, chunk)),
+      (bytes) => {
+        if (bytes > largestText) throw tooLarge(path);
+      },
+    );
   } finally {
     closeSync(file);
   }

@@ -24,7 +24,16 @@ const importsOf = new Map(
   files.map((name) => [name, imports.filter(({ from }) => from === name).map(({ to }) => to)]),
 );
 
-const foundation = ['errors.ts', 'random.ts', 'hash.ts', 'files.ts', 'conversation.ts', 'parallel.ts', 'hub'];
+const foundation = [
+  'errors.ts',
+  'random.ts',
+  'hash.ts',
+  'files.ts',
+  'lines.ts',
+  'conversation.ts',
+  'parallel.ts',
+  'hub',
+];
 const contracts = [
   'model.ts',
   'model-server.ts',

@@ -7,7 +7,6 @@ import { encodeTable, type TableFormat } from '../documents/typed-table.ts';
 import { AuditError, exitCode } from '../errors.ts';
 import { plural } from '../format.ts';
 import {
-  type ItemRecord,
   itemRecord,
   runDocument,
   type Summary,
@@ -15,6 +14,7 @@ import {
   type VerdictRecord,
   verdictRecord,
 } from '../record.ts';
+import { answerKey } from '../report/redaction.ts';
 import { refuseChanged } from '../run-report.ts';
 import { settingDocument } from '../setting.ts';
 import { readDocument } from '../store.ts';
@@ -45,7 +45,7 @@ export async function exportRun(directory: string, flags: ExportFlags, context: 
         addJudge(judgesOf, suite, { name: judge, fingerprint: judgeFingerprint });
   const toRow = joinItems({
     ...{ suites, judgesOf },
-    verdictsOf: (item) => verdicts.get(keyOf(item)) ?? [],
+    verdictsOf: (item) => verdicts.get(answerKey(item)) ?? [],
     judgesKnown: finished,
     showCompletions: flags.showCompletions ?? false,
   } satisfies ItemJoin);
@@ -113,16 +113,13 @@ function readVerdicts(directory: string, problems: string[], { onProgress }: Con
     const slim = { ...verdict, batchKey: '', id: '', arm: '', condition: '' };
     slim.judge = once(verdict.judge);
     slim.judgeFingerprint = once(verdict.judgeFingerprint);
-    const key = keyOf(verdict);
+    const key = answerKey(verdict);
     const others = byItem.get(key);
     if (others) others.push(slim);
     else byItem.set(key, [slim]);
   }
   return byItem;
 }
-
-const keyOf = ({ arm, suite, id, condition, repeat }: ItemRecord | VerdictRecord) =>
-  JSON.stringify([arm, suite, id, condition, repeat]);
 
 function addJudge<T extends { name: string; fingerprint: string }>(
   judgesOf: Map<string, T[]>,

@@ -70,7 +70,8 @@ function suiteEntries(
   const entries = asked.flatMap((item) =>
     Array.from({ length: repeats }, (_, repeat): ItemEntry => {
       const answers = arms.map((arm) => {
-        const key = JSON.stringify([kind, arm, item.id, item.condition, repeat]);
+        const { id, condition } = item;
+        const key = answerKey({ suite: kind, arm, id, condition, repeat });
         const judged = { record: records.get(key), verdicts: verdicts.get(key) ?? [] };
         const tags = answerTags(kind, judged, judges, paper);
         return { ...judged, tags: measured.has(`${arm} ${item.id}`) ? [...tags, 'refusal margin'] : tags };

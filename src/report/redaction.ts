@@ -41,5 +41,11 @@ export function redactionOf(
 }
 
 /** One generation's place in a run as one text, the same for its record and the verdicts on it. */
-export const answerKey = (record: ItemRecord | VerdictRecord): string =>
-  JSON.stringify([record.suite, record.arm, record.id, record.condition, record.repeat]);
+export const answerKey = ({
+  suite,
+  arm,
+  id,
+  condition,
+  repeat,
+}: Pick<ItemRecord, 'suite' | 'arm' | 'id' | 'condition' | 'repeat'>): string =>
+  JSON.stringify([suite, arm, id, condition, repeat]);
