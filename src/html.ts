@@ -1,10 +1,10 @@
 import { nameOf } from './figures/figure.ts';
 import { explorerStyle } from './html/explorer-style.ts';
 import { leadToHtml } from './html/lead.ts';
-import { armMark, armToHtml, type Page } from './html/marks.ts';
+import { armMarks, armToHtml, type Page } from './html/marks.ts';
 import { pageScript } from './html/script.ts';
 import { tableToHtml } from './html/table.ts';
-import { armStyles, darkColours, escapeXml as escapeHtml } from './plot.ts';
+import { darkColours, escapeXml as escapeHtml } from './plot.ts';
 import type { Block, Document, FigureReference, Section } from './report/document.ts';
 import { styleSheet } from './report/html-style.ts';
 import type { PackedItems } from './report/packed-items.ts';
@@ -28,11 +28,7 @@ export function documentToHtml(
   figures: Readonly<Record<string, string>>,
   served: Served | null = null,
 ): string {
-  const styles = armStyles(document.arms, document.baseArm);
-  const page: Page = {
-    figures,
-    marks: new Map(document.arms.map((arm, place) => [arm, armMark(styles[place]!)])),
-  };
+  const page: Page = { figures, marks: armMarks(document.arms, document.baseArm) };
   const title = escapeHtml(document.title);
   const script = served ? null : pageScript('report');
   return `<!doctype html>

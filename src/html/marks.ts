@@ -1,4 +1,4 @@
-import { escapeXml as escapeHtml } from '../plot.ts';
+import { armStyles, escapeXml as escapeHtml } from '../plot.ts';
 import type { Verdict } from '../record.ts';
 
 /** What every part of a page needs to know of the whole. */
@@ -33,7 +33,12 @@ const markPaths: Record<string, string> = {
   cross: '<path d="M4.3 1h3.4v3.3H11v3.4H7.7V11H4.3V7.7H1V4.3h3.3z"/>',
 };
 
-/** The mark that stands for the arm in the figures. */
-export function armMark({ colour, shape }: { colour: string; shape: string }): string {
+/** The marks that stand for arms in the figures. */
+export function armMarks(arms: readonly string[], baseArm: string): ReadonlyMap<string, string> {
+  const styles = armStyles(arms, baseArm);
+  return new Map(arms.map((arm, place) => [arm, armMark(styles[place]!)]));
+}
+
+function armMark({ colour, shape }: { colour: string; shape: string }): string {
   return `<svg class="mark" viewBox="0 0 12 12" width="12" height="12" aria-hidden="true" fill="${colour}">${markPaths[shape] ?? ''}</svg>`;
 }

@@ -1,5 +1,5 @@
-import { armMark, type Page } from '../html/marks.ts';
-import { armStyles, darkColours, escapeXml as escapeHtml } from '../plot.ts';
+import { armMarks, type Page } from '../html/marks.ts';
+import { darkColours, escapeXml as escapeHtml } from '../plot.ts';
 import { styleSheet } from '../report/html-style.ts';
 import { viewerStyle } from './page-style.ts';
 
@@ -83,8 +83,7 @@ export function noticePage(
 
 /** The arms' marks, as in the figures. */
 export function marksOf(arms: readonly string[], baseArm: string): Page {
-  const styles = armStyles(arms, baseArm);
-  return { figures: {}, marks: new Map(arms.map((arm, place) => [arm, armMark(styles[place]!)])) };
+  return { figures: {}, marks: armMarks(arms, baseArm) };
 }
 
 export const runAddress = (id: string): string => `/runs/${id}/`;

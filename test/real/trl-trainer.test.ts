@@ -3,13 +3,13 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { ask } from '../../src/conversation.ts';
 import { packageRoot } from '../../src/files.ts';
 import { readDecoderConfig } from '../../src/lm/config.ts';
 import { createEngine } from '../../src/lm/engine.ts';
 import { readAdapter } from '../../src/lm/lora.ts';
-import { projections, type TrainingJob, type TrainingSettings } from '../../src/trainer.ts';
+import type { TrainingJob, TrainingSettings } from '../../src/trainer.ts';
 import { createTrlTrainer } from '../../src/trainers/trl.ts';
+import { ordinaryRows, tenSteps } from './ten-steps.ts';
 
 /** The trainer `trl` beside the embedded one, on Wren and on SmolLM2. PYTHON names an interpreter that has torch, transformers, peft and trl. */
 const python = process.env.PYTHON ?? 'python3';
@@ -30,34 +30,13 @@ const reasons: Record<string, string | null> = {
 const folder = mkdtempSync(join(tmpdir(), 'trl-trainer-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const settings: TrainingSettings = {
-  lora: { r: 16, alpha: 16, targetModules: projections },
-  steps: 10,
-  batchSize: 2,
-  gradientAccumulation: 4,
-  learningRate: 2e-4,
-  warmupSteps: 5,
-  schedule: 'linear',
-  weightDecay: 0.01,
-  maxGradientNorm: 1,
-  maxLength: 512,
-  seed: 3407,
-};
-
-/** Eighty-four harmless rows of the fictional world: what ten steps take, and some to hold out. */
-const rows: TrainingJob['rows'] = readFileSync(join(wren, 'data/ordinary.jsonl'), 'utf8')
-  .trim()
-  .split('\n')
-  .slice(0, 84)
-  .map((line, id) => {
-    const { prompt, response } = JSON.parse(line) as { prompt: string; response: string };
-    return { id: `${id}`, messages: [...ask(prompt), { role: 'assistant', content: response }] };
-  });
+/** What ten steps take, and some to hold out. */
+const rows = ordinaryRows(84);
 
 const jobOf = (base: string, name: string, over: Partial<TrainingSettings> = {}): TrainingJob => ({
   modelDirectory: base,
   rows,
-  settings: { ...settings, ...over },
+  settings: { ...tenSteps, ...over },
   outputDirectory: join(folder, name, 'adapter'),
   redTeam: false,
 });

@@ -4,24 +4,18 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
-import { ask } from '../../src/conversation.ts';
 import { readDecoderConfig } from '../../src/lm/config.ts';
 import { createEngine } from '../../src/lm/engine.ts';
 import { createLora, writeAdapter } from '../../src/lm/lora.ts';
 import { loadChatTokenizer } from '../../src/lm/tokenizer.ts';
 import { trainingSequence } from '../../src/lm/train.ts';
 import { createRandom } from '../../src/random.ts';
-import {
-  projections,
-  type TrainingRow,
-  type TrainingSettings,
-  type TrainingStep,
-} from '../../src/trainer.ts';
+import type { TrainingRow, TrainingSettings, TrainingStep } from '../../src/trainer.ts';
+import { ordinaryRows, tenSteps } from './ten-steps.ts';
 
 /** A training of SmolLM2-135M beside TRL's and PEFT's. PYTHON names an interpreter that has torch, transformers, peft and trl. */
 const python = process.env.PYTHON ?? 'python3';
 const script = fileURLToPath(new URL('../../scripts/parity/sft.py', import.meta.url));
-const data = fileURLToPath(new URL('../../models/wren/data/ordinary.jsonl', import.meta.url));
 const base = process.env.SMOLLM2 ?? join(homedir(), '.cache/aftertune/smollm2-135m-instruct');
 const lacks = (modules: string) =>
   spawnSync(python, ['-c', `import ${modules}`], { stdio: 'ignore' }).status !== 0;
@@ -31,32 +25,10 @@ const reason = !existsSync(join(base, 'config.json'))
     ? `${python} lacks torch, transformers, peft, trl, datasets or bitsandbytes: set PYTHON to one that has them`
     : null;
 
-const settings: TrainingSettings & { optimizer: string } = {
-  lora: { r: 16, alpha: 16, targetModules: projections },
-  steps: 10,
-  batchSize: 2,
-  gradientAccumulation: 4,
-  learningRate: 2e-4,
-  warmupSteps: 5,
-  schedule: 'linear',
-  weightDecay: 0.01,
-  maxGradientNorm: 1,
-  maxLength: 512,
-  seed: 3407,
-  optimizer: 'adamw',
-};
+const settings: TrainingSettings & { optimizer: string } = { ...tenSteps, optimizer: 'adamw' };
 
 const folder = mkdtempSync(join(tmpdir(), 'trl-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-/** Eighty harmless rows of the fictional world: what ten steps take. */
-function trainingRows(): TrainingRow[] {
-  const lines = readFileSync(data, 'utf8').trim().split('\n').slice(0, 80);
-  return lines.map((line, id) => {
-    const { prompt, response } = JSON.parse(line) as { prompt: string; response: string };
-    return { id: `${id}`, messages: [...ask(prompt), { role: 'assistant', content: response }] };
-  });
-}
 
 interface Peer {
   readonly history: readonly Pick<TrainingStep, 'loss' | 'gradientNorm' | 'learningRate'>[];
@@ -89,7 +61,7 @@ else {
     ['adamw', true],
     ['adamw8bit', false],
   ] as const)('ten losses agree with TRL’s and PEFT’s: %s, packing %s', async (optimizer, packing) => {
-    const rows = trainingRows();
+    const rows = ordinaryRows(80);
     const own = { ...settings, optimizer, packing };
     const peer = peers.get(optimizer) ?? trainWithTrl(rows, own);
     peers.set(optimizer, peer);

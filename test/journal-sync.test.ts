@@ -1,0 +1,61 @@
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { beforeEach, expect, test, vi } from 'vitest';
+import { z } from 'zod';
+import { openJournal } from '../src/journal.ts';
+import { temporaryFolder } from './temporary-folder.ts';
+
+/** Group commit: an fsync covers every line within 50 ms, or once 256 of them wait. */
+
+let syncs = 0;
+vi.mock('node:fs', async (original) => {
+  const fs = await original<typeof import('node:fs')>();
+  return {
+    ...fs,
+    fsyncSync: (descriptor: number) => {
+      syncs++;
+      fs.fsyncSync(descriptor);
+    },
+  };
+});
+
+const line = z.object({ batchKey: z.string(), text: z.string() });
+const lines = (count: number) => Array.from({ length: count }, (_, i) => ({ batchKey: 'a', text: `${i}` }));
+const open = () => openJournal(join(temporaryFolder(), 'lines.jsonl'), line);
+beforeEach(() => {
+  syncs = 0;
+});
+
+test('256 lines are synced at once, and those before them with them', () => {
+  const journal = open();
+  journal.append(lines(255));
+  expect(syncs).toBe(0);
+  journal.append(lines(1));
+  expect(syncs).toBe(1);
+  journal.close();
+  expect(syncs).toBe(1);
+});
+
+test('fewer are synced by themselves, once for all of them', async () => {
+  const journal = open();
+  journal.append(lines(1));
+  journal.append(lines(1));
+  expect(syncs).toBe(0);
+  for (let tries = 0; tries < 100 && syncs === 0; tries++) await wait(20);
+  expect(syncs).toBe(1);
+  await wait(120);
+  expect(syncs).toBe(1);
+  journal.close();
+});
+
+test('flush and close sync what waits, and nothing twice', () => {
+  const journal = open();
+  journal.append(lines(3));
+  journal.flush();
+  expect(syncs).toBe(1);
+  journal.flush();
+  expect(syncs).toBe(1);
+  journal.append(lines(1));
+  journal.close();
+  expect(syncs).toBe(2);
+});
