@@ -9,8 +9,14 @@ export async function inParallel<T>(
 ): Promise<void> {
   const rest = values[Symbol.iterator]();
   const failures: unknown[] = [];
+  let spent = false;
   const one = async () => {
-    for (let next = rest.next(); !next.done && failures.length === 0; next = rest.next()) {
+    while (failures.length === 0) {
+      const next = rest.next();
+      if (next.done) {
+        spent = true;
+        return;
+      }
       try {
         await work(next.value);
       } catch (error) {
@@ -18,6 +24,9 @@ export async function inParallel<T>(
       }
     }
   };
-  await Promise.all(Array.from({ length: most }, one));
+  const workers: Promise<void>[] = [];
+  // No more of them than there is work.
+  for (let at = 0; at < most && !spent; at++) workers.push(one());
+  await Promise.all(workers);
   if (failures.length > 0) throw failures[0];
 }

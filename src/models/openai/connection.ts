@@ -1,4 +1,5 @@
 import { AuditError, throwIfAborted } from '../../errors.ts';
+import { exchange, TimedOut } from './exchange.ts';
 import { retryAfterMs } from './pause.ts';
 
 /** How one server is reached. */
@@ -62,41 +63,25 @@ export async function send(
   signal: AbortSignal | undefined,
 ): Promise<(Reply & { readonly headers: Headers }) | Failure> {
   const { endpoint, key, timeoutSeconds } = connection;
-  const timeout = AbortSignal.timeout(timeoutSeconds * 1000);
   const address = path.startsWith('/') ? new URL(path, endpoint).href : `${endpoint}/${path}`;
   try {
-    const response = await fetch(address, {
-      method: body === null ? 'GET' : 'POST',
+    // Another host would be one that the config does not name: an answer that leads there is a refusal.
+    const { status, text, headers } = await exchange(address, {
       headers: {
         ...(body !== null && { 'content-type': 'application/json' }),
         ...(key !== null && { authorization: `Bearer ${key}` }),
       },
-      ...(body !== null && { body: JSON.stringify(body) }),
-      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
-      // Another host would be one that the config does not name.
-      redirect: 'error',
+      body: body === null ? null : JSON.stringify(body),
+      ...{ longest: longestReply, timeoutMs: timeoutSeconds * 1000, signal },
     });
-    const text = await readBody(response);
     if (text === null) return failure(`its answer is longer than ${longestReply / 1024 ** 2} MiB`);
-    return { status: response.status, headers: response.headers, text };
+    return { status, headers, text };
   } catch (error) {
     throwIfAborted(signal);
-    if (timeout.aborted && body !== null)
+    if (error instanceof TimedOut && body !== null)
       return { ...failure(`no answer within ${timeoutSeconds} s`, true), busy: true };
     return { error: unreachable(connection, error), again: true, waitMs: 0, busy: false };
   }
-}
-
-/** Null where it is too long. */
-async function readBody(response: Response): Promise<string | null> {
-  const decoder = new TextDecoder();
-  let [text, bytes] = ['', 0];
-  for await (const chunk of response.body ?? []) {
-    bytes += (chunk as Uint8Array).length;
-    if (bytes > longestReply) return null;
-    text += decoder.decode(chunk as Uint8Array, { stream: true });
-  }
-  return text + decoder.decode();
 }
 
 /** A failure of one request alone; the caller says who it was. */
@@ -128,8 +113,9 @@ export function refusal(connection: Connection, name: string, reply: Reply, head
 }
 
 function unreachable({ endpoint }: Connection, error: unknown): AuditError {
-  const { cause, message } = error as Error & { cause?: { code?: string } };
-  return new AuditError('network', `cannot reach ${endpoint}: ${cause?.code ?? message}`, {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const why = error instanceof TimedOut ? 'no answer in time' : (code ?? message);
+  return new AuditError('network', `cannot reach ${endpoint}: ${why}`, {
     hint: 'start the server or correct endpoint; what was finished is kept, and the same command resumes',
     cause: error,
   });
