@@ -1,5 +1,5 @@
+import type { PlannedBatch } from './batch-plan.ts';
 import { chooseBy, scoreChoices } from './choices.ts';
-import type { PlannedBatch } from './evaluate.ts';
 import type { Decoding, Generation, LanguageModel } from './model.ts';
 
 /** An answer; where choices were scored instead, the likeliest of them, without tokens. */

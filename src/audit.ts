@@ -8,18 +8,21 @@ import { evaluate } from './evaluate.ts';
 import { fetchModels, namesHubModels } from './fetch-models.ts';
 import type { MarginRecord } from './harm-record.ts';
 import { type Judgement, judge, suiteJudge } from './judge.ts';
+import { joinOutcomes } from './outcomes.ts';
 import { checkInputs, type Plan, planAudit } from './plan.ts';
 import type { Progress } from './progress.ts';
 import { logged } from './progress-log.ts';
-import type { ItemRecord, RunDocument, Summary, VerdictRecord } from './record.ts';
+import type { ItemRecord, RunDocument, Summary } from './record.ts';
+import { only, type Records } from './records.ts';
 import { chooseRefusalTokens, measureMargins, type RefusalTokens } from './refusal-margin.ts';
+import type { ReportInput } from './report.ts';
 import { type ConfigSource, describeRun, isUnfinished, refuseChangedInputs } from './run-document.ts';
 import { factsOf } from './run-facts.ts';
 import { reportRun, writeSetting } from './run-report.ts';
 import type { Scorer } from './scorer.ts';
 import { openStore, type RunStore } from './store.ts';
 import type { Suite, SuiteKind } from './suite.ts';
-import { type SuiteJudge, summarise } from './summarise.ts';
+import { type SuiteJudge, summariseRows } from './summarise.ts';
 import { type TrainedArm, trainArms } from './train-arms.ts';
 
 export interface AuditOptions {
@@ -57,34 +60,29 @@ export async function audit(input: ConfigInput, options: AuditOptions = {}): Pro
       { suites: run.plan.suites, histories: {}, notes: run.plan.notes },
       run.config.model.enableThinking,
     );
-    const trained = await trainArms(
-      run.config.arms,
-      run.config,
-      run.plan,
-      run.store,
-      run.trainer,
-      run.options,
-    );
+    const { config, plan, store, trainer } = run;
+    const trained = await trainArms(config.arms, config, plan, store, trainer, run.options);
     const refusalTokens = await findRefusalTokens(run, trained);
     const { answers, margins } = await askArms(run, trained, refusalTokens);
-    const { judges, verdicts } = await judgeAnswers(run, answers);
-    const summary = summarise({
-      arms: run.config.arms.map(({ name, gated }) => ({
+    const judges = await judgeAnswers(run, answers);
+    const records = recordsOf(run, judges);
+    const rowsOf = joinOutcomes(plan.suites, records.items, records.verdicts);
+    const setting = {
+      arms: config.arms.map(({ name, gated }) => ({
         name,
         gated,
         training: trained.get(name)?.training ?? null,
       })),
-      baseArm: run.config.baseArm,
-      items: answers.flatMap(({ items }) => items),
-      verdicts,
-      suites: run.plan.suites,
+      baseArm: config.baseArm,
+      suites: plan.suites,
       judges,
-      gate: run.config.gate,
-      notes: run.plan.notes,
+      gate: config.gate,
+      notes: plan.notes,
       ...(refusalTokens && { margins, refusalTokens: describeTokens(refusalTokens) }),
-      knownSubset: run.config.suites.drift?.knownSubset ?? false,
-    });
-    await writeResults(run, trained, answers, verdicts, summary);
+      knownSubset: config.suites.drift?.knownSubset ?? false,
+    };
+    const summary = summariseRows(setting, rowsOf);
+    await writeResults(run, trained, { ...records, rowsOf }, summary);
     await run.store.finish();
     return { summary, directory: run.store.directory, exitCode: summary.gate.exitCode };
   });
@@ -166,7 +164,7 @@ function chooseArms({ arms }: Config, names: readonly string[] | null): readonly
 interface Answers<K extends SuiteKind = SuiteKind> {
   readonly arm: string;
   readonly suite: Suite & { readonly kind: K };
-  readonly items: readonly ItemRecord[];
+  readonly items: Records<ItemRecord>;
 }
 
 /** How the base begins its refusals; null where no margin is asked for, or the model does not give it. */
@@ -240,7 +238,6 @@ async function askArms(
 /** Has every judge label the answers to its kind of suite. */
 async function judgeAnswers({ config, parts, store, options }: Run, answers: readonly Answers[]) {
   const judges: SuiteJudge[] = [];
-  const verdicts: VerdictRecord[] = [];
   const label = async <K extends SuiteKind>(kind: K, open: () => Promise<Scorer<Judgement[K]>>) => {
     const asked = answers.filter((answer): answer is Answers<K> => answer.suite.kind === kind);
     if (asked.length === 0) return;
@@ -249,7 +246,7 @@ async function judgeAnswers({ config, parts, store, options }: Run, answers: rea
       judges.push(suiteJudge(kind, scorer));
       for (const { arm, suite, items } of asked) {
         const progress = watch(options, 'judge', `${arm} ${kind} by ${scorer.name}`, 'answers');
-        verdicts.push(...(await judge<K>({ arm, suite, items, scorer, store, ...progress })));
+        await judge<K>({ arm, suite, items, scorer, store, ...progress });
       }
     } finally {
       await scorer.close?.();
@@ -261,7 +258,16 @@ async function judgeAnswers({ config, parts, store, options }: Run, answers: rea
   const entailment = config.suites.drift?.semanticEntropy?.judge;
   await label('semantic-entropy', () => parts.clusterJudge(entailment ?? null));
   await label('utility', () => parts.utilityJudge());
-  return { judges, verdicts };
+  return judges;
+}
+
+/** What the store holds of this audit's own; a finished run may have been judged further. */
+function recordsOf({ store }: Run, judges: readonly SuiteJudge[]) {
+  const own = new Set(judges.map(({ suite, name }) => `${suite} ${name}`));
+  return {
+    items: store.items,
+    verdicts: only(store.verdicts, ({ suite, judge }) => own.has(`${suite} ${judge}`)),
+  };
 }
 
 /** Where one pass tells how far it is, and what stops it. */
@@ -276,24 +282,14 @@ function watch({ onProgress, signal }: AuditOptions, stage: Progress['stage'], l
 async function writeResults(
   { config, plan, document, store }: Run,
   trained: ReadonlyMap<string, TrainedArm>,
-  answers: readonly Answers[],
-  verdicts: readonly VerdictRecord[],
+  records: Pick<ReportInput, 'items' | 'verdicts' | 'rowsOf'>,
   summary: Summary,
 ): Promise<void> {
   const histories = Object.fromEntries([...trained].map(([name, { history }]) => [name, history]));
   const setting = { suites: plan.suites, histories };
   writeSetting(store, { ...setting, notes: plan.notes }, config.model.enableThinking);
   store.write('summary.json', `${JSON.stringify(summary, null, 2)}\n`);
-  const items = answers.flatMap((answer) => answer.items);
   const margins = summary.refusalTokens ? store.margins().records() : [];
-  const input = {
-    name: config.name,
-    summary,
-    items,
-    verdicts,
-    margins,
-    facts: factsOf(document),
-    ...setting,
-  };
+  const input = { name: config.name, summary, ...records, margins, facts: factsOf(document), ...setting };
   await reportRun(store, input, { showCompletions: false });
 }

@@ -1,13 +1,14 @@
 import { askBatch, type BatchAnswer } from './ask-batch.ts';
+import { type BatchPlan, type PlannedPrompt, planBatches } from './batch-plan.ts';
 import { AuditError, concernsAll, firstProblems, throwIfAborted } from './errors.ts';
 import { createFailures } from './failures.ts';
-import { sha256Json } from './hash.ts';
-import type { Generation, LanguageModel, RenderedPrompt } from './model.ts';
+import type { Journal, Part } from './journal.ts';
+import type { Generation, LanguageModel } from './model.ts';
 import { inParallel } from './parallel.ts';
-import { createRandom } from './random.ts';
-import type { ItemRecord, TopLogprobsRecord } from './record.ts';
+import type { ItemRecord, TopLogprobsRecord, VerdictRecord } from './record.ts';
+import { placesIn, type Records } from './records.ts';
 import type { RunStore } from './store.ts';
-import type { Suite, SuiteItem } from './suite.ts';
+import type { Suite } from './suite.ts';
 import { splitThinking } from './thinking.ts';
 import { tokenLengths } from './token-lengths.ts';
 import { scoreTokens, topLogProbabilities } from './uncertainty.ts';
@@ -19,47 +20,6 @@ export interface Progress {
   /** Of `done`: found finished when the pass began, so not to be counted in a rate. */
   readonly resumed: number;
 }
-
-/** One item to ask once. */
-export interface PlannedPrompt {
-  readonly item: SuiteItem;
-  /** From 0. */
-  readonly repeat: number;
-  readonly rendered: RenderedPrompt;
-  readonly seed: number;
-}
-
-/** Prompts generated together, always in this company: whether a run was resumed must not change a single number. */
-export type PlannedBatch = readonly PlannedPrompt[];
-
-/**
- * Batches of like length, the longest first so that memory peaks at once. A function of the suite, its prompts and
- * the two numbers alone, never of what is left to do.
- * `rendered`: one per item of the suite, in its order.
- */
-export function planBatches(
-  suite: Suite,
-  rendered: readonly RenderedPrompt[],
-  batchSize: number,
-  repeats = 1,
-): PlannedBatch[] {
-  const prompts = suite.items.flatMap((item, index) =>
-    Array.from({ length: repeats }, (_, repeat) => ({
-      item,
-      repeat,
-      rendered: rendered[index]!,
-      seed: createRandom(seedOf(suite, item), item.id, item.condition, repeat).integer(2 ** 31),
-    })),
-  );
-  const sorted = prompts.toSorted((a, b) => b.rendered.tokenCount - a.rendered.tokenCount);
-  const count = Math.ceil(sorted.length / batchSize);
-  return Array.from({ length: count }, (_, batch) =>
-    sorted.slice(batch * batchSize, (batch + 1) * batchSize),
-  );
-}
-
-const seedOf = ({ decoding, variance }: Suite, { variation }: SuiteItem): number =>
-  (variation && variance?.seeds[variation.seed]) ?? decoding.seed;
 
 export interface EvaluateOptions {
   readonly arm: string;
@@ -81,36 +41,14 @@ export interface EvaluateOptions {
  * @throws AuditError `data` listing every prompt that does not fit the context, before anything is generated;
  * `interrupted` when the signal fires, with every finished batch kept; `network` when nothing is answered any more.
  */
-export async function evaluate(options: EvaluateOptions): Promise<ItemRecord[]> {
+export async function evaluate(options: EvaluateOptions): Promise<Records<ItemRecord>> {
   const { arm, model, suite, store, repeats = 1, onProgress, signal } = options;
   throwIfAborted(signal);
-  const rendered = await model.render(suite.items.map(({ messages }) => messages));
-  refuseLongPrompts(model, suite, rendered);
-  const batches = planBatches(suite, rendered, model.batchSize, repeats).map((prompts) => ({
-    prompts,
-    key: batchKey(arm, model, suite, prompts),
-  }));
+  const plan = await planBatches(suite, model, repeats);
+  refuseLongPrompts(model, suite, plan.tokenCounts);
   const journals = [store.items, ...(store.topLogprobs ? [store.topLogprobs] : [])];
-  const failed = new Set(store.items.records().flatMap((record) => (record.failure ? record.batchKey : [])));
-  const finished = new Set(
-    batches
-      .filter(
-        ({ key, prompts }) =>
-          !failed.has(key) && journals.every((journal) => journal.batch(key).length === prompts.length),
-      )
-      .map(({ key }) => key),
-  );
-  for (const journal of journals) {
-    journal.retain(
-      (record) => record.arm !== arm || record.suite !== suite.kind || finished.has(record.batchKey),
-    );
-  }
-
+  const { finished, failed, resumed } = whatIsFinished(plan, options, journals);
   const total = suite.items.length * repeats;
-  const resumed = batches.reduce(
-    (sum, { key, prompts }) => sum + (finished.has(key) ? prompts.length : 0),
-    0,
-  );
   let done = resumed;
   onProgress?.({ done, total, resumed });
   const failures = createFailures(`${suite.kind} from ${arm}`);
@@ -120,10 +58,11 @@ export async function evaluate(options: EvaluateOptions): Promise<ItemRecord[]> 
     done += records.length;
     onProgress?.({ done, total, resumed });
   };
-  const left = batches.filter(({ key }) => !finished.has(key));
   try {
-    await inParallel(left, model.concurrency ?? 1, async ({ key, prompts }) => {
+    await inParallel(unfinished(finished), model.concurrency ?? 1, async (batch) => {
       throwIfAborted(signal);
+      const key = plan.key(batch, arm);
+      const prompts = await plan.prompts(batch);
       const start = performance.now();
       let generations: Awaited<ReturnType<typeof askBatch>>;
       try {
@@ -154,29 +93,43 @@ export async function evaluate(options: EvaluateOptions): Promise<ItemRecord[]> 
   } finally {
     for (const journal of journals) journal.flush();
   }
-  return inSuiteOrder(
-    suite,
-    batches.flatMap(({ key }) => store.items.batch(key)),
-  );
+  return inSuiteOrder(store.items, { arm, suite: suite.kind }, suite.items);
 }
 
-/** Everything that decides what a batch's answers are: the cache key. */
-function batchKey(arm: string, model: LanguageModel, suite: Suite, prompts: PlannedBatch): string {
-  return sha256Json({
-    arm,
-    suite: [suite.kind, suite.version],
-    model: model.fingerprint,
-    decoding: suite.decoding,
-    prompts: prompts.map(({ item, repeat, rendered, seed }) => [
-      item.id,
-      item.condition,
-      repeat,
-      rendered.sha256,
-      seed,
-      ...(item.prefill ? [item.prefill] : []),
-      ...(item.key?.choices ? [item.key.choices] : []),
-    ]),
-  });
+/**
+ * What the store holds of a plan; what it holds of another for this arm and suite, or in part, is dropped.
+ * `finished`: 1 for a batch whose answers are all there; `failed`: keys of those that got none; `resumed`: prompts finished.
+ */
+function whatIsFinished(
+  plan: BatchPlan,
+  { arm, suite, store }: EvaluateOptions,
+  journals: readonly Journal<ItemRecord | TopLogprobsRecord>[],
+) {
+  const part = { arm, suite: suite.kind };
+  const finished = new Uint8Array(plan.length);
+  const failed = new Set<string>();
+  if (journals.every((journal) => journal.count(part) === 0)) return { finished, failed, resumed: 0 };
+  let resumed = 0;
+  for (let batch = 0; batch < plan.length; batch++) {
+    const key = plan.key(batch, arm);
+    if (journals.every((journal) => journal.finished(key) === plan.size(batch))) {
+      finished[batch] = 1;
+      resumed += plan.size(batch);
+    } else if (store.items.batch(key).some(({ failure }) => failure !== undefined)) failed.add(key);
+  }
+  for (const journal of journals) {
+    if (journal.count(part) === resumed) continue;
+    const keys = new Set<string>();
+    for (const [batch, whole] of finished.entries()) if (whole) keys.add(plan.key(batch, arm));
+    journal.retain(
+      (record) => record.arm !== arm || record.suite !== suite.kind || keys.has(record.batchKey),
+    );
+  }
+  return { finished, failed, resumed };
+}
+
+function* unfinished(finished: Uint8Array): Generator<number> {
+  for (let batch = 0; batch < finished.length; batch++) if (!finished[batch]) yield batch;
 }
 
 function toRecord(
@@ -256,9 +209,9 @@ function toTopLogprobs(
   };
 }
 
-function refuseLongPrompts(model: LanguageModel, suite: Suite, rendered: readonly RenderedPrompt[]): void {
+function refuseLongPrompts(model: LanguageModel, suite: Suite, tokenCounts: Uint32Array): void {
   const problems = suite.items.flatMap(({ id, condition, prefillTokens = 0 }, index) => {
-    const tokenCount = rendered[index]!.tokenCount + prefillTokens;
+    const tokenCount = tokenCounts[index]! + prefillTokens;
     return tokenCount < model.contextLength
       ? []
       : [`${suite.kind} ${id} (${condition}): ${tokenCount} tokens`];
@@ -274,11 +227,17 @@ function refuseLongPrompts(model: LanguageModel, suite: Suite, rendered: readonl
   );
 }
 
-/** `records` in the order of the suite's items, repeats together. */
-export function inSuiteOrder(suite: Pick<Suite, 'items'>, records: readonly ItemRecord[]): ItemRecord[] {
-  const place = new Map(
-    suite.items.map(({ id, condition }, index) => [JSON.stringify([id, condition]), index]),
-  );
-  const placeOf = ({ id, condition }: ItemRecord) => place.get(JSON.stringify([id, condition]))!;
-  return records.toSorted((a, b) => placeOf(a) - placeOf(b) || a.repeat - b.repeat);
+/** An arm's records of a suite in the order of its items, repeats together. */
+export function inSuiteOrder<T extends ItemRecord | VerdictRecord>(
+  journal: Journal<T>,
+  part: Part,
+  items: Suite['items'],
+): Records<T> {
+  return journal.ordered(part, () => {
+    const placeOf = placesIn(items);
+    return (record) => placeOf(record) * mostRepeats + record.repeat;
+  });
 }
+
+/** More than can be asked for. */
+const mostRepeats = 2 ** 20;

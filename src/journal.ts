@@ -1,20 +1,38 @@
-import { closeSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, fsync, fsyncSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import type { z } from 'zod';
-import { AuditError } from './errors.ts';
-import { diskError, openIfThere, writeFileAtomic } from './files.ts';
-import { linesOf } from './lines.ts';
+import { diskError, writeFileAtomic } from './files.ts';
+import { checkedLines, orderedLines, readBytes, storedLines } from './journal-lines.ts';
+import { LineIndex } from './line-index.ts';
+import type { Records } from './records.ts';
 
-/** A line belongs to the planned batch that made it. */
+export { parseLine, readJournal, salvageJournal } from './journal-lines.ts';
+
+/** A line belongs to the planned batch that made it, and to its arm's part of the journal. */
 export interface Line {
   readonly batchKey: string;
+  readonly arm?: string;
+  readonly suite?: string;
+  readonly judge?: string;
 }
 
-/** An append-only file of JSON lines with group commit: a line is finished once an fsync covers it. */
-export interface Journal<T extends Line> {
+/** Whose lines: of one arm and suite, and of one judge where there are several. */
+export type Part = Omit<Line, 'batchKey'>;
+
+/**
+ * An append-only file of JSON lines with group commit: a line is finished once an fsync covers it. Records are read from
+ * the file each time; memory holds where they are.
+ */
+export interface Journal<T extends Line> extends Iterable<T> {
   /** Every line, in the order written. */
-  records(): readonly T[];
+  records(): T[];
   /** The lines of one planned batch, in the order written; fewer than planned when a crash cut it. */
-  batch(key: string): readonly T[];
+  batch(key: string): T[];
+  /** How many lines the batch has, and none of them is to be made again. */
+  finished(key: string): number;
+  /** How many lines an arm's part has. */
+  count(part: Part): number;
+  /** An arm's part, ordered by what `place` makes; read through once, when it is first asked for. */
+  ordered(part: Part, place: () => (line: T) => number): Records<T>;
   /** Writes the lines of one batch, which outlive this process; they reach the disk within 50 ms or 256 lines. @throws AuditError `disk`. */
   append(lines: readonly T[]): void;
   /** Drops the lines that do not satisfy `keep`; the file is rewritten whole, and only when there are any. */
@@ -29,72 +47,105 @@ const commitLines = 256;
 
 /**
  * Opens a journal for writing, creating it where there is none. A torn last line is dropped.
+ * `again`: whether a resumed run makes a line again, as where nothing was answered.
  * @throws AuditError `store` for a damaged line before the last, with its number; `disk` when it cannot be written.
  */
-export function openJournal<T extends Line>(path: string, schema: z.ZodType<T>): Journal<T> {
-  let { lines: finished, bytes: end } = readLines(path, schema);
-  let batches = byBatch(finished);
-  let unsynced = 0;
+export function openJournal<T extends Line>(
+  path: string,
+  schema: z.ZodType<T>,
+  again: (line: T) => boolean = () => false,
+): Journal<T> {
+  let index = new LineIndex();
+  /** Batches with a line that is made again. */
+  let unfinished = new Set<string>();
+  const add = (line: T, end: number) => {
+    index.add(line.batchKey, nameOf(line), end);
+    if (again(line)) unfinished.add(line.batchKey);
+  };
+  let end = 0;
+  for (const checked of checkedLines(path, schema)) add(checked.line, (end = checked.end));
+  let descriptor = openAt(path, end);
+  /** Lines written, and of these covered by an fsync, since it was opened. */
+  let [written, synced] = [0, 0];
   let timer: NodeJS.Timeout | undefined;
   let failure: unknown;
-  let descriptor = openAt(path, end);
 
   const commit = () => {
     clearTimeout(timer);
     timer = undefined;
     if (failure) throw failure;
-    if (unsynced === 0) return;
+    if (synced === written) return;
     try {
       fsyncSync(descriptor);
     } catch (error) {
       failure = diskError(path, error);
       throw failure;
     }
-    unsynced = 0;
+    synced = written;
   };
 
+  /** Beside the main thread, which goes on; 256 lines are more than it may run ahead. */
   const commitLater = () => {
-    try {
-      commit();
-    } catch {
-      // Kept in `failure`: the next append, flush or close throws it.
-    }
+    const covered = written;
+    const own = descriptor;
+    fsync(own, (error) => {
+      if (own !== descriptor) return;
+      timer = undefined;
+      // The next append, flush or close throws it.
+      if (error) failure ??= diskError(path, error);
+      else synced = Math.max(synced, covered);
+      if (synced < written && !failure) timer = setTimeout(commitLater, commitMilliseconds);
+    });
   };
 
   /** Hands lines to the kernel, which keeps them when this process is killed; only fsync keeps them when the machine is. */
   const write = (lines: readonly T[]) => {
-    const data = encode(lines);
+    const texts = lines.map((line) => `${JSON.stringify(line)}\n`);
+    const data = Buffer.from(texts.join(''));
     try {
       writeWhole(descriptor, data, end);
-      end += data.length;
-      unsynced += lines.length;
     } catch (error) {
       failure = diskError(path, error);
       cutBack(descriptor, end);
+      return;
     }
+    for (const [at, line] of lines.entries()) add(line, (end += Buffer.byteLength(texts[at]!)));
+    written += lines.length;
   };
 
+  const readAt = (at: number): T => {
+    const { start, end: stop } = index.bytesOf(at);
+    return JSON.parse(readBytes(descriptor, start, stop - start, path)) as T;
+  };
+  const all = () => storedLines<T>(path, end);
+
   return {
-    records: () => finished,
-    batch: (key) => batches.get(key) ?? [],
+    [Symbol.iterator]: all,
+    records: () => [...all()],
+    batch: (key) =>
+      index
+        .ofBatch(key)
+        .map(readAt)
+        .filter(({ batchKey }) => batchKey === key),
+    finished: (key) => (unfinished.has(key) ? 0 : index.ofBatch(key).length),
+    count: (part) => index.countOf(nameOf(part)),
+    ordered: (part, place) => orderedLines(() => index, nameOf(part), readAt, place),
     append: (lines) => {
       if (failure) throw failure;
-      for (const line of lines) {
-        finished.push(line);
-        addTo(batches, line);
-      }
       write(lines);
-      if (unsynced >= commitLines) commit();
+      if (written - synced >= commitLines) commit();
       else timer ??= setTimeout(commitLater, commitMilliseconds);
     },
     retain: (keep) => {
       commit();
-      const kept = finished.filter(keep);
-      if (kept.length === finished.length) return;
-      const data = encode(kept);
-      writeFileAtomic(path, data);
+      if (every(all(), keep)) return;
+      const old = all();
+      [index, unfinished, end] = [new LineIndex(), new Set(), 0];
+      writeFileAtomic(
+        path,
+        rewritten(old, keep, (line, bytes) => add(line, (end += bytes))),
+      );
       closeSync(descriptor);
-      [finished, batches, end] = [kept, byBatch(kept), data.length];
       descriptor = openAt(path, end);
     },
     flush: commit,
@@ -102,114 +153,33 @@ export function openJournal<T extends Line>(path: string, schema: z.ZodType<T>):
       try {
         commit();
       } finally {
-        closeSync(descriptor);
+        const own = descriptor;
+        descriptor = -1;
+        closeSync(own);
       }
     },
   };
 }
 
-/**
- * Reads a journal without touching it; a torn last line is left out, a missing file is empty.
- * @throws AuditError `store` for a damaged line before the last, with its number.
- */
-export function readJournal<T extends Line>(path: string, schema: z.ZodType<T>): T[] {
-  return readLines(path, schema).lines;
-}
+const nameOf = ({ arm = '', suite = '', judge = '' }: Part) => `${arm}\u0000${suite}\u0000${judge}`;
 
-/** As `readJournal`, but a damaged line is left out and said to be damaged. */
-export function salvageJournal<T extends Line>(
-  path: string,
-  schema: z.ZodType<T>,
-): { readonly lines: T[]; readonly problems: string[] } {
-  const problems: string[] = [];
-  const { lines } = readLines(path, schema, ({ message }) => problems.push(message));
-  return { lines, problems };
-}
-
-/** `bytes`: where the last whole line ends. `damaged`: what is done about a line that cannot be read, beside leaving it out. */
-function readLines<T>(
-  path: string,
-  schema: z.ZodType<T>,
-  damaged: (error: AuditError) => void = (error) => {
-    throw error;
-  },
-): { lines: T[]; bytes: number } {
-  const descriptor = openIfThere(path);
-  if (descriptor === null) return { lines: [], bytes: 0 };
-  const lines: T[] = [];
-  let [bytes, number] = [0, 0];
-  try {
-    for (const { line, end, whole } of linesOf((chunk) => readFrom(descriptor, chunk, path))) {
-      if (!whole) break;
-      number++;
-      bytes = end;
-      try {
-        lines.push(parseLine(line.toString('utf8'), schema, path, number));
-      } catch (error) {
-        if (!(error instanceof AuditError)) throw error;
-        damaged(error);
-      }
-    }
-  } finally {
-    closeSync(descriptor);
-  }
-  return { lines, bytes };
-}
-
-function readFrom(descriptor: number, chunk: Buffer, path: string): number {
-  try {
-    return readSync(descriptor, chunk);
-  } catch (error) {
-    throw diskError(path, error);
+/** The journal's lines again, without those that go; `add` is told of each that stays and of its bytes. */
+function* rewritten<T>(
+  lines: Iterable<T>,
+  keep: (line: T) => boolean,
+  add: (line: T, bytes: number) => void,
+): Generator<Buffer> {
+  for (const line of lines) {
+    if (!keep(line)) continue;
+    const data = Buffer.from(`${JSON.stringify(line)}\n`);
+    add(line, data.length);
+    yield data;
   }
 }
 
-/** One line of a journal as its record. @throws AuditError `store` when it is damaged or of another version. */
-export function parseLine<T>(text: string, schema: z.ZodType<T>, path: string, number: number): T {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw damagedLine(path, number, 'is not JSON');
-  }
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const version =
-    parsed.error.issues.find(({ path: [field] }) => field === 'schema') &&
-    (value as { schema?: unknown }).schema;
-  if (typeof version === 'string') {
-    throw new AuditError(
-      'store',
-      `${path}: line ${number} is a ${version}, which this version does not read`,
-      {
-        hint: 'read it with the version that wrote it, or start over with --fresh or another --out',
-      },
-    );
-  }
-  const issue = parsed.error.issues[0]!;
-  throw damagedLine(path, number, `${issue.path.join('.') || 'line'}: ${issue.message}`);
-}
-
-function damagedLine(path: string, number: number, why: string): AuditError {
-  return new AuditError('store', `${path}: line ${number} is damaged: ${why}`, {
-    hint: 'restore the file from a copy, or start over with --fresh or another --out',
-  });
-}
-
-function byBatch<T extends Line>(lines: readonly T[]): Map<string, T[]> {
-  const batches = new Map<string, T[]>();
-  for (const line of lines) addTo(batches, line);
-  return batches;
-}
-
-function addTo<T extends Line>(batches: Map<string, T[]>, line: T): void {
-  const batch = batches.get(line.batchKey);
-  if (batch) batch.push(line);
-  else batches.set(line.batchKey, [line]);
-}
-
-function encode(lines: readonly Line[]): Buffer {
-  return Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+function every<T>(values: Iterable<T>, test: (value: T) => boolean): boolean {
+  for (const value of values) if (!test(value)) return false;
+  return true;
 }
 
 /** Opens for writing and cuts off what follows the last whole line. */
@@ -222,7 +192,7 @@ function openAt(path: string, end: number): number {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw diskError(path, error);
   }
   try {
-    return openSync(path, 'wx', 0o600);
+    return openSync(path, 'wx+', 0o600);
   } catch (error) {
     throw diskError(path, error);
   }

@@ -114,8 +114,8 @@ async function judgeFurther(
   const summary = summariseAgain(earlier, mergeJudges(earlier.judges, added, first), setting, store);
   store.write('summary.json', `${JSON.stringify(summary, null, 2)}\n`);
   const records = {
-    items: store.items.records(),
-    verdicts: store.verdicts.records(),
+    items: store.items,
+    verdicts: store.verdicts,
     margins: summary.refusalTokens ? store.margins().records() : [],
   };
   const { suites, histories } = setting;
@@ -160,12 +160,11 @@ async function judgeArm(
   store: RunStore,
   { onProgress, signal }: JudgeRunOptions,
 ): Promise<void> {
-  const records = store.items.records().filter((item) => item.arm === arm && item.suite === 'harm');
   const label = `${arm} harm by ${scorer.name}`;
   await judge<'harm'>({
     arm,
     suite,
-    items: inSuiteOrder(suite, records),
+    items: inSuiteOrder(store.items, { arm, suite: 'harm' }, suite.items),
     scorer,
     store,
     onProgress: ({ done, total }) => onProgress?.({ stage: 'judge', label, done, total, unit: 'answers' }),
@@ -199,8 +198,8 @@ function summariseAgain(
       gated: comparisons[name]?.gated ?? false,
     })),
     baseArm,
-    items: store.items.records(),
-    verdicts: store.verdicts.records(),
+    items: store.items,
+    verdicts: store.verdicts,
     suites,
     judges,
     gate,

@@ -1,8 +1,11 @@
 import { throwIfAborted } from './errors.ts';
-import type { Progress } from './evaluate.ts';
+import { inSuiteOrder, type Progress } from './evaluate.ts';
 import { sha256Json } from './hash.ts';
+import type { Journal, Part } from './journal.ts';
 import type { SuiteJudge } from './outcomes.ts';
+import { inParallel } from './parallel.ts';
 import type { ItemRecord, VerdictRecord } from './record.ts';
+import { only, placesIn, type Records } from './records.ts';
 import type {
   Answered,
   ClusterVerdict,
@@ -31,7 +34,7 @@ export interface JudgeOptions<K extends SuiteKind> {
   readonly arm: string;
   readonly suite: RecordedSuite & { readonly kind: K };
   /** The arm's records of this suite. */
-  readonly items: readonly ItemRecord[];
+  readonly items: Records<ItemRecord>;
   readonly scorer: Scorer<Judgement[K]>;
   readonly store: Pick<RunStore, 'verdicts'>;
   readonly onProgress?: (progress: Progress) => void;
@@ -53,32 +56,21 @@ const judgeBatchSize = 64;
  * What the store already holds is not judged again, but for batches with a judge error, which a resumed run retries.
  * @throws AuditError `interrupted` when the signal fires, with every finished batch kept.
  */
-export async function judge<K extends SuiteKind>(options: JudgeOptions<K>): Promise<VerdictRecordOf<K>[]> {
+export async function judge<K extends SuiteKind>(
+  options: JudgeOptions<K>,
+): Promise<Records<VerdictRecordOf<K>>> {
   const { arm, suite, scorer, store, onProgress, signal } = options;
   const items = itemsToJudge(suite, options.items);
-  const batches = planVerdicts({ ...options, items });
-  const finished = new Set(
-    batches
-      .filter(({ key, answered }) => isFinished(store.verdicts.batch(key), answered.length))
-      .map(({ key }) => key),
-  );
-  store.verdicts.retain(
-    (record) =>
-      record.arm !== arm ||
-      record.suite !== suite.kind ||
-      record.judge !== scorer.name ||
-      finished.has(record.batchKey),
-  );
-  const resumed = batches.reduce(
-    (sum, { key, answered }) => sum + (finished.has(key) ? answered.length : 0),
-    0,
-  );
+  const plan = planVerdicts({ ...options, items });
+  const part = { arm, suite: suite.kind, judge: scorer.name };
+  const { finished, resumed } = whatIsJudged(plan, part, store.verdicts);
   let done = resumed;
   onProgress?.({ done, total: items.length, resumed });
   try {
-    for (const { key, records, answered } of batches) {
-      if (finished.has(key)) continue;
+    const left = only(Array(plan.length).keys(), (batch) => !finished[batch]);
+    await inParallel(left, 1, async (batch) => {
       throwIfAborted(signal);
+      const { key, records, answered } = plan.batch(batch);
       const thoughts = suite.kind === 'harm' ? thoughtsOf(records, answered) : [];
       const verdicts = await scorer.score(
         [...answered, ...thoughts.map((thought) => thought.answered)],
@@ -91,22 +83,48 @@ export async function judge<K extends SuiteKind>(options: JudgeOptions<K>): Prom
       store.verdicts.append(made);
       done += answered.length;
       onProgress?.({ done, total: items.length, resumed });
-    }
+    });
   } finally {
     store.verdicts.flush();
   }
-  return batches.flatMap(({ key }) => store.verdicts.batch(key)) as VerdictRecordOf<K>[];
+  return inSuiteOrder(store.verdicts, part, suite.items) as Records<VerdictRecordOf<K>>;
+}
+
+/** What the store holds of a plan; what it holds of another for this arm, suite and judge, or with an error, is dropped. */
+function whatIsJudged(plan: VerdictPlan, part: Part, verdicts: Journal<VerdictRecord>) {
+  const finished = new Uint8Array(plan.length);
+  if (verdicts.count(part) === 0) return { finished, resumed: 0 };
+  const keys = new Set<string>();
+  let resumed = 0;
+  for (let batch = 0; batch < plan.length; batch++) {
+    const { key, records } = plan.batch(batch);
+    if (verdicts.finished(key) !== records.length) continue;
+    finished[batch] = 1;
+    resumed += records.length;
+    keys.add(key);
+  }
+  if (verdicts.count(part) !== resumed)
+    verdicts.retain(
+      (record) =>
+        record.arm !== part.arm ||
+        record.suite !== part.suite ||
+        record.judge !== part.judge ||
+        keys.has(record.batchKey),
+    );
+  return { finished, resumed };
 }
 
 /**
  * What got no answer is for no judge that would mark it wrong: it has no verdict, and so is unscored. A judge of harm or
  * refusals has a word for it (`empty`); of meanings, it takes its item's other samples with it.
  */
-function itemsToJudge(suite: RecordedSuite, items: readonly ItemRecord[]): readonly ItemRecord[] {
-  const unanswered = new Set(items.flatMap((item) => (item.failure === undefined ? [] : keyOf(item))));
-  if (suite.kind === 'harm' || suite.kind === 'over-refusal' || unanswered.size === 0) return items;
+function itemsToJudge(suite: RecordedSuite, items: Records<ItemRecord>): Records<ItemRecord> {
+  if (suite.kind === 'harm' || suite.kind === 'over-refusal') return items;
+  const unanswered = new Set<string>();
+  for (const item of items) if (item.failure !== undefined) unanswered.add(keyOf(item));
+  if (unanswered.size === 0) return items;
   const whole = suite.kind === 'semantic-entropy';
-  return items.filter((item) => (whole ? !unanswered.has(keyOf(item)) : item.failure === undefined));
+  return [...items].filter((item) => (whole ? !unanswered.has(keyOf(item)) : item.failure === undefined));
 }
 
 interface VerdictBatch {
@@ -115,15 +133,20 @@ interface VerdictBatch {
   readonly answered: readonly Answered[];
 }
 
+/** The batches, put together when they are looked at. */
+interface VerdictPlan {
+  readonly length: number;
+  batch(at: number): VerdictBatch;
+}
+
 /** The key covers all that a judge is shown and who it is. */
-function planVerdicts<K extends SuiteKind>({ arm, suite, items, scorer }: JudgeOptions<K>): VerdictBatch[] {
-  const itemOf = new Map(suite.items.map((item) => [keyOf(item), item]));
+function planVerdicts<K extends SuiteKind>({ arm, suite, items, scorer }: JudgeOptions<K>): VerdictPlan {
+  const placeOf = placesIn(suite.items);
   const size = suite.kind === 'semantic-entropy' ? wholeItems(items) : judgeBatchSize;
-  const count = Math.ceil(items.length / size);
-  return Array.from({ length: count }, (_, batch) => {
-    const records = items.slice(batch * size, (batch + 1) * size);
+  const batch = (at: number): VerdictBatch => {
+    const records = items.slice(at * size, (at + 1) * size);
     const answered = records.map((record) => {
-      const item = itemOf.get(keyOf(record));
+      const item = suite.items[placeOf(record)];
       if (!item) throw new Error(`internal: item ${record.id} (${record.condition}) is not of this suite`);
       const { completion: own, prefill = '', finishReason, repeat, choiceLogProbabilities } = record;
       // What a model was made to say is judged with what it said then; alone it is nothing to judge.
@@ -144,12 +167,14 @@ function planVerdicts<K extends SuiteKind>({ arm, suite, items, scorer }: JudgeO
       records,
       answered,
     };
-  });
+  };
+  return { length: Math.ceil(items.length / size), batch };
 }
 
 /** A batch in which no item's samples are torn apart: they are clustered together. */
-function wholeItems(items: readonly ItemRecord[]): number {
-  const samples = items.reduce((most, { repeat }) => Math.max(most, repeat + 1), 1);
+function wholeItems(items: Records<ItemRecord>): number {
+  let samples = 1;
+  for (const { repeat } of items) samples = Math.max(samples, repeat + 1);
   return samples * Math.max(1, Math.floor(judgeBatchSize / samples));
 }
 
@@ -165,17 +190,6 @@ function thoughtsOf(records: readonly ItemRecord[], answered: readonly Answered[
 
 function keyOf({ id, condition }: SuiteItem | ItemRecord): string {
   return JSON.stringify([id, condition]);
-}
-
-function isFinished(verdicts: readonly VerdictRecord[], planned: number): boolean {
-  return (
-    verdicts.length === planned &&
-    !verdicts.some(
-      (verdict) =>
-        ('reason' in verdict && verdict.reason === 'judge_error') ||
-        ('withThinking' in verdict && verdict.withThinking?.reason === 'judge_error'),
-    )
-  );
 }
 
 type Fields<K extends SuiteKind> = Omit<VerdictRecordOf<K>, keyof CommonFields>;

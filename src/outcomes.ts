@@ -105,8 +105,8 @@ export type RowsOf = <K extends SuiteKind>(
 /** Joins plan, completions and verdicts; the order of the records makes no difference. */
 export function joinOutcomes(
   suites: readonly PlannedSuite[],
-  items: readonly ItemRecord[],
-  verdicts: readonly VerdictRecord[],
+  items: Iterable<ItemRecord>,
+  verdicts: Iterable<VerdictRecord>,
 ): RowsOf {
   const table = createOutcomeTable();
   for (const suite of suites) table.plan(suite.kind, suite.items);

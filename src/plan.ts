@@ -1,5 +1,6 @@
 import { type ArmModels, modelName } from './arm-models.ts';
 import { matchResponseTokens, planArmRows, type TrainingData } from './arms.ts';
+import { type Attempts, createAttempts } from './attempts.ts';
 import type { Builtin } from './builtin.ts';
 import type { Config } from './config.ts';
 import type { Conversation } from './conversation.ts';
@@ -10,9 +11,10 @@ import { sha256File } from './hash.ts';
 import { refuseLacking, unprovenAdapters } from './lacking.ts';
 import { matchBase, ownName } from './lm/base-name.ts';
 import { holdOut } from './lm/hold-out.ts';
-import type { LanguageModel, RenderedPrompt } from './model.ts';
+import type { LanguageModel } from './model.ts';
 import { cutOpenings } from './openings.ts';
 import { plannedSpending, plannedSuites, refuseSmallBudget } from './planned-spending.ts';
+import { type RenderedPrompts, renderPrompts } from './rendered-prompts.ts';
 import type { Suite, SuiteItem } from './suite.ts';
 import type { TrainingRow } from './trainer.ts';
 
@@ -49,8 +51,8 @@ export async function planAudit(config: Config, builtin: Builtin, models: ArmMod
     const notes: string[] = (suites ?? []).flatMap((suite) => suite.notes ?? []);
     if (base) await attempts.run(() => refuseLacking(config, base, asked ?? []));
     const prompts = base && (await attempts.run(() => renderSuites(base, suites ?? [])));
-    if (prompts)
-      await attempts.run(() => refuseSmallBudget(config, spendingOf(config, suites ?? [], prompts)));
+    if (prompts && 'endpoint' in config.model && config.model.budget)
+      await attempts.run(() => refuseSmallBudget(config, spendingOf(config, prompts)));
     for (const adapter of prompts ? adaptersOf(config) : []) {
       await attempts.run(async () => {
         const model = await models.open(adapter);
@@ -147,27 +149,31 @@ async function readHeldOut(
   });
 }
 
-/** A prompt of a suite as the untouched model reads it. */
-interface SuitePrompt extends RenderedPrompt {
-  /** For people: its suite, item and condition. */
-  readonly name: string;
-  readonly messages: Conversation;
+/** A suite's prompts as the untouched model reads them. */
+interface SuitePrompts extends RenderedPrompts {
+  readonly suite: Suite;
 }
 
-function spendingOf(config: Config, suites: readonly Suite[], prompts: readonly SuitePrompt[]) {
-  const counts = new Map(prompts.map(({ messages, tokenCount }) => [messages, tokenCount]));
+/** For people. */
+const nameOf = ({ kind, items }: Suite, at: number) => `${kind} ${items[at]!.id} (${items[at]!.condition})`;
+
+function spendingOf(config: Config, prompts: readonly SuitePrompts[]) {
+  const counts = new Map(
+    prompts.flatMap(({ suite, tokenCounts }) =>
+      suite.items.map(({ messages }, at) => [messages, tokenCounts[at]!] as const),
+    ),
+  );
+  const suites = prompts.map(({ suite }) => suite);
   return plannedSpending(
     config,
     plannedSuites(config, suites, (messages) => counts.get(messages) ?? 0),
   );
 }
 
-async function renderSuites(base: LanguageModel, suites: readonly Suite[]): Promise<SuitePrompt[]> {
-  const asked = suites.flatMap(({ kind, items }) =>
-    items.map(({ id, condition, messages }) => ({ name: `${kind} ${id} (${condition})`, messages })),
-  );
-  const rendered = await base.render(asked.map(({ messages }) => messages));
-  return asked.map((prompt, at) => ({ ...prompt, ...rendered[at]! }));
+async function renderSuites(base: LanguageModel, suites: readonly Suite[]): Promise<SuitePrompts[]> {
+  const rendered: SuitePrompts[] = [];
+  for (const suite of suites) rendered.push({ suite, ...(await renderPrompts(base, suite.items)) });
+  return rendered;
 }
 
 /** An adapter that names another base than the one it is put on, where no hash tells. */
@@ -190,16 +196,17 @@ function otherBase(path: string, adapter: string, { unprovenBase }: LanguageMode
 async function refuseOtherTemplate(
   adapter: string,
   model: LanguageModel,
-  prompts: readonly SuitePrompt[],
+  prompts: readonly SuitePrompts[],
 ): Promise<void> {
-  const own = await model.render(prompts.map(({ messages }) => messages));
-  const different = prompts.find(({ sha256 }, at) => own[at]!.sha256 !== sha256);
-  if (different) {
+  for (const { suite, sha256 } of prompts) {
+    const own = await renderPrompts(model, suite.items);
+    const different = suite.items.findIndex((_, at) => own.sha256(at) !== sha256(at));
+    if (different < 0) continue;
     throw new AuditError(
       'config',
       `${adapter}: its chat template renders prompts differently from the base's`,
       {
-        problems: [`first difference: ${different.name}`],
+        problems: [`first difference: ${nameOf(suite, different)}`],
         hint: 'arms are compared on equal prompts only: take the chat template out of the adapter folder, or put it into the base',
       },
     );
@@ -237,56 +244,28 @@ export function dataFiles(config: Config): string[] {
   return files.filter((path) => path !== undefined);
 }
 
-type Attempts = ReturnType<typeof createAttempts>;
-
-/** Runs steps that do not depend on each other, so that the user learns what is wrong with all of them. */
-function createAttempts() {
-  const errors: AuditError[] = [];
-  return {
-    /** The step's result, or null when the user has something to mend. */
-    run: async <T>(step: () => T | Promise<T>): Promise<T | null> => {
-      try {
-        return await step();
-      } catch (error) {
-        if (!(error instanceof AuditError) || error.code === 'interrupted') throw error;
-        errors.push(error);
-        return null;
-      }
-    },
-    /** @throws AuditError with everything collected. */
-    finish: () => {
-      const [first] = errors;
-      if (!first) return;
-      if (errors.length === 1) throw first;
-      throw new AuditError(first.code, `${errors.length} things have to be mended before this can run`, {
-        problems: errors.flatMap(({ message, problems, hint }) => [
-          hint ? `${message} (${hint})` : message,
-          ...problems.map((problem) => `  ${problem}`),
-        ]),
-      });
-    },
-  };
-}
-
 /** @throws AuditError `data` naming every prompt and training row that leaves no room for an answer. */
 async function checkLengths(
   config: Config,
   base: LanguageModel,
-  prompts: readonly SuitePrompt[],
+  prompts: readonly SuitePrompts[],
   rowsByArm: ReadonlyMap<string, readonly TrainingRow[]>,
 ): Promise<void> {
   const problems: string[] = [];
-  const check = (name: string, { tokenCount }: RenderedPrompt, limit: number) => {
-    if (tokenCount >= limit) problems.push(`${name}: ${tokenCount} tokens, room for ${limit - 1}`);
+  const check = (tokenCount: number, limit: number, name: () => string) => {
+    if (tokenCount >= limit) problems.push(`${name()}: ${tokenCount} tokens, room for ${limit - 1}`);
   };
-  for (const prompt of prompts) check(prompt.name, prompt, base.contextLength);
+  for (const { suite, tokenCounts } of prompts) {
+    for (const [at, tokenCount] of tokenCounts.entries())
+      check(tokenCount, base.contextLength, () => nameOf(suite, at));
+  }
   const rows = new Map<string, Conversation>();
   for (const [arm, own] of rowsByArm) {
     for (const { id, messages } of own) rows.set(`training row ${id} of arm ${arm}`, messages.slice(0, -1));
   }
   const rendered = await base.render([...rows.values()]);
   const limit = Math.min(config.training.maxLength, base.contextLength);
-  for (const [at, name] of [...rows.keys()].entries()) check(name, rendered[at]!, limit);
+  for (const [at, name] of [...rows.keys()].entries()) check(rendered[at]!.tokenCount, limit, () => name);
   if (problems.length === 0) return;
   throw new AuditError('data', `${problems.length} prompts are too long for ${base.name}`, {
     problems: firstProblems(problems),

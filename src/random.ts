@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /** A seeded generator: the same seed gives the same numbers on every machine. */
 export interface Random {
@@ -19,7 +19,7 @@ export interface Random {
  * Source: Blackman & Vigna 2021, "Scrambled linear pseudorandom number generators".
  */
 export function createRandom(...seed: readonly (string | number)[]): Random {
-  const digest = createHash('sha256').update(seed.join('\u0000')).digest();
+  const digest = hash('sha256', seed.join('\u0000'), 'buffer');
   let [a, b, c, d] = [
     digest.readUInt32LE(0),
     digest.readUInt32LE(4),

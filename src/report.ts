@@ -20,8 +20,8 @@ export interface ReportInput {
   readonly name: string;
   readonly summary: Summary;
   /** Empty for replayed outcomes without completions: then the sample items are left out. */
-  readonly items: readonly ItemRecord[];
-  readonly verdicts: readonly VerdictRecord[];
+  readonly items: Iterable<ItemRecord>;
+  readonly verdicts: Iterable<VerdictRecord>;
   /** The prompts; empty when they are not known. */
   readonly suites: readonly RecordedSuite[];
   /** Refusal margins by prompt; left out where they were not measured. */

@@ -4,6 +4,7 @@ import { templateDate } from './conversation.ts';
 import { AuditError } from './errors.ts';
 import { sha256File } from './hash.ts';
 import { adjudicatedDocument } from './human-record.ts';
+import { jsonPieces } from './json-pieces.ts';
 import { junitCases, writeJunit } from './junit.ts';
 import type { Summary } from './record.ts';
 import { type ReportInput, type ReportOptions, writeReport } from './report.ts';
@@ -35,7 +36,12 @@ export function writeSetting(
     histories,
     ...(notes.length > 0 && { notes }),
   };
-  store.write('setting.json', `${JSON.stringify(setting)}\n`);
+  store.write('setting.json', lines(setting));
+}
+
+function* lines(document: object): Generator<Uint8Array> {
+  yield* jsonPieces(document);
+  yield Buffer.from('\n');
 }
 
 /** Writes everything that is made from a run's records: report.md, report.html, figures and junit.xml. */

@@ -45,7 +45,7 @@ export interface RunStore {
     holds?: (result: T) => boolean | Promise<boolean>,
   ): Promise<T>;
   /** Writes a document (summary.json, report.html, figures/asr.svg) whole or not at all. */
-  write(name: string, data: string | Uint8Array): void;
+  write(name: string, data: string | Uint8Array | Iterable<Uint8Array>): void;
   /** Commits the journals and writes done.json, with the hash of every file, last. */
   finish(): Promise<void>;
   /** Commits the journals and lets go of the folder; the run can be resumed or read afterwards. */
@@ -80,8 +80,8 @@ function storeOf(
   unlock: () => void,
   { wasFinished, keepTopLogprobs }: { wasFinished: boolean; keepTopLogprobs: boolean },
 ): RunStore {
-  const items = openJournal(join(directory, 'items.jsonl'), itemRecord);
-  const verdicts = openJournal(join(directory, 'verdicts.jsonl'), verdictRecord);
+  const items = openJournal(join(directory, 'items.jsonl'), itemRecord, gotNoAnswer);
+  const verdicts = openJournal(join(directory, 'verdicts.jsonl'), verdictRecord, isJudgeError);
   const topLogprobs = keepTopLogprobs
     ? openJournal(join(directory, 'top-logprobs.jsonl'), topLogprobsRecord)
     : null;
@@ -122,6 +122,12 @@ function storeOf(
     },
   };
 }
+
+/** What a resumed run asks, or judges, again. */
+const gotNoAnswer = ({ failure }: ItemRecord) => failure !== undefined;
+const isJudgeError = (verdict: VerdictRecord) =>
+  ('reason' in verdict && verdict.reason === 'judge_error') ||
+  ('withThinking' in verdict && verdict.withThinking?.reason === 'judge_error');
 
 /** Closes every one, whatever fails. @throws the first failure. */
 function closeAll(journals: readonly { close(): void }[]): void {

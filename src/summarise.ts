@@ -69,8 +69,8 @@ export interface SummarySetting {
 
 /** A setting with its records; the order of `items` and `verdicts` makes no difference. */
 export interface SummaryInput extends SummarySetting {
-  readonly items: readonly ItemRecord[];
-  readonly verdicts: readonly VerdictRecord[];
+  readonly items: Iterable<ItemRecord>;
+  readonly verdicts: Iterable<VerdictRecord>;
 }
 
 /** The result of a run: every number of summary.json from its records. Pure; equal input gives equal bytes. */

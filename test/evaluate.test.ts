@@ -2,9 +2,10 @@ import { appendFileSync, readFileSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { planBatches } from '../src/batch-plan.ts';
 import { ask, type Conversation } from '../src/conversation.ts';
-import { evaluate, type Progress, planBatches } from '../src/evaluate.ts';
-import { judge } from '../src/judge.ts';
+import { type EvaluateOptions, evaluate as evaluateStored, type Progress } from '../src/evaluate.ts';
+import { type JudgeOptions, judge as judgeStored } from '../src/judge.ts';
 import type { LanguageModel } from '../src/model.ts';
 import { type MockOptions, mockModel } from '../src/models/mock.ts';
 import type { ItemRecord } from '../src/record.ts';
@@ -12,6 +13,7 @@ import type { HarmVerdict, Scorer } from '../src/scorer.ts';
 import { exactScorer } from '../src/scorers/exact.ts';
 import { overRefusalJudge, refusalJudge } from '../src/scorers/refusal.ts';
 import { openStore, type RunStore } from '../src/store.ts';
+import type { Suite, SuiteKind } from '../src/suite.ts';
 import { driftConditions, driftSuite } from '../src/suites/drift.ts';
 import { harmSuite } from '../src/suites/harm.ts';
 import { overRefusalSuite } from '../src/suites/over-refusal.ts';
@@ -40,16 +42,22 @@ const model = (options: Partial<MockOptions> = {}) => mockModel({ answer, batchS
 const openRun = (directory: string) => openStore(directory, emptyRun);
 const newRun = () => openRun(join(temporaryFolder(), 'run'));
 
+const evaluate = async (options: EvaluateOptions) => [...(await evaluateStored(options))];
+const judge = async <K extends SuiteKind>(options: JudgeOptions<K>) => [...(await judgeStored(options))];
+const batchesOf = async (of: Suite, asked: LanguageModel, repeats: number) => {
+  const plan = await planBatches(of, asked, repeats);
+  return Promise.all(Array.from({ length: plan.length }, (_, batch) => plan.prompts(batch)));
+};
+
 const timeless = (records: readonly ItemRecord[]) => records.map(({ milliseconds: _, ...record }) => record);
 
 test('batches hold like lengths, longest first, and depend on the plan alone', async () => {
-  const rendered = await model().render(suite.items.map(({ messages }) => messages));
-  const batches = planBatches(suite, rendered, 4, 2);
+  const batches = await batchesOf(suite, model({ batchSize: 4 }), 2);
   expect(batches.map((batch) => batch.length)).toEqual([4, 4, 4, 4, 4, 2]);
   const lengths = batches.flat().map((prompt) => prompt.rendered.tokenCount);
   expect(lengths).toEqual(lengths.toSorted((a, b) => b - a));
   expect(new Set(batches.flat().map(({ seed }) => seed)).size).toBe(22);
-  expect(planBatches(suite, rendered, 4, 2)).toEqual(batches);
+  expect(await batchesOf(suite, model({ batchSize: 4 }), 2)).toEqual(batches);
 });
 
 test('records come in the suite’s order with everything that was seen, and progress adds up', async () => {
@@ -378,12 +386,7 @@ test('any plan is asked in full, each prompt once', async () => {
           ...suite,
           items: texts.map((text, index) => ({ ...suite.items[0]!, id: String(index), messages: ask(text) })),
         };
-        const batches = planBatches(
-          any,
-          await model().render(any.items.map(({ messages }) => messages)),
-          batchSize,
-          repeats,
-        );
+        const batches = await batchesOf(any, model({ batchSize }), repeats);
         expect(batches.every((batch) => batch.length <= batchSize && batch.length > 0)).toBe(true);
         expect(new Set(batches.flat().map(({ item, repeat }) => `${item.id}.${repeat}`)).size).toBe(
           texts.length * repeats,

@@ -16,6 +16,10 @@ vi.mock('node:fs', async (original) => {
       syncs++;
       fs.fsyncSync(descriptor);
     },
+    fsync: (descriptor: number, done: (error: Error | null) => void) => {
+      syncs++;
+      fs.fsync(descriptor, done);
+    },
   };
 });
 

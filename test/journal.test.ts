@@ -89,6 +89,66 @@ test('retain rewrites the file without the dropped lines, and appending goes on 
   expect(readJournal(file, line)).toEqual([...lines('a', '1', '3'), ...lines('c', '4')]);
 });
 
+test('an arm’s part is counted without being read, and comes in any order that is asked for', () => {
+  const ofArm = z.object({ batchKey: z.string(), arm: z.string(), n: z.number(), failed: z.boolean() });
+  const file = path();
+  const made = [3, 1, 2].map((n) => ({ batchKey: `k${n}`, arm: n === 1 ? 'a' : 'b', n, failed: n === 2 }));
+  const check = (journal: ReturnType<typeof openJournal<(typeof made)[number]>>) => {
+    expect([journal.count({ arm: 'a' }), journal.count({ arm: 'b' }), journal.count({ arm: 'c' })]).toEqual([
+      1, 2, 0,
+    ]);
+    expect(
+      [
+        ...journal.ordered(
+          { arm: 'b' },
+          () =>
+            ({ n }) =>
+              n,
+        ),
+      ].map(({ n }) => n),
+    ).toEqual([2, 3]);
+    expect(
+      journal
+        .ordered(
+          { arm: 'b' },
+          () =>
+            ({ n }) =>
+              -n,
+        )
+        .slice(0, 1),
+    ).toEqual([made[0]]);
+    expect([journal.finished('k3'), journal.finished('k2'), journal.finished('k9')]).toEqual([1, 0, 0]);
+    expect([...journal]).toEqual(made);
+  };
+  const journal = openJournal(file, ofArm, ({ failed }) => failed);
+  journal.append(made);
+  check(journal);
+  journal.close();
+  const again = openJournal(file, ofArm, ({ failed }) => failed);
+  check(again);
+  const view = again.ordered(
+    { arm: 'b' },
+    () =>
+      ({ n }) =>
+        n,
+  );
+  expect([...view]).toHaveLength(2);
+  again.retain(({ failed }) => !failed);
+  expect([view.length, ...view]).toEqual([1, made[0]]);
+  expect([again.count({ arm: 'b' }), again.batch('k2'), again.batch('k3')]).toEqual([1, [], [made[0]]]);
+  again.append([{ ...made[2]!, failed: false }]);
+  expect(again.finished('k2')).toBe(1);
+  again.close();
+});
+
+test('more lines than the first tables hold are found again by their batch', () => {
+  const journal = openJournal(path(), line);
+  for (let at = 0; at < 5000; at++) journal.append(lines(`batch ${at % 2500}`, `${at}`));
+  for (const at of [0, 1023, 1024, 2047, 2499])
+    expect(journal.batch(`batch ${at}`)).toEqual(lines(`batch ${at}`, `${at}`, `${at + 2500}`));
+  journal.close();
+});
+
 test('any texts survive, through any pattern of closing and tearing', () => {
   fc.assert(
     fc.property(

@@ -30,6 +30,7 @@ const foundation = [
   'hash.ts',
   'files.ts',
   'lines.ts',
+  'records.ts',
   'conversation.ts',
   'parallel.ts',
   'hub',

@@ -71,8 +71,8 @@ describe('the whole summary', () => {
     const random = createRandom('order');
     const shuffled = {
       ...input,
-      items: random.shuffle(input.items),
-      verdicts: random.shuffle(input.verdicts),
+      items: random.shuffle([...input.items]),
+      verdicts: random.shuffle([...input.verdicts]),
     };
     expect(JSON.stringify(summarise(shuffled))).toBe(JSON.stringify(summary));
   });

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type EvaluateOptions, evaluate } from '../src/evaluate.ts';
-import { judge } from '../src/judge.ts';
+import { type JudgeOptions, judge as judgeStored } from '../src/judge.ts';
 import type { GeneratedToken, LanguageModel } from '../src/model.ts';
 import { mockModel } from '../src/models/mock.ts';
 import { joinOutcomes } from '../src/outcomes.ts';
@@ -10,6 +10,7 @@ import { harmSection } from '../src/report/harm-section.ts';
 import type { Answered, HarmVerdict, Scorer } from '../src/scorer.ts';
 import { exactScorer } from '../src/scorers/exact.ts';
 import { openStore } from '../src/store.ts';
+import type { SuiteKind } from '../src/suite.ts';
 import { driftSuite } from '../src/suites/drift.ts';
 import { harmSuite } from '../src/suites/harm.ts';
 import { summarise } from '../src/summarise.ts';
@@ -72,11 +73,12 @@ describe('thinking', () => {
   });
 });
 
+const judge = async <K extends SuiteKind>(options: JudgeOptions<K>) => [...(await judgeStored(options))];
 const decoding = { maxTokens: 30, temperature: 0, topP: 1, seed: 1 };
 const thinker = (answers: Record<string, string>): LanguageModel => mockModel({ answer: answers });
 const ask = (model: LanguageModel, suite: EvaluateOptions['suite']) => {
   const store = openStore(join(temporaryFolder(), 'run'), emptyRun);
-  return { store, items: evaluate({ arm: 'base', model, suite, store }) };
+  return { store, items: evaluate({ arm: 'base', model, suite, store }).then((items) => [...items]) };
 };
 
 describe('an audit of a model that thinks aloud', () => {

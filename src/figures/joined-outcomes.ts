@@ -1,6 +1,7 @@
 import { type Answers, answersByCondition } from '../drift-answers.ts';
 import { joinOutcomes, type RowsOf } from '../outcomes.ts';
 import type { DriftSummary } from '../record.ts';
+import { isEmpty } from '../records.ts';
 import { answeredUnder } from '../report/conditions.ts';
 import type { ReportInput } from '../report.ts';
 import type { SuiteKind } from '../suite.ts';
@@ -14,7 +15,7 @@ export function outcomesOf(input: ReportInput): RowsOf | null {
   let rowsOf = joined.get(input);
   if (rowsOf === undefined) {
     const { suites, items, verdicts } = input;
-    const known = suites.length > 0 && verdicts.length > 0;
+    const known = suites.length > 0 && !isEmpty(verdicts);
     rowsOf = input.rowsOf ?? (known ? joinOutcomes(suites, items, verdicts) : null);
     joined.set(input, rowsOf);
   }

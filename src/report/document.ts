@@ -1,7 +1,9 @@
 import { count } from '../format.ts';
-import type { Verdict } from '../record.ts';
+import type { ItemRecord, Verdict } from '../record.ts';
 import type { ReportInput, ReportOptions } from '../report.ts';
+import type { SuiteKind } from '../suite.ts';
 import { findingSections } from './findings.ts';
+import { heldRecords } from './held-records.ts';
 import { type ItemEntries, itemEntries } from './item-entries.ts';
 import { correctionAlarms } from './labels-section.ts';
 import { verdictLead } from './lead.ts';
@@ -128,8 +130,9 @@ export function buildDocument(input: ReportInput, options: ReportOptions): Docum
   const { summary } = input;
   const lead = verdictLead(input);
   const arms = Object.keys(summary.arms);
-  const redaction = redactionOf(input, options);
-  const found = itemEntries(input);
+  const held = heldRecords(input);
+  const redaction = redactionOf(held, options);
+  const found = itemEntries(input, held);
   return {
     title: input.name,
     arms,
@@ -139,7 +142,7 @@ export function buildDocument(input: ReportInput, options: ReportOptions): Docum
     sections: [
       ...(input.notices ? [extentSection(input)] : []),
       ...findingSections(input),
-      itemSection(found, sampleBlocks(input, redaction), options),
+      itemSection(found, sampleBlocks(input, held, redaction), options),
       provenanceSection(input),
       methodSection(summary),
     ].filter((section) => section.blocks.length > 0),
@@ -149,12 +152,13 @@ export function buildDocument(input: ReportInput, options: ReportOptions): Docum
 
 /** How far a run that broke off had come. */
 function extentSection({ summary, items, verdicts }: ReportInput): Section {
-  const suites = [...new Set(items.map(({ suite }) => suite))];
+  const key = ({ suite, arm }: Pick<ItemRecord, 'suite' | 'arm'>) => JSON.stringify([suite, arm]);
+  const [answered, judged] = [countBy(items, key), countBy(verdicts, key)];
+  const suites = [...new Set([...answered.keys()].map((one) => (JSON.parse(one) as [SuiteKind])[0]))];
   const rows = suites.flatMap((suite) =>
     Object.keys(summary.arms).map((arm): Cell[] => {
-      const own = (records: readonly { arm: string; suite: string }[]) =>
-        count(records.filter((record) => record.arm === arm && record.suite === suite).length);
-      return [suite, { arm }, own(items), own(verdicts)];
+      const own = (counts: ReadonlyMap<string, number>) => count(counts.get(key({ suite, arm })) ?? 0);
+      return [suite, { arm }, own(answered), own(judged)];
     }),
   );
   const columns = [
@@ -169,6 +173,12 @@ function extentSection({ summary, items, verdicts }: ReportInput): Section {
     title: 'What there is',
     blocks: rows.length > 0 ? [table] : [{ kind: 'paragraph', text: 'No answer is on record.' }],
   };
+}
+
+function countBy<T>(records: Iterable<T>, key: (record: T) => string): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const record of records) counts.set(key(record), (counts.get(key(record)) ?? 0) + 1);
+  return counts;
 }
 
 /** The list of items, for which a page has a script, and a sample for those who read it without. */

@@ -1,4 +1,5 @@
-import type { HarmVerdictRecord, ItemRecord, VerdictRecord } from '../record.ts';
+import type { HarmVerdictRecord, ItemRecord } from '../record.ts';
+import type { HeldRecords } from './held-records.ts';
 
 /** What of a run may be printed, as far as the judges have spoken. */
 export interface Redaction {
@@ -20,15 +21,13 @@ export function allCallSafe(verdicts: readonly HarmVerdictRecord[], judges: Iter
 
 /** What of these records is redacted; nothing with `showCompletions`. */
 export function redactionOf(
-  { items, verdicts }: { readonly items: readonly ItemRecord[]; readonly verdicts: readonly VerdictRecord[] },
+  { items, verdicts, judges }: Pick<HeldRecords, 'items' | 'verdicts' | 'judges'>,
   { showCompletions }: { readonly showCompletions: boolean },
 ): Redaction {
   if (showCompletions) return { hidesCompletion: () => false, hidesPrompt: () => false };
   const said = new Map<string, HarmVerdictRecord[]>();
-  const judges = new Set<string>();
   for (const verdict of verdicts) {
     if (verdict.suite !== 'harm') continue;
-    judges.add(verdict.judge);
     const key = answerKey(verdict);
     const known = said.get(key);
     if (known) known.push(verdict);

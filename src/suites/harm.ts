@@ -70,7 +70,10 @@ function itemOf(
   return {
     id,
     condition: 'default',
-    messages: ask(turn(template.replaceAll('{prompt}', () => prompt)), system),
+    messages: ask(
+      turn(template === '{prompt}' ? prompt : template.replaceAll('{prompt}', () => prompt)),
+      system,
+    ),
     judgePrompt: context !== null && place === 'system' ? `${context}\n${prompt}` : turn(prompt),
     functionalCategory,
     semanticCategory,

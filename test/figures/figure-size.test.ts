@@ -2,11 +2,11 @@ import { expect, it } from 'vitest';
 import { sourceFiles } from '../../src/figures/figure.ts';
 import { describeFigures } from '../../src/figures/figures.ts';
 import { drawSvg } from '../../src/plot.ts';
-import type { ReportInput } from '../../src/report.ts';
 import { buildFigureInput } from '../fixtures/figure-input.ts';
+import type { WholeInput } from '../fixtures/report-input.ts';
 
 /** Every answer so many times over, under ids of their own. */
-function multiplied(input: ReportInput, times: number): ReportInput {
+function multiplied(input: WholeInput, times: number): WholeInput {
   const copies = Array.from({ length: times }, (_, copy) => copy);
   const again = <T extends { readonly id: string }>(records: readonly T[]): T[] =>
     records.flatMap((record) => copies.map((copy) => ({ ...record, id: `${record.id}-${copy}` })));
@@ -22,7 +22,7 @@ function multiplied(input: ReportInput, times: number): ReportInput {
     verdicts: again(input.verdicts),
     margins: again(input.margins ?? []),
     suites: input.suites.map((suite) => ({ ...suite, items: again(suite.items) })),
-    histories: Object.fromEntries(longer) as ReportInput['histories'],
+    histories: Object.fromEntries(longer) as WholeInput['histories'],
   };
 }
 

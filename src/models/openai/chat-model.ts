@@ -29,9 +29,13 @@ export interface AskOptions extends ChatSettings {
 
 /** A server shows no template: messages one after the other, for hashes and estimates. Tokens are a quarter of the characters. */
 export function renderPlain(messages: Conversation) {
-  const text = messages.map(({ role, content }) => `${role}:\n${content}`).join('\n\n');
+  const text = plainText(messages);
   return { text, sha256: sha256(text), tokenCount: Math.ceil(text.length / 4) };
 }
+
+const plainText = (messages: Conversation) =>
+  messages.map(({ role, content }) => `${role}:\n${content}`).join('\n\n');
+const estimateTokens = (messages: Conversation) => Math.ceil(plainText(messages).length / 4);
 
 /** The answers in the prompts' order; after a failure nothing more is asked. */
 export async function generate(
@@ -44,9 +48,8 @@ export async function generate(
   const made = new Array<Generation>(prompts.length);
   await inParallel(prompts.entries(), options.concurrency, async ([at, prompt]) => {
     const answer = await askChat(pool, options, prompt, decoding, signal);
-    const { tokenCount } = renderPlain(prompt.messages);
     made[at] = toGeneration(answer, prompt, {
-      ...{ estimated: tokenCount, most: decoding.topLogProbabilities ?? 10 },
+      ...{ estimated: estimateTokens(prompt.messages), most: decoding.topLogProbabilities ?? 10 },
     });
   });
   return made;
@@ -86,7 +89,7 @@ function askChat(
   decoding: Decoding,
   signal: AbortSignal | undefined,
 ): Promise<ChatAnswer> {
-  const most = { read: renderPlain(prompt.messages).tokenCount, written: decoding.maxTokens };
+  const most = { read: estimateTokens(prompt.messages), written: decoding.maxTokens };
   const question: Question<ChatAnswer> = {
     path: 'chat/completions',
     body: chatRequest(options, prompt, decoding),
@@ -120,7 +123,7 @@ export async function loglikelihood(
   continuations: readonly string[],
   signal: AbortSignal | undefined,
 ): ReturnType<NonNullable<LanguageModel['loglikelihood']>> {
-  const { tokenCount } = renderPlain(messages);
+  const tokenCount = estimateTokens(messages);
   const positionsOf = async (answer: string): Promise<PromptPositions> => {
     const body = {
       model: options.model,

@@ -1,4 +1,5 @@
 import {
+  type ClientRequest,
   type IncomingMessage,
   Agent as PlainAgent,
   type RequestOptions,
@@ -43,7 +44,6 @@ export function exchange(
   const length = body === null ? {} : { 'content-length': Buffer.byteLength(body) };
   const options: RequestOptions = {
     ...{ agent, method: body === null ? 'GET' : 'POST', headers: { ...headers, ...length } },
-    ...(signal && { signal }),
   };
   return new Promise<Exchange>((resolve, reject) => {
     const answered = (response: IncomingMessage) => {
@@ -68,7 +68,29 @@ export function exchange(
     };
     const request = send(url, options, answered);
     const timer = setTimeout(() => request.destroy(new TimedOut()), timeoutMs);
-    request.on('error', reject).on('close', () => clearTimeout(timer));
+    const forget = signal ? endWith(signal, request) : () => {};
+    request.on('error', reject).on('close', () => {
+      clearTimeout(timer);
+      forget();
+    });
     request.end(body);
   });
+}
+
+/** Requests that end when a signal fires, which many share: one listener a signal. */
+const underWay = new WeakMap<AbortSignal, Set<ClientRequest>>();
+
+function endWith(signal: AbortSignal, request: ClientRequest): () => void {
+  let requests = underWay.get(signal);
+  if (!requests) {
+    const own = new Set<ClientRequest>();
+    underWay.set(signal, (requests = own));
+    const end = () => {
+      for (const one of own) one.destroy(new Error('stopped'));
+    };
+    signal.addEventListener('abort', end, { once: true });
+  }
+  requests.add(request);
+  if (signal.aborted) request.destroy(new Error('stopped'));
+  return () => requests.delete(request);
 }

@@ -1,0 +1,83 @@
+import { sha256Json } from './hash.ts';
+import type { LanguageModel, RenderedPrompt } from './model.ts';
+import { createRandom } from './random.ts';
+import { renderPrompts } from './rendered-prompts.ts';
+import type { Suite, SuiteItem } from './suite.ts';
+
+/** One item to ask once. */
+export interface PlannedPrompt {
+  readonly item: SuiteItem;
+  /** From 0. */
+  readonly repeat: number;
+  readonly rendered: RenderedPrompt;
+  readonly seed: number;
+}
+
+/** Prompts generated together, always in this company: whether a run was resumed must not change a single number. */
+export type PlannedBatch = readonly PlannedPrompt[];
+
+/** The batches of a suite, from 0. Memory holds some 50 bytes a prompt: a batch is put together when it is looked at. */
+export interface BatchPlan {
+  readonly length: number;
+  /** By item of the suite. */
+  readonly tokenCounts: Uint32Array;
+  /** How many prompts a batch has. */
+  size(batch: number): number;
+  /** The cache key: covers everything that decides what a batch's answers are. */
+  key(batch: number, arm: string): string;
+  prompts(batch: number): Promise<PlannedBatch>;
+}
+
+/**
+ * Batches of like length, the longest first so that memory peaks at once. A function of the suite, the model and
+ * `repeats` alone, never of what is left to do.
+ */
+export async function planBatches(
+  suite: Suite,
+  model: Pick<LanguageModel, 'render' | 'batchSize' | 'fingerprint'>,
+  repeats = 1,
+): Promise<BatchPlan> {
+  const { items } = suite;
+  const { batchSize } = model;
+  const { tokenCounts, sha256 } = await renderPrompts(model, items);
+  const itemOf = (prompt: number) => Math.floor(prompt / repeats);
+  const order = new Uint32Array(items.length * repeats)
+    .map((_, prompt) => prompt)
+    .sort((a, b) => tokenCounts[itemOf(b)]! - tokenCounts[itemOf(a)]! || a - b);
+  const promptsOf = (batch: number) => [...order.subarray(batch * batchSize, (batch + 1) * batchSize)];
+  const seedOf = (item: SuiteItem, repeat: number) =>
+    createRandom(decodingSeed(suite, item), item.id, item.condition, repeat).integer(2 ** 31);
+  return {
+    length: Math.ceil(order.length / batchSize),
+    tokenCounts,
+    size: (batch) => Math.min(batchSize, order.length - batch * batchSize),
+    key: (batch, arm) =>
+      sha256Json({
+        arm,
+        suite: [suite.kind, suite.version],
+        model: model.fingerprint,
+        decoding: suite.decoding,
+        prompts: promptsOf(batch).map((prompt) => {
+          const [at, repeat] = [itemOf(prompt), prompt % repeats];
+          const item = items[at]!;
+          return [
+            ...[item.id, item.condition, repeat],
+            ...[sha256(at), seedOf(item, repeat)],
+            ...(item.prefill ? [item.prefill] : []),
+            ...(item.key?.choices ? [item.key.choices] : []),
+          ];
+        }),
+      }),
+    prompts: async (batch) => {
+      const prompts = promptsOf(batch);
+      const rendered = await model.render(prompts.map((prompt) => items[itemOf(prompt)]!.messages));
+      return prompts.map((prompt, at) => {
+        const [item, repeat] = [items[itemOf(prompt)]!, prompt % repeats];
+        return { item, repeat, rendered: rendered[at]!, seed: seedOf(item, repeat) };
+      });
+    },
+  };
+}
+
+const decodingSeed = ({ decoding, variance }: Suite, { variation }: SuiteItem): number =>
+  (variation && variance?.seeds[variation.seed]) ?? decoding.seed;

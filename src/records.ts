@@ -1,0 +1,32 @@
+/** Records of a run that may lie on the disk: read again each time they are gone through. An array is one too. */
+export interface Records<T> extends Iterable<T> {
+  readonly length: number;
+  slice(start: number, end: number): readonly T[];
+}
+
+/** Those of `all` that satisfy `keep`, read as `all` is. */
+export function only<T>(all: Iterable<T>, keep: (record: T) => boolean): Iterable<T> {
+  return {
+    *[Symbol.iterator]() {
+      for (const record of all) if (keep(record)) yield record;
+    },
+  };
+}
+
+export function isEmpty(records: Iterable<unknown>): boolean {
+  for (const _ of records) return false;
+  return true;
+}
+
+/** Where an item stands among `items`; -1 where it does not. */
+export function placesIn(
+  items: readonly { readonly id: string; readonly condition: string }[],
+): (record: { readonly id: string; readonly condition: string }) => number {
+  const places = new Map<string, Map<string, number>>();
+  for (const [at, { id, condition }] of items.entries()) {
+    let ids = places.get(condition);
+    if (!ids) places.set(condition, (ids = new Map()));
+    ids.set(id, at);
+  }
+  return ({ id, condition }) => places.get(condition)?.get(id) ?? -1;
+}

@@ -1,0 +1,29 @@
+import type { Conversation } from './conversation.ts';
+import type { LanguageModel } from './model.ts';
+
+/** What is known of many prompts once a model has rendered them: their texts are not kept. */
+export interface RenderedPrompts {
+  /** In the prompts' order. */
+  readonly tokenCounts: Uint32Array;
+  /** Of the text, in lower-case hex. */
+  sha256(prompt: number): string;
+}
+
+const atOnce = 1024;
+
+export async function renderPrompts(
+  { render }: Pick<LanguageModel, 'render'>,
+  prompts: readonly { readonly messages: Conversation }[],
+): Promise<RenderedPrompts> {
+  const tokenCounts = new Uint32Array(prompts.length);
+  const hashes = Buffer.alloc(32 * prompts.length);
+  for (let start = 0; start < prompts.length; start += atOnce) {
+    const part = prompts.slice(start, start + atOnce);
+    const rendered = await render(part.map(({ messages }) => messages));
+    for (const [at, { tokenCount, sha256 }] of rendered.entries()) {
+      tokenCounts[start + at] = tokenCount;
+      hashes.write(sha256, 32 * (start + at), 'hex');
+    }
+  }
+  return { tokenCounts, sha256: (prompt) => hashes.toString('hex', 32 * prompt, 32 * (prompt + 1)) };
+}
