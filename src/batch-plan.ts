@@ -1,4 +1,4 @@
-import { sha256Json } from './hash.ts';
+import { canonicalJson, sha256 } from './hash.ts';
 import type { LanguageModel, RenderedPrompt } from './model.ts';
 import { createRandom } from './random.ts';
 import { renderPrompts } from './rendered-prompts.ts';
@@ -39,7 +39,7 @@ export async function planBatches(
 ): Promise<BatchPlan> {
   const { items } = suite;
   const { batchSize } = model;
-  const { tokenCounts, sha256 } = await renderPrompts(model, items);
+  const { tokenCounts, sha256: sha256Of } = await renderPrompts(model, items);
   const itemOf = (prompt: number) => Math.floor(prompt / repeats);
   const order = new Uint32Array(items.length * repeats)
     .map((_, prompt) => prompt)
@@ -47,27 +47,36 @@ export async function planBatches(
   const promptsOf = (batch: number) => [...order.subarray(batch * batchSize, (batch + 1) * batchSize)];
   const seedOf = (item: SuiteItem, repeat: number) =>
     createRandom(decodingSeed(suite, item), item.id, item.condition, repeat).integer(2 ** 31);
+  /** What stands before and after the prompts in the canonical JSON whose hash a key is. */
+  const frames = new Map<string, string[]>();
+  const frameOf = (arm: string) => {
+    const { kind, version, decoding } = suite;
+    const frame =
+      frames.get(arm) ??
+      canonicalJson({
+        ...{ arm, suite: [kind, version], model: model.fingerprint, decoding },
+        prompts: placeholder,
+      }).split(JSON.stringify(placeholder));
+    frames.set(arm, frame);
+    return frame;
+  };
   return {
     length: Math.ceil(order.length / batchSize),
     tokenCounts,
     size: (batch) => Math.min(batchSize, order.length - batch * batchSize),
-    key: (batch, arm) =>
-      sha256Json({
-        arm,
-        suite: [suite.kind, suite.version],
-        model: model.fingerprint,
-        decoding: suite.decoding,
-        prompts: promptsOf(batch).map((prompt) => {
-          const [at, repeat] = [itemOf(prompt), prompt % repeats];
-          const item = items[at]!;
-          return [
-            ...[item.id, item.condition, repeat],
-            ...[sha256(at), seedOf(item, repeat)],
-            ...(item.prefill ? [item.prefill] : []),
-            ...(item.key?.choices ? [item.key.choices] : []),
-          ];
-        }),
-      }),
+    key: (batch, arm) => {
+      const asked = promptsOf(batch).map((prompt) => {
+        const [at, repeat] = [itemOf(prompt), prompt % repeats];
+        const { id, condition, prefill, key } = items[at]!;
+        return [
+          ...[id, condition, repeat, sha256Of(at), seedOf(items[at]!, repeat)],
+          ...(prefill ? [prefill] : []),
+          ...(key?.choices ? [key.choices] : []),
+        ];
+      });
+      const [before, after] = frameOf(arm);
+      return sha256(`${before}${JSON.stringify(asked)}${after}`);
+    },
     prompts: async (batch) => {
       const prompts = promptsOf(batch);
       const rendered = await model.render(prompts.map((prompt) => items[itemOf(prompt)]!.messages));
@@ -78,6 +87,9 @@ export async function planBatches(
     },
   };
 }
+
+/** In no other text. */
+const placeholder = '\u0000prompts\u0000';
 
 const decodingSeed = ({ decoding, variance }: Suite, { variation }: SuiteItem): number =>
   (variation && variance?.seeds[variation.seed]) ?? decoding.seed;

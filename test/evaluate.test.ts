@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import { planBatches } from '../src/batch-plan.ts';
 import { ask, type Conversation } from '../src/conversation.ts';
 import { type EvaluateOptions, evaluate as evaluateStored, type Progress } from '../src/evaluate.ts';
+import { sha256Json } from '../src/hash.ts';
 import { type JudgeOptions, judge as judgeStored } from '../src/judge.ts';
 import type { LanguageModel } from '../src/model.ts';
 import { type MockOptions, mockModel } from '../src/models/mock.ts';
@@ -58,6 +59,21 @@ test('batches hold like lengths, longest first, and depend on the plan alone', a
   expect(lengths).toEqual(lengths.toSorted((a, b) => b - a));
   expect(new Set(batches.flat().map(({ seed }) => seed)).size).toBe(22);
   expect(await batchesOf(suite, model({ batchSize: 4 }), 2)).toEqual(batches);
+});
+
+test('a batch’s key is the hash of everything that decides its answers', async () => {
+  const asked = model({ batchSize: 2 });
+  const plan = await planBatches(suite, asked, 2);
+  const prompts = await plan.prompts(1);
+  expect(plan.key(1, 'base')).toBe(
+    sha256Json({
+      ...{ arm: 'base', suite: [suite.kind, suite.version], model: asked.fingerprint },
+      decoding: suite.decoding,
+      prompts: prompts.map(({ item, repeat, rendered, seed }) => [
+        ...[item.id, item.condition, repeat, rendered.sha256, seed],
+      ]),
+    }),
+  );
 });
 
 test('records come in the suite’s order with everything that was seen, and progress adds up', async () => {

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
-/** Writes bench/RESULTS.md from the raw runs in bench/results/peers.json: node bench/peers/report.mjs */
+/** Writes bench/RESULTS.md from the raw runs in bench/results: node bench/peers/report.mjs */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { scaleLines } from '../scale/report.mjs';
 
 const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 const figure = (value, digits = 0) =>
@@ -144,7 +145,7 @@ function outputText(runs) {
   return `${worst.equalRows} of ${worst.rows} answers equal`;
 }
 
-export function resultsDocument({ machine, versions, tasks }) {
+export function resultsDocument({ machine, versions, tasks }, scale) {
   const lines = [
     '# Beside the peers',
     '',
@@ -171,6 +172,7 @@ export function resultsDocument({ machine, versions, tasks }) {
     if (task === 'training' && tasks.gemm) lines.push(...boundLines(tasks), '');
     if (task === 'generation' && tasks.profile && tasks.gemm) lines.push(profileText(tasks, baseline), '');
   }
+  if (scale) lines.push(...scaleLines(scale));
   return `${lines.join('\n').trimEnd()}\n`;
 }
 
@@ -231,9 +233,14 @@ function lowMemoryProfile(tasks) {
   return `What bounds low memory: of ${figure(seconds, 1)} s for two steps, ${parts.join(', ')}, the rest (optimiser, embedding, batches) ${figure(rest, 1)} s. What is missing goes to what is no product: norms, SiLU, rotary embeddings, softmax, and copying each layer's outputs from session to session.`;
 }
 
-export function writeResults(results) {
-  writeFileSync(fileURLToPath(new URL('../RESULTS.md', import.meta.url)), resultsDocument(results));
+/** `peers`: other raw runs of the engine than those that lie there. */
+export function writeResults(peers) {
+  const read = (name) =>
+    JSON.parse(readFileSync(new URL(`../results/${name}.json`, import.meta.url), 'utf8'));
+  writeFileSync(
+    fileURLToPath(new URL('../RESULTS.md', import.meta.url)),
+    resultsDocument(peers ?? read('peers'), read('scale')),
+  );
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url))
-  writeResults(JSON.parse(readFileSync(new URL('../results/peers.json', import.meta.url), 'utf8')));
+if (process.argv[1] === fileURLToPath(import.meta.url)) writeResults();
