@@ -17,6 +17,7 @@ task = Task(
     config=GenerateConfig(max_tokens=16, temperature=0.0),
 )
 connections = int(sys.argv[2])
-[log] = eval(task, model="openai/mock", max_connections=connections, display="none")
+plain = {"responses_api": False}
+[log] = eval(task, model="openai/mock", model_args=plain, max_connections=connections, display="none")
 if log.status != "success":
     sys.exit(f"Inspect ended with {log.status}: {log.error}")

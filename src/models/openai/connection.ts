@@ -1,5 +1,5 @@
 import { AuditError, throwIfAborted } from '../../errors.ts';
-import { exchange, TimedOut } from './exchange.ts';
+import { type Exchange, exchange, TimedOut } from './exchange.ts';
 import { retryAfterMs } from './pause.ts';
 
 /** How one server is reached. */
@@ -66,7 +66,7 @@ export async function send(
   const address = path.startsWith('/') ? new URL(path, endpoint).href : `${endpoint}/${path}`;
   try {
     // Another host would be one that the config does not name: an answer that leads there is a refusal.
-    const { status, text, headers } = await exchange(address, {
+    const reply = await exchange(address, {
       headers: {
         ...(body !== null && { 'content-type': 'application/json' }),
         ...(key !== null && { authorization: `Bearer ${key}` }),
@@ -74,8 +74,8 @@ export async function send(
       body: body === null ? null : JSON.stringify(body),
       ...{ longest: longestReply, timeoutMs: timeoutSeconds * 1000, signal },
     });
-    if (text === null) return failure(`its answer is longer than ${longestReply / 1024 ** 2} MiB`);
-    return { status, headers, text };
+    // Not taken apart: its headers are made when they are looked at.
+    return isWhole(reply) ? reply : failure(`its answer is longer than ${longestReply / 1024 ** 2} MiB`);
   } catch (error) {
     throwIfAborted(signal);
     if (error instanceof TimedOut && body !== null)
@@ -83,6 +83,8 @@ export async function send(
     return { error: unreachable(connection, error), again: true, waitMs: 0, busy: false };
   }
 }
+
+const isWhole = (reply: Exchange): reply is Exchange & Reply => reply.text !== null;
 
 /** A failure of one request alone; the caller says who it was. */
 export function failure(why: string, again = false): Failure {
