@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { type ArmModels, openArmModels } from './arm-models.ts';
 import { type Builtin, builtin as packageParts } from './builtin.ts';
 import type { ArmSettings, Config, ConfigInput } from './config.ts';
@@ -55,11 +57,12 @@ export interface AuditResult {
 export async function audit(input: ConfigInput, options: AuditOptions = {}): Promise<AuditResult> {
   return inRun(input, options, async (run) => {
     // What is planned, for those who look on: written again, with how training went, at the end.
-    writeSetting(
-      run.store,
-      { suites: run.plan.suites, histories: {}, notes: run.plan.notes },
-      run.config.model.enableThinking,
-    );
+    if (!existsSync(join(run.store.directory, 'setting.json')))
+      writeSetting(
+        run.store,
+        { suites: run.plan.suites, histories: {}, notes: run.plan.notes },
+        run.config.model.enableThinking,
+      );
     const { config, plan, store, trainer } = run;
     const trained = await trainArms(config.arms, config, plan, store, trainer, run.options);
     const refusalTokens = await findRefusalTokens(run, trained);

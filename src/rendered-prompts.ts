@@ -11,19 +11,31 @@ export interface RenderedPrompts {
 
 const atOnce = 1024;
 
+interface Known {
+  readonly render: LanguageModel['render'];
+  readonly rendered: RenderedPrompts;
+}
+/** The latest by the list of prompts. */
+const known = new WeakMap<object, Known>();
+
+/** What a model of the very same `render` was asked last is not asked again. */
 export async function renderPrompts(
-  { render }: Pick<LanguageModel, 'render'>,
+  model: Pick<LanguageModel, 'render'>,
   prompts: readonly { readonly messages: Conversation }[],
 ): Promise<RenderedPrompts> {
+  const before = known.get(prompts);
+  if (before?.render === model.render) return before.rendered;
   const tokenCounts = new Uint32Array(prompts.length);
   const hashes = Buffer.alloc(32 * prompts.length);
   for (let start = 0; start < prompts.length; start += atOnce) {
     const part = prompts.slice(start, start + atOnce);
-    const rendered = await render(part.map(({ messages }) => messages));
+    const rendered = await model.render(part.map(({ messages }) => messages));
     for (const [at, { tokenCount, sha256 }] of rendered.entries()) {
       tokenCounts[start + at] = tokenCount;
       hashes.write(sha256, 32 * (start + at), 'hex');
     }
   }
-  return { tokenCounts, sha256: (prompt) => hashes.toString('hex', 32 * prompt, 32 * (prompt + 1)) };
+  const sha256 = (prompt: number) => hashes.toString('hex', 32 * prompt, 32 * (prompt + 1));
+  known.set(prompts, { render: model.render, rendered: { tokenCounts, sha256 } });
+  return { tokenCounts, sha256 };
 }

@@ -12,6 +12,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { type AuditResult, audit, trainOnly } from '../src/audit.ts';
 import type { ConfigInput } from '../src/config.ts';
 import { AuditError } from '../src/errors.ts';
+import { sha256 } from '../src/hash.ts';
 import type { LanguageModel } from '../src/model.ts';
 import type { Progress } from '../src/progress.ts';
 import { rewriteReport } from '../src/run-report.ts';
@@ -277,7 +278,7 @@ describe('adapters that exist already', () => {
     const error = await refusal(
       withAdapter((model) => ({
         render: async (conversations) =>
-          (await model.render(conversations)).map((prompt) => ({ ...prompt, sha256: `${prompt.sha256}!` })),
+          (await model.render(conversations)).map((prompt) => ({ ...prompt, sha256: sha256(prompt.sha256) })),
       })),
     );
     expect(error.message).toMatch(/mine: its chat template renders prompts differently from the base's$/);

@@ -33,6 +33,9 @@ export function renderPlain(messages: Conversation) {
   return { text, sha256: sha256(text), tokenCount: Math.ceil(text.length / 4) };
 }
 
+/** One function for all models behind servers: what it has rendered need not be rendered for the next. */
+export const renderAll = async (conversations: readonly Conversation[]) => conversations.map(renderPlain);
+
 const plainText = (messages: Conversation) =>
   messages.map(({ role, content }) => `${role}:\n${content}`).join('\n\n');
 const estimateTokens = (messages: Conversation) => Math.ceil(plainText(messages).length / 4);

@@ -12,7 +12,7 @@ import {
   firstTokenMass,
   generate,
   loglikelihood,
-  renderPlain,
+  renderAll,
 } from './chat-model.ts';
 import { type Connection, connect, type Environment } from './connection.ts';
 import { lacksOf } from './lacks.ts';
@@ -179,7 +179,7 @@ async function openServed(
     batchSize: 1,
     concurrency,
     lacks: lacksOf(capabilities, logprobs),
-    render: async (conversations) => conversations.map(renderPlain),
+    render: renderAll,
     generate: (prompts, decoding, signal) => generate(pool, options, prompts, decoding, signal),
     ...(tokenizer && { tokenTexts: (texts) => tokenTexts(pool, tokenizer, base, texts) }),
     ...(capabilities.topLogProbabilities !== null && {
