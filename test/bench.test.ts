@@ -5,7 +5,9 @@ import { resultsDocument, sameOutput, trainingFlops } from '../bench/peers/repor
 const read = (path: string) => readFileSync(new URL(`../bench/${path}`, import.meta.url), 'utf8');
 
 test('bench/RESULTS.md is what the raw runs say', () => {
-  expect(read('RESULTS.md')).toBe(resultsDocument(JSON.parse(read('results/peers.json'))));
+  expect(read('RESULTS.md')).toBe(
+    resultsDocument(JSON.parse(read('results/peers.json')), JSON.parse(read('results/scale.json'))),
+  );
 });
 
 test('who is compared without brackets computed the same', () => {

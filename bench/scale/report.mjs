@@ -7,15 +7,23 @@ const speedOf = (runs) => median(runs.map(({ itemsPerSecond }) => itemsPerSecond
 
 export function scaleLines({ machine, setting, versions, throughput, journal, million }) {
   return [
-    '## Asking a server',
-    '',
-    `A mock server in a process of its own on the same machine (${machine.processor}, ${machine.threads} threads; Node ${machine.node}), ${setting.latencyMs} ms for every answer, ${setting.connections} connections: ${figure((1000 * setting.connections) / setting.latencyMs)} answers per second at best; what the server itself allows is what a bare client gets, which writes the same bytes to its sockets and reads nothing but where an answer ends. Answers per second from the first request to the last answer, as the server sees it; the whole command (start, judging, report) beside it. ${peersText(versions)} Written by \`node bench/scale/run.mjs\` (\`bench/results/scale.json\`).`,
-    '',
-    ...(throughput.aftertune ? [...throughputTable(throughput), ''] : []),
-    ...(journal ? [journalText(journal), ''] : []),
-    ...(million ? millionLines(million) : []),
+    ...(throughput.aftertune
+      ? [
+          '## Asking a server',
+          '',
+          introduction(machine, setting, versions),
+          '',
+          ...throughputTable(throughput),
+          '',
+        ]
+      : []),
+    ...(journal ? ['## The journal', '', journalText(journal), ''] : []),
+    ...(million ? millionLines(million, machine.threads) : []),
   ];
 }
+
+const introduction = ({ processor, threads, node }, { latencyMs, connections }, versions) =>
+  `A mock server in a process of its own on the same machine (${processor}, ${threads} threads; Node ${node}), ${latencyMs} ms for every answer, ${connections} connections: ${figure((1000 * connections) / latencyMs)} answers per second at best; what the server itself allows is what a bare client gets, which writes the same bytes to its sockets and looks at nothing but where an answer ends. Answers per second from the first request to the last answer, as the server sees it; the whole command (start, judging, report) beside it. ${peersText(versions)} Written by \`node bench/scale/run.mjs\` (\`bench/results/scale.json\`).`;
 
 function peersText(versions = {}) {
   const named = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
@@ -42,16 +50,22 @@ function throughputTable(throughput) {
 const journalText = ({ itemsPerSecond, journalShare, idleShare }) =>
   `With a server that answers at once (${figure(itemsPerSecond)} answers per second, profiled) the journal, its fsync included, takes ${figure(100 * journalShare, 1)} % of the main thread, which is idle for ${figure(100 * idleShare)} %.`;
 
-function millionLines(million) {
+/** Server and run keep about two busy by themselves. */
+const loadText = (load, threads) =>
+  load > threads + 2
+    ? ` The machine was busy with other work (load average ${figure(load)} on ${threads} threads): memory stands, times are upper bounds.`
+    : '';
+
+function millionLines(million, threads) {
   const { items, killedAfter, repeated, lines, peakMegabytes, memory } = million;
   const half = memory.filter(({ asked }) => asked > 0.05 * items && asked <= 0.25 * items);
   const late = memory.filter(({ asked }) => asked > 0.8 * items && asked < items);
   const around = (some) =>
     some.length === 0 ? '–' : `${figure(median(some.map(({ megabytes }) => megabytes)))} MB`;
   return [
-    `### ${figure(items)} answers`,
+    `## ${figure(items)} answers`,
     '',
-    `${figure(items / 2)} prompts, each asked of two arms of a server that answers at once, judged by the phrase list; killed (SIGKILL) after ${figure(killedAfter)} answers and started again.`,
+    `${figure(items / 2)} prompts, each asked of two arms of a server that answers at once, judged by the phrase list; killed (SIGKILL) after ${figure(killedAfter)} answers and started again.${loadText(million.load, threads)}`,
     '',
     '| | |',
     '|---|---:|',

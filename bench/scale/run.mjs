@@ -7,7 +7,7 @@
  * bench/RESULTS.md is written from them. Run it on an idle machine.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
+import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -76,6 +76,7 @@ if (wanted.has('journal')) {
   keep();
 }
 if (wanted.has('million')) {
-  results.million = await runMillion({ connections, scratch, items: Number(options.million) });
+  const found = await runMillion({ connections, scratch, items: Number(options.million) });
+  results.million = { ...found, load: loadavg()[2] };
   keep();
 }
