@@ -16,13 +16,13 @@ export function answerLength(kind, key, most) {
   return Math.min(most, Math.max(1, tokens));
 }
 
-/** The passes of an audit, one after the other: an arm's suites, its first tokens, and at last the judge's. */
-export function passesOf({ arms, suites, judges }) {
+/** The passes of an audit `times` as large, one after the other: an arm's suites, its first tokens, and at last the judge's. */
+export function passesOf({ arms, suites, judges }, times = 1) {
   const [harm, knowledge] = ['harm', 'drift'].map((kind) => suites.find((suite) => suite.kind === kind));
   const each = ({ read, requests }) => Math.round(read / requests);
   const pass = (where, kind, label, count, read, most) => ({
     where,
-    requests: Array.from({ length: count }, (_, at) => ({
+    requests: Array.from({ length: times * count }, (_, at) => ({
       read,
       written: answerLength(kind, `${label} ${at}`, most),
     })),
@@ -33,7 +33,7 @@ export function passesOf({ arms, suites, judges }) {
     pass('arms', 'knowledge', `${name} drift`, knowledge.items, each(knowledge), 512),
   ]);
   const [judge] = judges;
-  const perArm = judge.requests / arms.length;
+  const perArm = (times * judge.requests) / arms.length;
   // The judge reads the answer that was drawn, not the longest there could be.
   const prompt = Math.round((judge.read - arms.length * harm.written) / judge.requests);
   const judging = arms.map(({ name }) => ({
@@ -64,6 +64,20 @@ export function idealRun(passes, profile, { servers, concurrency, judge }) {
     written: used.reduce((sum, { totals }) => sum + totals.written, 0),
     read: used.reduce((sum, { totals }) => sum + totals.read, 0),
   };
+}
+
+/** What docs/cluster.md tabulates: every profile by requests under way and servers, and one ten times the size. */
+export function idealGrid(plan, profiles) {
+  const cells = Object.keys(profiles).flatMap((profile) =>
+    [1, 8, 32, 64, 256].flatMap((concurrency) =>
+      [1, 2].map((servers) => ({ profile, servers, concurrency, times: 1 })),
+    ),
+  );
+  const large = [1, 2, 4].map((servers) => ({ profile: 'a100', servers, concurrency: 256, times: 10 }));
+  return [...cells, ...large].map((cell) => ({
+    ...cell,
+    ...idealRun(passesOf(plan, cell.times), profiles[cell.profile], { ...cell, judge: 'own' }),
+  }));
 }
 
 /** One pass from `start`; when its last answer came. Machines go on side by side, the one that is behind first. */

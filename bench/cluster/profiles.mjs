@@ -30,7 +30,7 @@ export const profiles = {
   },
 };
 
-/** Of every vLLM server: the defaults of its flags --max-num-seqs and --max-num-batched-tokens that the simulation plays. */
+/** Of every vLLM server: its flags --max-num-seqs and --max-num-batched-tokens. */
 export const limits = { maxSequences: 256, maxBatchedTokens: 2048 };
 
 /** Mean tokens of an answer, drawn exponentially up to max_tokens: an assumption, where the plan counts the most there can be. */

@@ -57,10 +57,12 @@ function catchUp() {
   });
 }
 
-let timer = null;
+let ticking = false;
 function tick() {
-  timer ??= setTimeout(() => {
-    timer = null;
+  if (ticking) return;
+  ticking = true;
+  setTimeout(() => {
+    ticking = false;
     catchUp();
     if (!batching.idle) tick();
   }, 1);
