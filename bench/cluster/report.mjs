@@ -121,51 +121,55 @@ function idealTables({ ideal, profiles, limits }) {
   ];
 }
 
+/** Most seconds that a cell would take unhurried: what client and machine took beyond the ideal was not sped up. */
+export const atTrueSpeed = ({ seconds, idealSeconds, scale }) =>
+  idealSeconds + Math.max(0, seconds - idealSeconds) / scale;
+
 function measuredTables({ measured, measuredOn, node }) {
   const name = ({ servers, judge }) =>
     `${servers === 1 ? 'one' : 'two'} for the arms, the judge ${judge === 'own' ? 'on its own' : 'on the same'}`;
   const rows = [...measured]
-    .sort((a, b) => a.servers - b.servers || b.judge.length - a.judge.length || a.concurrency - b.concurrency)
+    .sort((a, b) => a.servers - b.servers || a.judge.length - b.judge.length || a.concurrency - b.concurrency)
     .map((cell) => [
-      name(cell),
-      cell.concurrency,
-      cell.gpus,
-      minutes(cell.seconds),
-      minutes(cell.idealSeconds),
-      cell.meanBatch.toFixed(1),
-      percent(cell.busySeconds / (cell.seconds * cell.gpus)),
-      ((cell.seconds * cell.gpus) / 3600).toFixed(2),
-      ((1000 * cell.clientCpuSeconds) / cell.requests).toFixed(1),
-      `${cell.scale.toFixed(1)}×`,
+      ...[name(cell), cell.concurrency, minutes(cell.idealSeconds), minutes(atTrueSpeed(cell))],
+      ...[minutes(cell.seconds), `${cell.scale.toFixed(1)}×`, cell.gpus],
+      ((atTrueSpeed(cell) * cell.gpus) / 3600).toFixed(2),
     ]);
   return [
-    `\`aftertune run\` itself against servers with the A100’s latencies (\`bench/cluster/server.mjs\`), time sped up so that a run takes about a minute; ${measuredOn}, Node ${node}, two cores shared by client, servers and other work. What client and machine take is sped up as well, so minutes beyond the ideal are of this machine: on a real server the client has the last column’s multiple of time. What it needs itself is the processor time, whatever else the machine does.`,
+    `\`aftertune run\` itself against servers with the A100’s latencies (\`bench/cluster/server.mjs\`), time sped up; ${measuredOn}, Node ${node}, on two cores that client, servers and much other work shared, the shortest of the runs that were made. What client and machine take beyond the ideal is not sped up with the servers, so at a server’s true speed it weighs less by that factor: “true speed” is the ideal and the rest divided by it, an upper bound.`,
     '',
     `Asked were ${count(measured[0].requests)} requests: probes, canaries and the search for refusal tokens beside the plan’s, and no first tokens, since the stand-in answers refuse nothing.`,
     '',
     ...table(
       [
-        ...['servers', 'under way', 'GPUs', 'minutes', 'ideal', 'mean batch', 'GPUs busy', 'GPU hours held'],
-        ...['client’s CPU, ms a request', 'sped up'],
+        'servers',
+        'under way',
+        'ideal, minutes',
+        'at true speed, at most',
+        'measured',
+        'sped up',
+        'GPUs',
+        'GPU hours held',
       ],
       rows,
     ),
   ];
 }
 
-function conclusions({ ideal, measured }) {
+function conclusions({ ideal, client }) {
   const at = (profile, servers, concurrency, times = 1) =>
     cellOf(ideal, { profile, servers, concurrency, times }).seconds;
   const saved = (one, two) => percent(1 - two / one);
   const night = (profile) => Math.floor((12 * 3600) / at(profile, 1, 64));
-  const own = measured.find((cell) => cell.servers === 1 && cell.concurrency === 64 && cell.judge === 'own');
+  const busy = ({ busySeconds, seconds, gpus }) => busySeconds / (seconds * gpus);
+  const own = cellOf(ideal, { profile: 'a100', servers: 1, concurrency: 64, times: 1 });
   const held = (servers) => ((at('a100', servers, 256, 10) / 3600) * (servers + 1)).toFixed(1);
   return [
     `- **Requests under way come first.** On one A100, 64 at once take ${minutes(at('a100', 1, 64))} minutes where one at a time takes ${minutes(at('a100', 1, 1))}: ${(at('a100', 1, 1) / at('a100', 1, 64)).toFixed(0)} times as long, for the same GPU. From 64 to 256 another ${saved(at('a100', 1, 64), at('a100', 1, 256))} goes.`,
     `- **A second server for the arms saves little at this size:** ${saved(at('a100', 1, 8), at('a100', 2, 8))} at 8 under way, ${saved(at('a100', 1, 64), at('a100', 2, 64))} at 64, ${saved(at('a100', 1, 256), at('a100', 2, 256))} at 256. A step costs nearly the same for half as many sequences, and neither the judge’s part nor the last long answer of every suite is halved.`,
-    `- **At ten times the size** (ten such benchmarks, 256 under way) one, two and four servers take ${[1, 2, 4].map((servers) => minutes(at('a100', servers, 256, 10))).join(', ')} minutes and hold ${[1, 2, 4].map(held).join(', ')} GPU hours with the judge’s.`,
-    `- **A judge on its own GPU saves no time:** it is asked when all arms have answered, so one of the two always waits (GPUs busy ${percent(own.busySeconds / (own.seconds * 2))} of the time at 64 under way, with one server each). It saves memory, and that is the reason for it: two 8B models in 16 bits need more than 40 GB.`,
-    `- **aftertune itself is no bottleneck:** ${((1000 * own.clientCpuSeconds) / own.requests).toFixed(1)} ms of a core a request, starting, journal and report included, against ${(own.requests / at('a100', 1, 64)).toFixed(0)} requests a second that an A100 answers with 64 under way (${percent(own.clientCpuSeconds / at('a100', 1, 64))} of one core).`,
+    `- **At ten times the size** (ten such benchmarks, 256 under way) one, two and four servers take ${[1, 2, 4].map((servers) => minutes(at('a100', servers, 256, 10))).join(', ')} minutes and hold ${[1, 2, 4].map(held).join(', ')} GPU hours with the judge’s: the more servers, the larger the part in which they wait for the judge. (The simulated judge reads its whole prompt every time; vLLM’s prefix caching, on by default, would spare it the list of hazards.)`,
+    `- **A judge on its own GPU saves no time:** it is asked when all arms have answered, so one of the two always waits (GPUs busy ${percent(busy(own))} of the time at 64 under way, with one server each). It saves memory, and that is the reason for it: two 8B models in 16 bits need more than 40 GB.`,
+    `- **aftertune itself is no bottleneck:** ${((1000 * client.cpuSeconds) / client.requests).toFixed(1)} ms of a core a request, starting, journal and report included, against ${(client.requests / own.seconds).toFixed(0)} requests a second that an A100 answers with 64 under way (${percent(client.cpuSeconds / own.seconds)} of one core).`,
     `- **One machine is right** as long as one GPU holds the model and a night is long enough: in twelve hours at 64 under way an A100 does ${night('a100')} such plans, an H100 ${night('h100')}, an L4 ${night('l4')}.`,
   ];
 }
