@@ -11,7 +11,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 cluster=aftertune-train
 fetch() { rsync -a --exclude=checkpoints --exclude=finished.json "$cluster:sky_workdir/" "$folder/"; }
 trap 'kill "$follower" 2>/dev/null || true' EXIT
-(while sleep 30; do fetch 2>/dev/null || true; done) &
+(while sleep 30; do fetch || true; done) >/dev/null 2>&1 &
 follower=$!
 sky launch --yes --cluster "$cluster" --idle-minutes-to-autostop 10 --down --workdir "$folder" --env HF_TOKEN "$here/sky-train.yaml"
 fetch
