@@ -1,6 +1,6 @@
 import { morph } from './morph.ts';
 
-/** Keeps the page of a run that is going on up to date, where it is read. */
+/** Keeps a page up to date where it is read: the runs that are there, or one that is going on. */
 
 interface Update {
   readonly status: string;
@@ -10,7 +10,8 @@ interface Update {
 /** A screen reader is told this often at most. */
 const announceMs = 15_000;
 
-export function followLive(): void {
+/** `updated` is called after every change. */
+export function followLive(updated: () => void = () => {}): void {
   const live = document.getElementById('live')!;
   const status = document.getElementById('live-status')!;
   const announce = document.getElementById('announce')!;
@@ -26,9 +27,10 @@ export function followLive(): void {
     // Parsed apart from the page, where nothing of it can run or load.
     const parsed = new DOMParser().parseFromString(`<div id="live">${update.html}</div>`, 'text/html');
     morph(live, parsed.getElementById('live')!);
+    updated();
     if (performance.now() - announcedMs >= announceMs) tell(update.status);
   });
-  events.addEventListener('finished', () => {
+  events.addEventListener('reload', () => {
     events.close();
     tell('The run is finished: here is its report.');
     location.reload();
