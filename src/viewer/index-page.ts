@@ -41,7 +41,7 @@ function runTable(runs: readonly CatalogueEntry[]): string {
     const headline =
       shown.length > 0
         ? `<ul class="rates">${shown.join('')}</ul>`
-        : arms.map((arm) => armToHtml(arm, page)).join(' ');
+        : `<span class="arms">${arms.map((arm) => armToHtml(arm, page)).join(' ')}</span>`;
     return `<tr id="run-${id}"><th scope="row"><a href="${runAddress(id)}"><bdi>${escapeHtml(name)}</bdi></a></th><td>${states[status].html}</td><td>${verdict ? chip(verdict) : '–'}</td><td>${headline}</td><td class="number">${count(answers)}</td><td>${escapeHtml(started.slice(0, 16).replace('T', ' '))}</td></tr>`;
   });
   return `<figure class="table" id="runs">

@@ -25,5 +25,6 @@ kbd { font: .82em/1 var(--mono); border: 1px solid currentColor; border-radius: 
 .hidden-text { margin: 0; color: var(--muted); font-style: italic; }
 .state-running { color: var(--open); font-weight: 600; }
 .state-damaged { color: var(--fail); font-weight: 600; }
+.arms .arm { margin-right: .9em; }
 .rates { margin: 0; padding: 0; list-style: none; white-space: nowrap; }
 `;

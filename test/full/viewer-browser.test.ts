@@ -122,6 +122,7 @@ describe('the index in a browser', () => {
       for (const address of [
         viewer.origin,
         addressOf('growing'),
+        `${addressOf('growing')}report`,
         `${addressOf('first')}label`,
         `${viewer.origin}/compare?first=${id}&second=${second}`,
         `${viewer.origin}/nowhere`,
@@ -135,6 +136,45 @@ describe('the index in a browser', () => {
       }
     },
   );
+
+  it('shows what is new while it is read: focus, scroll, order, search and choices stay', async () => {
+    const page = await open(viewer.origin);
+    await page.setViewportSize({ width: 1280, height: 320 });
+    await page.getByRole('button', { name: 'run', exact: true }).click();
+    await page.getByLabel('From').selectOption({ label: 'second' });
+    await page.getByRole('link', { name: 'second' }).focus();
+    await page.evaluate('scrollTo({ top: 200, behavior: "instant" })');
+    const top = () => page.evaluate('document.activeElement.getBoundingClientRect().top') as Promise<number>;
+    const before = await top();
+    const names = () => page.locator('#runs tbody th').allTextContents();
+    const shown = await names();
+    const added = ['zz-1', 'aa-1', 'zz-2', 'zz-3', 'zz-4'];
+    for (const name of added) cpSync(join(runs, 'first'), join(runs, name), { recursive: true });
+    await page.getByText('9 runs:').first().waitFor();
+    expect(await names()).toEqual([...shown, ...added].sort((a, b) => a.localeCompare(b)));
+    expect(await focusedText(page)).toBe('second');
+    expect(Math.abs((await top()) - before), 'and is where it was').toBeLessThan(2);
+    expect(await page.getByLabel('From').inputValue()).toBe(openCatalogue([join(runs, 'second')]).only);
+    await page.getByLabel('Search this table').fill('zz');
+    expect(await names()).toEqual(['zz-1', 'zz-2', 'zz-3', 'zz-4']);
+    for (const name of added) rmSync(join(runs, name), { recursive: true });
+    await page.getByText('4 runs:').first().waitFor();
+    expect(await names()).toEqual([]);
+    expect(await page.getByLabel('Search this table').inputValue()).toBe('zz');
+    expect(await violations(page)).toEqual([]);
+    await page.close();
+  });
+
+  it('shows of a damaged run what there is, with what is wrong at the top', async () => {
+    const page = await open(viewer.origin);
+    await page
+      .getByRole('row', { name: /damaged/ })
+      .getByRole('link')
+      .click();
+    expect(await page.getByRole('region', { name: 'Notices' }).textContent()).toContain('What to do:');
+    expect(await page.locator('img').count()).toBe(0);
+    await page.close();
+  });
 
   it('compares two runs that are chosen in its form', async () => {
     const page = await open(viewer.origin);
