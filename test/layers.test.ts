@@ -69,6 +69,7 @@ const statistics = [
   'stats.ts',
   'rate.ts',
   'bootstrap.ts',
+  'bounded-mean.ts',
   'calibration.ts',
   'isotonic.ts',
   'distributions.ts',
