@@ -26,8 +26,10 @@ export function followLive(updated: () => void = () => {}): void {
     if (status.textContent !== update.status) status.textContent = update.status;
     // Parsed apart from the page, where nothing of it can run or load.
     const parsed = new DOMParser().parseFromString(`<div id="live">${update.html}</div>`, 'text/html');
-    morph(live, parsed.getElementById('live')!);
-    updated();
+    holdingStill(live, () => {
+      morph(live, parsed.getElementById('live')!);
+      updated();
+    });
     if (performance.now() - announcedMs >= announceMs) tell(update.status);
   });
   events.addEventListener('reload', () => {
@@ -43,4 +45,19 @@ export function followLive(updated: () => void = () => {}): void {
     status.textContent = 'The viewer does not answer: was it stopped? What is shown is as it last was.';
     tell(status.textContent);
   });
+}
+
+/** Whatever grows above: what has the focus stays where it is on the screen, or else the first row that is read. */
+function holdingStill(live: HTMLElement, change: () => void): void {
+  const place = (element: Element) => element.getBoundingClientRect();
+  const isSeen = (element: Element) => place(element).bottom > 0 && place(element).top < innerHeight;
+  const focused = document.activeElement;
+  const rows = place(live).top < 0 ? [...live.querySelectorAll('tr')] : [];
+  const held =
+    focused && live.contains(focused) && isSeen(focused)
+      ? focused
+      : rows.find((row) => place(row).top >= 0 && isSeen(row));
+  const before = held && place(held).top;
+  change();
+  if (held?.isConnected) scrollBy({ top: place(held).top - before!, behavior: 'instant' });
 }
