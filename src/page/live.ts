@@ -23,10 +23,10 @@ export function followLive(updated: () => void = () => {}): void {
   };
   events.addEventListener('update', ({ data }: MessageEvent<string>) => {
     const update = JSON.parse(data) as Update;
-    if (status.textContent !== update.status) status.textContent = update.status;
     // Parsed apart from the page, where nothing of it can run or load.
     const parsed = new DOMParser().parseFromString(`<div id="live">${update.html}</div>`, 'text/html');
     holdingStill(live, () => {
+      if (status.textContent !== update.status) status.textContent = update.status;
       morph(live, parsed.getElementById('live')!);
       updated();
     });
@@ -47,12 +47,15 @@ export function followLive(updated: () => void = () => {}): void {
   });
 }
 
-/** Whatever grows above: what has the focus stays where it is on the screen, or else the first row that is read. */
+/**
+ * Whatever grows above: the row that has the focus stays where it is on the screen, or else the first that is read. Not
+ * left to the browser, which holds nothing inside what scrolls sideways.
+ */
 function holdingStill(live: HTMLElement, change: () => void): void {
   const place = (element: Element) => element.getBoundingClientRect();
   const isSeen = (element: Element) => place(element).bottom > 0 && place(element).top < innerHeight;
-  const focused = document.activeElement;
-  const rows = place(live).top < 0 ? [...live.querySelectorAll('tr')] : [];
+  const focused = document.activeElement?.closest('tr');
+  const rows = place(live).top < 0 ? [...live.querySelectorAll('tr, li, h2')] : [];
   const held =
     focused && live.contains(focused) && isSeen(focused)
       ? focused

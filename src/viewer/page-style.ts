@@ -1,5 +1,6 @@
 /** What the viewer's pages need beyond the report's style. */
-export const viewerStyle = `.notice { border: 1px solid var(--line); border-left: 5px solid var(--open); border-radius: 6px; background: var(--panel); padding: 1rem 1.3rem; margin: 0 0 1.4rem; }
+export const viewerStyle = `:is([data-page="live"], [data-page="index"]) { overflow-anchor: none; }
+.notice { border: 1px solid var(--line); border-left: 5px solid var(--open); border-radius: 6px; background: var(--panel); padding: 1rem 1.3rem; margin: 0 0 1.4rem; }
 .notice p:last-child { margin-bottom: 0; }
 .unseen { position: absolute; width: 1px; height: 1px; margin: 0; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .status { font-weight: 600; margin: 0 0 .4rem; font-variant-numeric: tabular-nums; }

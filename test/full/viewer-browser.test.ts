@@ -149,6 +149,7 @@ describe('the index in a browser', () => {
     await page.getByRole('button', { name: 'run', exact: true }).click();
     await page.getByLabel('From').selectOption({ label: 'second' });
     await page.getByRole('link', { name: 'second' }).focus();
+    await page.waitForTimeout(500); // what comes into focus is scrolled to smoothly
     await page.evaluate('scrollTo({ top: 200, behavior: "instant" })');
     const top = () => page.evaluate('document.activeElement.getBoundingClientRect().top') as Promise<number>;
     const before = await top();
