@@ -56,12 +56,17 @@ function answerView(arm: string, answer: AnswerDetail | null): HTMLElement {
     ...completionView(answer),
     element('ul', { class: 'verdicts' }, ...answer.verdicts.map(verdictView)),
     element('p', { class: 'note' }, answer.notes.join(' · ')),
-    element('p', { class: 'note' }, 'SHA-256 ', element('code', {}, answer.sha256)),
+    ...(answer.sha256 === null
+      ? []
+      : [element('p', { class: 'note' }, 'SHA-256 ', element('code', {}, answer.sha256))]),
   );
 }
 
 function completionView(answer: AnswerDetail): Node[] {
-  const { completion, probabilities, lengths } = answer;
+  const { completion, probabilities, lengths, failure, unrecorded } = answer;
+  if (failure !== undefined)
+    return [element('p', { class: 'redacted', dir: 'auto' }, `never answered: ${failure}`)];
+  if (unrecorded) return [element('p', { class: 'redacted' }, 'text not on record')];
   if (completion === null) return [element('p', { class: 'redacted' }, 'completion redacted')];
   if (completion === '') return [element('p', { class: 'redacted' }, 'empty answer')];
   if (probabilities && lengths)

@@ -2,6 +2,7 @@ import { count } from '../format.ts';
 import type { Verdict } from '../record.ts';
 import type { ReportInput, ReportOptions } from '../report.ts';
 import { findingSections } from './findings.ts';
+import { otherCount } from './item-counts.ts';
 import { type ItemEntries, itemEntries } from './item-entries.ts';
 import { correctionAlarms } from './labels-section.ts';
 import { verdictLead } from './lead.ts';
@@ -153,8 +154,9 @@ function extentSection({ summary, items, verdicts }: ReportInput): Section {
   const rows = suites.flatMap((suite) =>
     Object.keys(summary.arms).map((arm): Cell[] => {
       const own = (records: readonly { arm: string; suite: string }[]) =>
-        count(records.filter((record) => record.arm === arm && record.suite === suite).length);
-      return [suite, { arm }, own(items), own(verdicts)];
+        records.filter((record) => record.arm === arm && record.suite === suite).length;
+      const answers = otherCount({ suite, arm }, own(items), 'no answer');
+      return [suite, { arm }, { counts: [answers] }, count(own(verdicts))];
     }),
   );
   const columns = [
@@ -180,10 +182,13 @@ function itemSection({ entries, total }: ItemEntries, samples: Block[], options:
     entries.length < total
       ? `Of ${count(total)} items this page holds ${count(entries.length)}, drawn by a hash of their ids: it would be too large with all of them. Lists are of what it holds; numbers are of all. `
       : '';
-  const text = `${thinned}${redaction} The samples below are drawn by a hash of the item’s id, not by outcome; first repeat.`;
+  const text =
+    samples.length === 0
+      ? `${thinned}These outcomes were recorded without prompts and completions: items are ids with labels and numbers.`
+      : `${thinned}${redaction} The samples below are drawn by a hash of the item’s id, not by outcome; first repeat.`;
   return {
     id: 'items',
     title: 'Items',
-    blocks: samples.length === 0 ? [] : [{ kind: 'paragraph', text }, ...samples],
+    blocks: entries.length === 0 ? [] : [{ kind: 'paragraph', text }, ...samples],
   };
 }

@@ -12,6 +12,7 @@ import {
 import type { AdjudicatedDocument, JudgeResult } from '../human-record.ts';
 import type { ReportInput } from '../report.ts';
 import type { Block, Cell, Section } from './document.ts';
+import { counts, otherCount } from './item-counts.ts';
 
 /** What people's labels of a sample make of the judges: rates corrected by them. */
 
@@ -72,7 +73,8 @@ function sampleTable({ sample, arms }: AdjudicatedDocument): Block {
     ],
     rows: Object.entries(arms).map(([arm, own]): Cell[] => [
       { arm },
-      ...[own.units, own.sampled, own.labelled, own.skipped, own.unresolved].map(count),
+      counts(otherCount({ suite: 'harm', arm, item: ['headline'] }, own.units, 'no answer')),
+      ...[own.sampled, own.labelled, own.skipped, own.unresolved].map(count),
     ]),
   };
 }
