@@ -42,6 +42,7 @@ button:focus-visible, input:focus-visible, select:focus-visible, [tabindex]:focu
 .item-view > blockquote, .item-view > .redacted { margin: .8rem 0; max-width: none; }
 .item-view .redacted { overflow-wrap: anywhere; }
 .verdicts { list-style: none; margin: 0 0 .4rem; padding: 0; }
+.others { display: flex; flex-wrap: wrap; align-items: center; gap: .4rem; margin-top: 1rem; color: var(--muted); font-size: .84rem; }
 .back { display: none; margin-bottom: .8rem; }
 .legend { margin-top: .8rem; }
 .token-1 { background: var(--doubt-1); }

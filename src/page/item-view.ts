@@ -1,17 +1,12 @@
 import type { AnswerDetail, IndexEntry, ItemDetail, ItemIndex, VerdictDetail } from '../report/page-data.ts';
 import { armName, element } from './element.ts';
-import { conditionWords } from './item-list.ts';
+import { placeWords } from './item-list.ts';
 import { confidenceLine, shadedText } from './tokens.ts';
 
 /** One item in full: its prompt, and every arm's answer beside the others. */
 export function itemView(index: ItemIndex, entry: IndexEntry, detail: ItemDetail): Node[] {
-  const [suite, id, condition, repeat] = entry;
-  const where = [
-    index.suites[suite]!,
-    conditionWords(index.conditions[condition]!),
-    repeat > 0 ? `repeat ${repeat + 1}` : '',
-    ...detail.notes,
-  ];
+  const [suite, id] = entry;
+  const where = [index.suites[suite]!, placeWords(index, entry), ...detail.notes];
   const shaded = detail.answers.some((answer) => answer?.probabilities && answer.completion !== null);
   return [
     element('h3', { class: 'item-title', tabindex: '-1' }, element('bdi', {}, id)),

@@ -114,7 +114,7 @@ describe('hostile content', () => {
       .getByRole('dialog')
       .getByLabel(/^Search /)
       .fill('<img');
-    expect(await textOf(page.getByRole('status'))).toMatch(/^1,020 of/);
+    await expect.poll(() => textOf(page.getByRole('status'))).toMatch(/^1,020 of/);
     expect(await elements()).toBe(0);
     expect(await page.title()).not.toBe('owned');
     expect(complaints).toEqual([]);
