@@ -5,11 +5,11 @@ import { findingSections } from './findings.ts';
 import { otherCount } from './item-counts.ts';
 import { type ItemEntries, itemEntries } from './item-entries.ts';
 import { correctionAlarms } from './labels-section.ts';
-import { verdictLead } from './lead.ts';
+import { hasResult, verdictLead } from './lead.ts';
 import { type PackedItems, packItems } from './packed-items.ts';
 import type { ItemSelector } from './page-data.ts';
 import { methodSection, provenanceSection } from './provenance.ts';
-import { redactionOf } from './redaction.ts';
+import { type Judged, redactionOf, verdictsByAnswer } from './redaction.ts';
 import { type SampleGroup, sampleBlocks } from './samples.ts';
 
 /** A number of items (completions, pairs), and which they are; null where they are not in the report one by one. */
@@ -129,7 +129,7 @@ export function buildDocument(input: ReportInput, options: ReportOptions): Docum
   const { summary } = input;
   const lead = verdictLead(input);
   const arms = Object.keys(summary.arms);
-  const redaction = redactionOf(input, options);
+  const redaction = redactionOf(judgedIn(input), options);
   const found = itemEntries(input);
   return {
     title: input.name,
@@ -146,6 +146,13 @@ export function buildDocument(input: ReportInput, options: ReportOptions): Docum
     ].filter((section) => section.blocks.length > 0),
     items: () => packItems(found, arms, redaction),
   };
+}
+
+function judgedIn(input: ReportInput): Judged {
+  const { items, verdicts, summary } = input;
+  const spoke = [...summary.judges.map(({ suite, name: judge }) => ({ suite, judge })), ...verdicts];
+  const judges = spoke.flatMap(({ suite, judge }) => (suite === 'harm' ? [judge] : []));
+  return { items, verdictsOf: verdictsByAnswer(verdicts), judges: hasResult(input) ? judges : null };
 }
 
 /** How far a run that broke off had come. */

@@ -3,7 +3,7 @@ import type { ItemRecord, VerdictRecord } from '../record.ts';
 import type { ReportInput } from '../report.ts';
 import type { SuiteItem, SuiteKind } from '../suite.ts';
 import type { Judged } from './item-tags.ts';
-import { answerKey } from './redaction.ts';
+import { answerKey, verdictsByAnswer } from './redaction.ts';
 
 /** What was asked of every arm in one suite, and where its answers are. */
 export interface Asked {
@@ -26,28 +26,22 @@ export function itemSources(input: ReportInput): Asked[] {
 function recorded({ items, verdicts, suites }: ReportInput): Asked[] {
   if (items.length === 0) return [];
   const records = new Map(items.map((record) => [answerKey(record), record]));
-  const said = new Map<string, VerdictRecord[]>();
-  for (const verdict of verdicts) {
-    const key = answerKey(verdict);
-    const known = said.get(key);
-    if (known) known.push(verdict);
-    else said.set(key, [verdict]);
-  }
+  const verdictsOf = verdictsByAnswer(verdicts);
   const kinds = new Set([...suites.map(({ kind }) => kind), ...items.map(({ suite }) => suite)]);
   return [...kinds].map((kind): Asked => {
-    const own = items.filter(({ suite }) => suite === kind);
+    const answers = items.filter(({ suite }) => suite === kind);
     const plan = suites.filter((suite) => suite.kind === kind).flatMap((suite) => suite.items);
-    const asked = plan.length > 0 ? plan : unplanned(own);
-    const repeats = own.reduce((most, { repeat }) => Math.max(most, repeat + 1), 1);
+    const asked = plan.length > 0 ? plan : unplanned(answers);
+    const repeats = answers.reduce((most, { repeat }) => Math.max(most, repeat + 1), 1);
     const prompts = asked.reduce((sum, { judgePrompt }) => sum + judgePrompt.length, 0);
     return {
       ...{ kind, items: asked, planned: plan.length > 0, repeats },
-      characters: own.reduce((sum, record) => sum + weight(record), repeats * prompts),
+      characters: answers.reduce((sum, record) => sum + weight(record), repeats * prompts),
       answer: (arm, place, repeat) => {
         const { id, condition } = asked[place]!;
-        const key = answerKey({ suite: kind, arm, id, condition, repeat });
-        const record = records.get(key);
-        return { record, facts: record ? factsOf(record) : null, verdicts: said.get(key) ?? [] };
+        const own = { suite: kind, arm, id, condition, repeat };
+        const record = records.get(answerKey(own));
+        return { record, facts: record ? factsOf(record) : null, verdicts: verdictsOf(own) };
       },
     };
   });
