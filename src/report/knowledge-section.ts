@@ -113,7 +113,11 @@ function adoptionTable(answered: readonly Answered[]): Table[] {
   ]);
 }
 
+/** Nothing of a replay, whose answers are coded one way alone. */
 function otherCodingsTable(summary: Summary, answered: readonly Answered[]): Table[] {
+  const coded = ({ arm, condition, drift }: Answered) =>
+    drift.exactMatch !== null || drift.tokenF1 !== null || summary.arms[arm]?.driftPaper?.[condition];
+  if (!answered.some(coded)) return [];
   const columns = [
     { title: 'exact match', numeric: true },
     { title: 'token F1', numeric: true },
