@@ -147,5 +147,6 @@ blockquote { margin: 0 0 .5rem; font-size: .95rem; white-space: pre-wrap; overfl
   figure .aftertune-figure { max-width: 100%; }
   h2 { break-after: avoid; }
   figure, tr, .sample, .cards li { break-inside: avoid; }
+  details::details-content { content-visibility: visible; block-size: auto; }
 }
 `;

@@ -54,8 +54,8 @@ export function answerDetail(
     ...(failure !== undefined && { failure: hidden ? inShort(failure) : failure }),
     ...(thinking !== undefined && !hidden && { thinking }),
     ...(prefill !== undefined && !redaction.hidesPrompt(record.suite, record.id) && { prefill }),
-    sha256: sha256(completion),
-    notes: answerNotes(record),
+    sha256: failure === undefined ? sha256(completion) : null,
+    notes: failure === undefined ? answerNotes(record) : [],
     verdicts: verdicts.flatMap((verdict) => verdictDetail(verdict, hidden)),
     ...(!hidden && tokenBytes(record)),
   };
