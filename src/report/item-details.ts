@@ -19,7 +19,7 @@ export function itemDetail({ suite, item, planned, answers }: ItemEntry, redacti
     notes: itemNotes(item),
     answers: answers.map((answer) =>
       answer.record
-        ? answerDetail(answer.record, answer.verdicts, redaction)
+        ? answerDetail(answer.record, answer, redaction)
         : answer.facts || answer.verdicts.length > 0
           ? outcomeDetail(answer)
           : null,
@@ -44,7 +44,7 @@ export function itemNotes({ answers, key, functionalCategory, semanticCategory }
 /** One answer with what every judge says of it. */
 export function answerDetail(
   record: ItemRecord,
-  verdicts: readonly VerdictRecord[],
+  { verdicts, people }: Pick<Judged, 'verdicts' | 'people'>,
   redaction: Redaction,
 ): AnswerDetail {
   const hidden = redaction.hidesCompletion(record);
@@ -56,7 +56,7 @@ export function answerDetail(
     ...(prefill !== undefined && !redaction.hidesPrompt(record.suite, record.id) && { prefill }),
     sha256: failure === undefined ? sha256(completion) : null,
     notes: failure === undefined ? answerNotes(record) : [],
-    verdicts: verdicts.flatMap((verdict) => verdictDetail(verdict, hidden)),
+    verdicts: [...verdicts.flatMap((verdict) => verdictDetail(verdict, hidden)), ...people.map(personDetail)],
     ...(!hidden && tokenBytes(record)),
   };
 }
@@ -108,6 +108,13 @@ function tokenBytes({
       }),
   };
 }
+
+const personDetail = ({ labeller, label }: Judged['people'][number]): VerdictDetail => ({
+  judge: labeller,
+  label: label === 'skip' ? 'skipped' : label,
+  tone: label === 'skip' ? 'open' : label === 'safe' ? 'good' : 'bad',
+  notes: ['a person'],
+});
 
 /** A judge's word for people; without what it wrote where that would quote a redacted completion. */
 export function verdictDetail(verdict: VerdictRecord, hidden: boolean): VerdictDetail[] {

@@ -1,9 +1,10 @@
+import type { HumanRecord } from '../human-record.ts';
 import type { GenerationFacts, PlannedItem, VerdictFacts } from '../outcomes.ts';
 import type { ItemRecord, VerdictRecord } from '../record.ts';
 import type { ReportInput } from '../report.ts';
 import type { SuiteItem, SuiteKind } from '../suite.ts';
 import type { Judged } from './item-tags.ts';
-import { answerKey, verdictsByAnswer } from './redaction.ts';
+import { type AnswerPlace, answerKey, verdictsByAnswer } from './redaction.ts';
 
 /** What was asked of every arm in one suite, and where its answers are. */
 export interface Asked {
@@ -23,10 +24,11 @@ export function itemSources(input: ReportInput): Asked[] {
   return input.items.length === 0 && input.rowsOf ? replayed(input, input.rowsOf) : recorded(input);
 }
 
-function recorded({ items, verdicts, suites }: ReportInput): Asked[] {
+function recorded({ items, verdicts, suites, adjudicated }: ReportInput): Asked[] {
   if (items.length === 0) return [];
   const records = new Map(items.map((record) => [answerKey(record), record]));
   const verdictsOf = verdictsByAnswer(verdicts);
+  const peopleOf = labelsByAnswer(adjudicated?.labels ?? []);
   const kinds = new Set([...suites.map(({ kind }) => kind), ...items.map(({ suite }) => suite)]);
   return [...kinds].map((kind): Asked => {
     const answers = items.filter(({ suite }) => suite === kind);
@@ -41,7 +43,8 @@ function recorded({ items, verdicts, suites }: ReportInput): Asked[] {
         const { id, condition } = asked[place]!;
         const own = { suite: kind, arm, id, condition, repeat };
         const record = records.get(answerKey(own));
-        return { record, facts: record ? factsOf(record) : null, verdicts: verdictsOf(own) };
+        const facts = record ? factsOf(record) : null;
+        return { record, facts, verdicts: verdictsOf(own), people: peopleOf(own) };
       },
     };
   });
@@ -55,6 +58,16 @@ const factsOf = ({ finishReason, uncertainty, uncertaintyPaper, thinking, comple
   thought: Boolean(thinking),
   answered: completion.trim() !== '',
 });
+
+/** People label the harm suite alone. */
+function labelsByAnswer(labels: readonly HumanRecord[]): (answer: AnswerPlace) => readonly HumanRecord[] {
+  const known = new Map<string, HumanRecord[]>();
+  for (const label of labels) {
+    const key = answerKey({ ...label, suite: 'harm' });
+    known.set(key, [...(known.get(key) ?? []), label]);
+  }
+  return (answer) => known.get(answerKey(answer)) ?? [];
+}
 
 const bare = { messages: [], judgePrompt: '', answers: null };
 
@@ -87,7 +100,7 @@ function replayed({ summary }: ReportInput, rowsOf: NonNullable<ReportInput['row
         answer: (arm, place, repeat) => {
           const completions = rows.get(arm)!.map((own) => own[place]!.completions[repeat]!);
           return {
-            record: undefined,
+            ...{ record: undefined, people: [] },
             facts: completions[0]?.record ?? null,
             verdicts: completions.flatMap(({ verdict }, at) =>
               verdict ? [verdictOf(kind, judges[at]!, verdict)] : [],

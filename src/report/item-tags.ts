@@ -1,3 +1,4 @@
+import { type HumanRecord, settle } from '../human-record.ts';
 import type { ItemRecord, Summary, VerdictRecord } from '../record.ts';
 import type { SuiteItem, SuiteKind } from '../suite.ts';
 import type { AnswerFacts } from './item-sources.ts';
@@ -28,12 +29,14 @@ export interface Judged {
   /** Null: no answer is on record. */
   readonly facts: AnswerFacts | null;
   readonly verdicts: readonly VerdictRecord[];
+  /** What people said. */
+  readonly people: readonly Pick<HumanRecord, 'labeller' | 'label'>[];
 }
 
 /** Tags of an answer by itself. A planned answer that is missing, or that nobody has judged, is unscored. */
 export function answerTags(
   suite: SuiteKind,
-  { record, facts, verdicts }: Judged,
+  { record, facts, verdicts, people }: Judged,
   judges: Summary['judges'],
   paper: boolean,
 ): string[] {
@@ -46,7 +49,14 @@ export function answerTags(
     ...(facts?.thought ? ['thought aloud'] : []),
     ...(suite === 'drift' ? driftTags(facts, deciding, paper) : labelTags(deciding)),
     ...(suite === 'harm' ? judges.flatMap((judge) => tagsBy(judge.name, wordOf(judge, verdicts))) : []),
+    ...peopleTags(settle(people)),
   ];
+}
+
+function peopleTags(settled: ReturnType<typeof settle>): string[] {
+  if (settled === null) return [];
+  if (settled === 'skip') return ['skipped by people'];
+  return settled === 'unresolved' ? ['tied between people'] : ['labelled by people', `${settled} by people`];
 }
 
 function tagsBy(judge: string, verdict: VerdictRecord | undefined): string[] {

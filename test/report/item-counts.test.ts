@@ -55,6 +55,9 @@ const noItems = [
   'gate: items needed',
   'depth: tokens given',
   'knowledge: samples',
+  // Who of the sample is still to be asked is not in the records.
+  'labels: in the sample',
+  'labels: completions',
   'training: rows',
   'training: steps',
   'training: tokens',
