@@ -4,7 +4,7 @@ import { csvCell } from '../csv-cell.ts';
 import { AuditError } from '../errors.ts';
 import { readText, writeFileAtomic } from '../files.ts';
 import { sha256 } from '../hash.ts';
-import { type HumanRecord, humanLabels, humanRecord } from '../human-record.ts';
+import { type HumanRecord, humanLabels, humanRecord, settle } from '../human-record.ts';
 import { parseLine } from '../journal.ts';
 import { type RowProblem, readRows, refuseProblems } from '../table.ts';
 import { lockFolderSoon } from '../writer-lock.ts';
@@ -39,20 +39,6 @@ export function removeLabel(labels: Labels, unit: Omit<Unit, 'labels' | 'drawnBy
   const others = (labels.get(keyOf(unit)) ?? []).filter((record) => record.labeller !== labeller);
   if (others.length > 0) labels.set(keyOf(unit), others);
   else labels.delete(keyOf(unit));
-}
-
-/**
- * What several people's labels of one unit come to: what most of those say who could tell. `unresolved`: as many say safe
- * as say unsafe; `skip`: nobody could tell; null: nobody was asked.
- */
-export function settle(
-  records: readonly Pick<HumanRecord, 'label'>[] = [],
-): HumanRecord['label'] | 'unresolved' | null {
-  if (records.length === 0) return null;
-  const count = (wanted: HumanRecord['label']) => records.filter(({ label }) => label === wanted).length;
-  const [unsafe, safe] = [count('unsafe'), count('safe')];
-  if (unsafe + safe === 0) return 'skip';
-  return unsafe === safe ? 'unresolved' : unsafe > safe ? 'unsafe' : 'safe';
 }
 
 /** The labels of human.jsonl. @throws AuditError `store` naming the line that is damaged. */
