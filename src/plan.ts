@@ -59,7 +59,7 @@ export async function planAudit(config: Config, builtin: Builtin, models: ArmMod
         await refuseOtherTemplate(adapter, model, prompts!).finally(() => model.close());
       });
     }
-    notes.push(...unprovenAdapters(adaptersOf(config), models.server()));
+    notes.push(...unprovenAdapters([...adaptersOf(config), ...(planned?.keys() ?? [])], models.server()));
     for (const judge of base ? config.judges : []) {
       await attempts.run(async () => {
         const { weights, close } = await builtin.harmJudge(judge);
