@@ -80,7 +80,7 @@ async function load(
   const said = reply.text.replace(/\s+/g, ' ').slice(0, 200);
   if (/already.{0,20}loaded/i.test(said)) return;
   throw new AuditError('adapter', `${connection.endpoint} does not load ${folder}: ${reply.status} ${said}`, {
-    hint: 'give the name of a model that it lists; or a folder that the server itself can read, with vLLM started as VLLM_ALLOW_RUNTIME_LORA_UPDATING=True vllm serve … --enable-lora --max-lora-rank R',
+    hint: 'give the name of a model that it lists; or a folder that the server itself can read, with vLLM started as VLLM_ALLOW_RUNTIME_LORA_UPDATING=True vllm serve … --enable-lora --max-lora-rank R; aftertune serve --adapter NAME=DIR serves base and adapters too; llama-server’s --lora has no names to ask by',
   });
 }
 

@@ -131,7 +131,7 @@ function cards(
     ];
   }
   const owner = { 'llama-server': 'llamacpp', ollama: 'library', tgi: 'toy' }[make];
-  const meta = make === 'llama-server' ? { meta: { n_ctx_train: 2048 } } : {};
+  const meta = make === 'llama-server' ? { meta: { n_ctx: 2048, n_ctx_train: 8192 } } : {};
   return ['toy', ...adapters].map((id) => ({ id, object: 'model', owned_by: owner, ...meta }));
 }
 
@@ -149,11 +149,25 @@ function replyTo(options: ToyOptions, loaded: Map<string, string>, { path, body 
   if (path === '/tokenize' && vllm && 'prompt' in body)
     return { body: { tokens: wordsOf(body.prompt).map(idOf), count: 0, max_model_len: 4096 } };
   if (path === '/detokenize' && vllm) return { body: { prompt: body.tokens.map(wordOf).join('') } };
+  // It reads `content` alone: of messages it finds no tokens.
   if (path === '/tokenize' && options.make === 'llama-server')
     return { body: { tokens: wordsOf(body.content ?? '').map((piece) => ({ id: idOf(piece), piece })) } };
   if (path === '/tokenize' && vllm)
     return { body: { tokens: promptWords(body.messages, body.continue_final_message ?? false).map(idOf) } };
   if (path === '/v1/completions' && options.echoes) return echo(options, body);
+  // As llama-server b1-0c1e570 answers: `echo` is passed over, and the numbers have the chat's shape.
+  if (path === '/v1/completions' && options.make === 'llama-server')
+    return {
+      body: {
+        choices: [
+          {
+            ...{ text: '\n', index: 0, finish_reason: 'length' },
+            logprobs: { content: [{ id: 198, token: '\n', bytes: [10], logprob: -3.31, top_logprobs: [] }] },
+          },
+        ],
+        usage: { completion_tokens: 1, prompt_tokens: 1, total_tokens: 2 },
+      },
+    };
   if (path !== '/v1/chat/completions') return refuse(404, 'Not Found');
   const names = cards(options, loaded).map((card) => (card as { id: string }).id);
   if (!names.includes(body.model)) return refuse(404, `The model ${body.model} does not exist.`);
