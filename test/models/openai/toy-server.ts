@@ -116,6 +116,11 @@ async function textOf(request: IncomingMessage): Promise<string> {
   return Buffer.concat(parts).toString();
 }
 
+const deafToEcho = {
+  choices: [{ text: '\n', logprobs: { content: [{ id: 198, token: '\n', bytes: [10], logprob: -3.31 }] } }],
+  usage: { completion_tokens: 1, prompt_tokens: 1, total_tokens: 2 },
+};
+
 type Reply = { readonly status?: number; readonly body: unknown };
 const refuse = (status: number, message: string): Reply => ({ status, body: { error: { message } } });
 
@@ -156,18 +161,7 @@ function replyTo(options: ToyOptions, loaded: Map<string, string>, { path, body 
     return { body: { tokens: promptWords(body.messages, body.continue_final_message ?? false).map(idOf) } };
   if (path === '/v1/completions' && options.echoes) return echo(options, body);
   // As llama-server b1-0c1e570 answers: `echo` is passed over, and the numbers have the chat's shape.
-  if (path === '/v1/completions' && options.make === 'llama-server')
-    return {
-      body: {
-        choices: [
-          {
-            ...{ text: '\n', index: 0, finish_reason: 'length' },
-            logprobs: { content: [{ id: 198, token: '\n', bytes: [10], logprob: -3.31, top_logprobs: [] }] },
-          },
-        ],
-        usage: { completion_tokens: 1, prompt_tokens: 1, total_tokens: 2 },
-      },
-    };
+  if (path === '/v1/completions' && options.make === 'llama-server') return { body: deafToEcho };
   if (path !== '/v1/chat/completions') return refuse(404, 'Not Found');
   const names = cards(options, loaded).map((card) => (card as { id: string }).id);
   if (!names.includes(body.model)) return refuse(404, `The model ${body.model} does not exist.`);
