@@ -7,7 +7,7 @@ import { sha256 } from '../hash.ts';
 import { type HumanRecord, humanLabels, humanRecord } from '../human-record.ts';
 import { parseLine } from '../journal.ts';
 import { type RowProblem, readRows, refuseProblems } from '../table.ts';
-import { lockFolder } from '../writer-lock.ts';
+import { lockFolderSoon } from '../writer-lock.ts';
 import { type Design, keyOf, type Unit } from './design.ts';
 
 /** People's labels: human.jsonl in the run folder, and the CSV queue that goes out and comes back. */
@@ -68,10 +68,11 @@ export function readLabels(directory: string): Labels {
 
 /**
  * Changes what human.jsonl holds by now, which others may have added to, and writes it whole or not at all.
- * @throws AuditError `store` while another process writes in the folder.
+ * Other
+ * people's labels are waited for. @throws AuditError `store` while another process goes on writing in the folder.
  */
-export function changeLabels(directory: string, change: (labels: Labels) => void): void {
-  const unlock = lockFolder(directory);
+export async function changeLabels(directory: string, change: (labels: Labels) => void): Promise<void> {
+  const unlock = await lockFolderSoon(directory);
   try {
     const labels = readLabels(directory);
     change(labels);
