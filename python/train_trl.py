@@ -17,6 +17,7 @@ import hashlib
 import json
 import math
 import os
+import shutil
 import threading
 import time
 from importlib.metadata import PackageNotFoundError, version
@@ -155,7 +156,8 @@ def read_progress(folder, checkpoint, first):
     lines = [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")] if path.exists() else []
     kept = [line for line in lines if line["step"] <= step]
     if first:
-        path.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        path.with_suffix(".tmp").write_text("".join(json.dumps(line) + "\n" for line in kept))
+        path.with_suffix(".tmp").rename(path)  # whole or not at all: a training may be killed here, too
     return kept
 
 
@@ -244,7 +246,7 @@ def main():
     if not first:
         return
     if settings["earlyStopping"]:
-        (folder / "best").rename(folder / "adapter")
+        shutil.copytree(folder / "best", folder / "adapter", dirs_exist_ok=True)  # killed behind this, it needs best again
     finished = {
         "job": settings["job"],
         "adapterSha256": hashlib.sha256((folder / "adapter" / "adapter_model.safetensors").read_bytes()).hexdigest(),

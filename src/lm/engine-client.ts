@@ -33,6 +33,19 @@ function received({ message, stack, audit }: SentError): Error {
   return error;
 }
 
+/** What ends a thread from outside is no bug: memory that ran out, or somebody's hand. */
+function gone(how: string): AuditError {
+  return new AuditError('engine', `the engine’s thread ${how}`, {
+    hint: 'what was finished is kept, and the same command goes on; if memory is short, set model.memory: low or a smaller batchSize',
+  });
+}
+
+function outOfMemory(error: unknown): AuditError | null {
+  return (error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY'
+    ? gone('ran out of memory')
+    : null;
+}
+
 /** Starts an engine in a worker thread. It never keeps the process alive while nothing is asked of it. */
 export function startEngine(): Engine {
   const worker = new Worker(workerUrl(), { execArgv: inheritedFlags() });
@@ -45,8 +58,8 @@ export function startEngine(): Engine {
     for (const { reject } of pending.values()) reject(error);
     pending.clear();
   };
-  worker.on('error', fail);
-  worker.on('exit', (code) => fail(new Error(`internal: the engine's thread ended with code ${code}`)));
+  worker.on('error', (error) => fail(outOfMemory(error) ?? error));
+  worker.on('exit', (code) => fail(gone(`ended with code ${code}`)));
   worker.on('messageerror', fail);
   worker.on('message', (response: Response) => {
     const waiting = pending.get(response.id);

@@ -31,8 +31,8 @@ export function followOutcomes(directory: string): () => Outcomes {
     }
     let changed = reading.fresh;
     reading.fresh = false;
-    const until = Date.now() + mostMs;
-    while (Date.now() < until) {
+    const until = performance.now() + mostMs;
+    while (performance.now() < until) {
       const { lines, restarted } = reading.read();
       // Resuming rewrites a journal to drop half a batch: both are counted anew.
       if (restarted) reading = begin(directory, reading.setting);

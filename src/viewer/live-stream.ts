@@ -25,7 +25,7 @@ export async function streamLive(
   const stop = AbortSignal.any([signal, closed.signal]);
   let sent = '';
   while (!stop.aborted) {
-    const begun = Date.now();
+    const begun = performance.now();
     const run = lookOrProblem(follower);
     if (run instanceof AuditError) {
       send('damaged', { message: run.message });
@@ -42,7 +42,9 @@ export async function streamLive(
     else response.write(':\n\n');
     sent = text;
     // A long run is looked at less often, so that looking takes a tenth of a core at most.
-    await wait(Math.max(everyMs, 9 * (Date.now() - begun)), undefined, { signal: stop }).catch(() => {});
+    await wait(Math.max(everyMs, 9 * (performance.now() - begun)), undefined, { signal: stop }).catch(
+      () => {},
+    );
   }
   response.end();
 }

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../../src/files.ts';
 
@@ -7,20 +7,56 @@ import { packageRoot } from '../../src/files.ts';
 
 const cli = join(packageRoot, 'dist/cli.js');
 
-export interface Life {
-  readonly child: ChildProcess;
-  readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null; said: string }>;
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly said: string;
+  /** What it was doing last. */
+  readonly phase: string;
 }
 
+export interface Life {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+}
+
+/** Starts `aftertune ARGS` in a folder, whose run is `run`. */
 export function start(folder: string, ...args: string[]): Life {
+  const before = { at: Date.now(), told: progressOf(folder).length };
   const child = spawn(process.execPath, [cli, ...args], { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
   child.stderr!.on('data', (chunk) => (said += chunk));
-  const ended = new Promise<{ code: number | null; signal: NodeJS.Signals | null; said: string }>((resolve) =>
-    child.on('close', (code, signal) => resolve({ code, signal, said })),
+  const ended = new Promise<Ended>((resolve) =>
+    child.on('close', (code, signal) => resolve({ code, signal, said, phase: phaseOf(folder, before) })),
   );
   return { child, ended };
 }
+
+const progressOf = (folder: string) => linesOf(join(folder, 'run/progress.jsonl'));
+
+/** By what this life has told and written: its suite or judge, or what stands before and behind them. */
+function phaseOf(folder: string, before: { readonly at: number; readonly told: number }): string {
+  if (existsSync(join(folder, 'run/done.json'))) return 'finished';
+  const told = progressOf(folder).slice(before.told);
+  const last = told.at(-1);
+  if (last) {
+    const [, ...what] = last.label!.split(' ');
+    if (last.stage === 'train') return 'training';
+    if (last.stage === 'generate') return what.join(' ');
+    if (last.label!.endsWith(lastJudged) && last.done === last.total) {
+      const summary = statSync(join(folder, 'run/summary.json'), { throwIfNoEntry: false });
+      return (summary?.mtimeMs ?? 0) > before.at ? 'reporting' : 'summarising';
+    }
+    return `judged ${what[0]}`;
+  }
+  const chosen = existsSync(join(folder, 'run/stages'))
+    ? readdirSync(join(folder, 'run/stages')).some((name) => name.startsWith('refusal-tokens'))
+    : false;
+  return existsSync(join(folder, 'run/openings.jsonl')) && !chosen ? 'openings' : 'starting';
+}
+
+/** The last thing that is judged in these runs. */
+const lastJudged = 'tuned utility by key';
 
 /** The whole lines of a journal. */
 export function linesOf(path: string): Record<string, string>[] {
@@ -31,4 +67,17 @@ export function linesOf(path: string): Record<string, string>[] {
     .split('\n')
     .filter(Boolean)
     .map((line) => JSON.parse(line));
+}
+
+/** What a dead process may leave behind. */
+export const leftovers = (folder: string) =>
+  readdirSync(join(folder, 'run'), { recursive: true }).filter((name) =>
+    /\.(lock|tmp|old)$/.test(String(name)),
+  );
+
+/** How often each phase was the last, for people. */
+export function counted(phases: readonly string[]): string {
+  const counts = new Map<string, number>();
+  for (const phase of phases) counts.set(phase, (counts.get(phase) ?? 0) + 1);
+  return [...counts].map(([phase, count]) => `${phase} ${count}`).join(', ');
 }

@@ -28,6 +28,8 @@ export interface Failure {
   readonly waitMs: number;
   /** The server has too much to do. */
   readonly busy: boolean;
+  /** Nobody took the connection: it may be starting, or the network away. */
+  readonly away?: boolean;
 }
 
 /** What a server said, the status aside. */
@@ -83,7 +85,13 @@ export async function send(
     throwIfAborted(signal);
     if (timeout.aborted && body !== null)
       return { ...failure(`no answer within ${timeoutSeconds} s`, true), busy: true };
-    return { error: unreachable(connection, error), again: true, waitMs: 0, busy: false };
+    return {
+      error: unreachable(connection, error),
+      again: true,
+      waitMs: 0,
+      busy: false,
+      away: isAway(error),
+    };
   }
 }
 
@@ -133,6 +141,13 @@ function unreachable({ endpoint }: Connection, error: unknown): AuditError {
     hint: 'start the server or correct endpoint; what was finished is kept, and the same command resumes',
     cause: error,
   });
+}
+
+const connecting =
+  /^(ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ENETDOWN|ENOTFOUND|EAI_AGAIN|UND_ERR_CONNECT_TIMEOUT)$/;
+
+function isAway(error: unknown): boolean {
+  return connecting.test((error as { cause?: { code?: string } }).cause?.code ?? '');
 }
 
 /** A server may repeat the key in what it says. */

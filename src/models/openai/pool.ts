@@ -54,6 +54,8 @@ interface Place extends Member {
   restingUntil: number;
 }
 
+/** An outage takes longer than a hiccup: five attempts last 15 to 30 s. */
+const outageFactor = 4;
 /** How long a server that cannot be reached is left alone; doubles as long as it stays away. */
 const restMs = 2000;
 const longestRestMs = 60_000;
@@ -95,7 +97,8 @@ export function createPool({ members, attempts, places, budget, backoffMs }: Poo
         if (!outcome.again || attempt >= attempts)
           throw named(await ofThisAlone(outcome.error, servers, signal), question.name);
         const elsewhere = outcome.error.code === 'network' && servers.some(isUp);
-        const waitMs = Math.max(outcome.waitMs, backOffMs(question.body, attempt, backoffMs));
+        const firstMs = outcome.away ? outageFactor * backoffMs : backoffMs;
+        const waitMs = Math.max(outcome.waitMs, backOffMs(question.body, attempt, firstMs));
         await pause(elsewhere ? 0 : waitMs, signal);
       }
     },
