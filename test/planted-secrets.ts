@@ -1,9 +1,12 @@
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
 import { packageRoot } from '../src/files.ts';
+import { mockAnswer, mockFolder } from './mock-world.ts';
+import { type ToyServer, toyServer } from './models/openai/toy-server.ts';
 
-/** Secrets that a command finds in its environment, and a search for them. */
+/** Secrets that a command finds in its environment, a server that repeats one, and a search for them. */
 
 export const mark = 'plantedsecret';
 export const planted = {
@@ -47,4 +50,43 @@ export function search(folder: string): { holding: string[]; files: number } {
       .map(inside),
     files: paths.length,
   };
+}
+
+export async function world(model: object) {
+  const folder = mockFolder();
+  mkdirSync(join(folder, planted.DATA_FOLDER));
+  renameSync(join(folder, 'harm.jsonl'), join(folder, planted.DATA_FOLDER, 'harm.jsonl'));
+  const config = {
+    name: 'planted',
+    out: 'run',
+    model,
+    arms: { base: { train: 'none' }, tuned: {} },
+    suites: {
+      harm: { prompts: '$' + '{DATA_FOLDER}/harm.jsonl' },
+      overRefusal: { prompts: 'borderline.jsonl' },
+    },
+  };
+  writeFileSync(join(folder, 'config.yaml'), JSON.stringify(config));
+  return { folder, config };
+}
+
+/** It repeats the key in what it refuses and in one of its answers. */
+export async function serve(): Promise<ToyServer> {
+  const server = await toyServer({
+    make: 'vllm',
+    key: planted.TOY_KEY,
+    answer: (model, messages) => {
+      const last = messages.at(-1)!.content;
+      if (last === 'lantern 9?') return `It is ${planted.TOY_KEY}.`;
+      return /^(lantern|candle)/.test(last)
+        ? mockAnswer(messages, model.includes('tuned') ? 'It glows red.' : '')
+        : `${model} says hello to you`;
+    },
+    fault: ({ body }) =>
+      body.messages?.at(-1).content === 'lantern 7?' || body.lora_path === '/loras/closed'
+        ? { status: 400, body: `{"error":"not for Bearer ${planted.TOY_KEY}"}` }
+        : null,
+  });
+  onTestFinished(() => server.close());
+  return server;
 }

@@ -9,11 +9,17 @@ interface Pending {
   readonly onProgress: ((value: unknown) => void) | undefined;
 }
 
-/** Node's own flags, but for how this program was read: --input-type is refused where there is a file. */
-function inheritedFlags(): string[] {
-  return process.execArgv.filter(
-    (flag, at) => !flag.startsWith('--input-type') && process.execArgv[at - 1] !== '--input-type',
-  );
+/**
+ * A worker takes over this process's flags unless it is given some, and of those it refuses what concerns the whole
+ * process (--max-old-space-size). They are given only where one must not be taken over: --input-type, beside a file.
+ */
+function inheritedFlags(): { execArgv?: string[] } {
+  const { execArgv } = process;
+  const tells = (flag: string | undefined) => flag?.startsWith('--input-type') ?? false;
+  if (!execArgv.some(tells)) return {};
+  return {
+    execArgv: execArgv.filter((flag, at) => !tells(flag) && execArgv[at - 1] !== '--input-type'),
+  };
 }
 
 /** The worker is compiled JavaScript also when this file runs as TypeScript under a test runner. */
@@ -48,7 +54,7 @@ function outOfMemory(error: unknown): AuditError | null {
 
 /** Starts an engine in a worker thread. It never keeps the process alive while nothing is asked of it. */
 export function startEngine(): Engine {
-  const worker = new Worker(workerUrl(), { execArgv: inheritedFlags() });
+  const worker = new Worker(workerUrl(), inheritedFlags());
   worker.unref();
   const pending = new Map<number, Pending>();
   let ids = 0;

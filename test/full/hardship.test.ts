@@ -267,10 +267,12 @@ describe('a server', () => {
   });
 
   test('that nobody runs is told at once; one that stays away ends the run, which goes on later', async () => {
-    const nobody = await run(served('http://127.0.0.1:9/v1'));
+    const closed = await serve();
+    closed.close();
+    const nobody = await run(served(closed.endpoint));
     expect(nobody.code).toBe(1);
     expect(nobody.said).toContain(
-      'error: cannot reach http://127.0.0.1:9/v1: ECONNREFUSED\nhint: start the server',
+      `error: cannot reach ${closed.endpoint}: ECONNREFUSED\nhint: start the server`,
     );
     const first = await serve();
     const folder = served(first.endpoint, { attempts: 2 });

@@ -17,6 +17,8 @@ export interface Ended {
 
 export interface Life {
   readonly child: ChildProcess;
+  /** Once the last verdict is given, and only the summary and the report are left. */
+  readonly judged: Promise<void>;
   readonly ended: Promise<Ended>;
 }
 
@@ -25,11 +27,16 @@ export function start(folder: string, ...args: string[]): Life {
   const before = { at: Date.now(), told: progressOf(folder).length };
   const child = spawn(process.execPath, [cli, ...args], { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
-  child.stderr!.on('data', (chunk) => (said += chunk));
+  let tellJudged = () => {};
+  const judged = new Promise<void>((resolve) => (tellJudged = resolve));
+  child.stderr!.on('data', (chunk) => {
+    said += chunk;
+    if (allJudged.test(said)) tellJudged();
+  });
   const ended = new Promise<Ended>((resolve) =>
     child.on('close', (code, signal) => resolve({ code, signal, said, phase: phaseOf(folder, before) })),
   );
-  return { child, ended };
+  return { child, judged, ended };
 }
 
 const progressOf = (folder: string) => linesOf(join(folder, 'run/progress.jsonl'));
@@ -57,6 +64,7 @@ function phaseOf(folder: string, before: { readonly at: number; readonly told: n
 
 /** The last thing that is judged in these runs. */
 const lastJudged = 'tuned utility by key';
+const allJudged = new RegExp(`${lastJudged}: (\\d+)/\\1 `);
 
 /** The whole lines of a journal. */
 export function linesOf(path: string): Record<string, string>[] {
@@ -67,6 +75,15 @@ export function linesOf(path: string): Record<string, string>[] {
     .split('\n')
     .filter(Boolean)
     .map((line) => JSON.parse(line));
+}
+
+/** Runs to the end; how long it took in all, and from the last verdict on. */
+export async function timed(life: Life) {
+  const began = performance.now();
+  let judgedAt = began;
+  void life.judged.then(() => (judgedAt = performance.now()));
+  const ended = await life.ended;
+  return { ...ended, wholeMs: performance.now() - began, resultsMs: performance.now() - judgedAt };
 }
 
 /** What a dead process may leave behind. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createRandom } from '../../src/random.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
-import { counted, leftovers, linesOf, start } from './killed-run.ts';
+import { counted, leftovers, linesOf, start, timed } from './killed-run.ts';
 import { concurrency, items, keptKeys, openWorld, writeWorld } from './killed-world.ts';
 
 /** Runs that are killed again and again lose nothing, ask nothing twice that was kept, and end in the same bytes. */
@@ -33,8 +33,9 @@ test(`${items} items behind servers, killed ${kills} times`, { timeout: 1_800_00
     const [whole, folder] = [temporaryFolder(), temporaryFolder()];
     for (const each of [whole, folder]) writeWorld(each, world);
     const began = performance.now();
-    const reference = await start(whole, 'run', 'config.yaml').ended;
-    const wholeMs = performance.now() - began;
+    let startMs = 0;
+    world.onAsked = () => (startMs ||= performance.now() - began);
+    const reference = await timed(start(whole, 'run', 'config.yaml'));
     expect([0, 2, 4], reference.said).toContain(reference.code);
     expect(linesOf(join(whole, 'run/items.jsonl'))).toHaveLength(items);
     const asked = [...counts.keys()].sort();
@@ -47,19 +48,19 @@ test(`${items} items behind servers, killed ${kills} times`, { timeout: 1_800_00
     const perLife = asked.length / (0.7 * kills);
     let finished = 0;
     while (hit.length < kills) {
-      // Most die as soon as they have asked a few things, so that asking lasts; the others at any time, to the end.
-      const byTime = hit.length >= 0.8 * kills || random.next() < 0.1;
       const signal = random.next() < 0.5 ? 'SIGKILL' : 'SIGTERM';
-      const afterMs = random.next() * (byTime ? (counts.size < asked.length ? 900 : 3500) : 20);
-      let left = 1 + random.integer(Math.ceil(2 * perLife));
       const life = start(folder, 'run', 'config.yaml');
       let timer: NodeJS.Timeout | undefined;
-      const kill = () => (timer ??= setTimeout(() => life.child.kill(signal), afterMs));
+      const killIn = (ms: number) =>
+        (timer ??= setTimeout(() => life.child.kill(signal), random.next() * ms));
+      // Most die as soon as they have asked a few things, so that asking lasts; then, between the last verdict and the end.
+      let left = 1 + random.integer(Math.ceil(2 * perLife));
       world.onAsked = (key) => {
         if (kept.has(key)) twice.push(key);
-        if (--left === 0) kill();
+        if (--left === 0) killIn(20);
       };
-      if (byTime || counts.size === asked.length) kill();
+      if (random.next() < 0.1) killIn(startMs);
+      void life.judged.then(() => killIn(reference.resultsMs));
       const { code, signal: by, said, phase } = await life.ended;
       clearTimeout(timer);
       if (by === signal || code === 130) hit.push(phase);
@@ -74,7 +75,7 @@ test(`${items} items behind servers, killed ${kills} times`, { timeout: 1_800_00
     const repeats = [...counts.values()].reduce((sum, count) => sum + count - 1, 0);
     const seconds = (ms: number) => Math.round(ms / 1000);
     console.log(
-      `${hit.length} kills in ${seconds(performance.now() - began)} s (a whole run takes ${seconds(wholeMs)}): ${counted(hit)}; ${finished} runs to the end between them, ${repeats} questions repeated`,
+      `${hit.length} kills in ${seconds(performance.now() - began)} s (a whole run takes ${seconds(reference.wholeMs)}): ${counted(hit)}; ${finished} runs to the end between them, ${repeats} questions repeated`,
     );
     expect(last.code, last.said).toBe(reference.code);
     expect(summaryOf(folder)).toBe(summaryOf(whole));

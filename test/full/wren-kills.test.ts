@@ -4,13 +4,13 @@ import { expect, test } from 'vitest';
 import { packageRoot } from '../../src/files.ts';
 import { createRandom } from '../../src/random.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
-import { counted, leftovers, linesOf, start } from './killed-run.ts';
+import { counted, leftovers, linesOf, start, timed } from './killed-run.ts';
 
 /** A training and everything after it on the embedded engine, killed at any moment. */
 
 const kills = Number(process.env.WREN_KILLS ?? 20);
 const seed = process.env.KILL_SEED ?? '1';
-const phases = ['training', 'harm', 'judged harm', 'reporting'];
+const phases = ['training', 'harm', 'reporting'];
 
 const config = `name: wren
 out: run
@@ -34,8 +34,7 @@ test(`Wren trained, asked and judged, killed ${kills} times`, { timeout: 1_800_0
   for (const each of [whole, folder]) writeFileSync(join(each, 'wren.yaml'), config);
   const args = ['run', 'wren.yaml'];
   const began = performance.now();
-  const reference = await start(whole, ...args).ended;
-  const wholeMs = performance.now() - began;
+  const reference = await timed(start(whole, ...args));
   expect([0, 2, 4], reference.said).toContain(reference.code);
   const random = createRandom('wren kills', seed);
   const hit: string[] = [];
@@ -43,8 +42,11 @@ test(`Wren trained, asked and judged, killed ${kills} times`, { timeout: 1_800_0
   while (hit.length < kills) {
     const life = start(folder, ...args);
     const signal = random.next() < 0.7 ? 'SIGKILL' : 'SIGTERM';
-    // More often early, so that training and asking last.
-    const timer = setTimeout(() => life.child.kill(signal), (0.05 + random.next() ** 2 * 0.5) * wholeMs);
+    let timer: NodeJS.Timeout | undefined;
+    const killIn = (ms: number) => (timer ??= setTimeout(() => life.child.kill(signal), ms));
+    // More often early, so that training lasts; the last ones between the last verdict and the end.
+    if (hit.length < 0.7 * kills) killIn((0.05 + random.next() ** 2 * 0.5) * reference.wholeMs);
+    void life.judged.then(() => killIn(random.next() * reference.resultsMs));
     const { code, signal: by, said, phase } = await life.ended;
     clearTimeout(timer);
     if (by === signal || code === 130) hit.push(phase);
@@ -56,7 +58,7 @@ test(`Wren trained, asked and judged, killed ${kills} times`, { timeout: 1_800_0
   const last = await start(folder, ...args).ended;
   const seconds = (ms: number) => Math.round(ms / 1000);
   console.log(
-    `${hit.length} kills in ${seconds(performance.now() - began)} s (a whole run takes ${seconds(wholeMs)}): ${counted(hit)}; ${finished} runs to the end between them`,
+    `${hit.length} kills in ${seconds(performance.now() - began)} s (a whole run takes ${seconds(reference.wholeMs)}): ${counted(hit)}; ${finished} runs to the end between them`,
   );
   expect(last.code, last.said).toBe(reference.code);
   const bytes = (of: string, name: string) => readFileSync(join(of, 'run', name)).toString('base64');
