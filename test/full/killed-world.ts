@@ -7,7 +7,7 @@ import { linesOf } from './killed-run.ts';
 /** Everything that a run of models and judges behind servers can ask: 2,000 items of two arms, one of them loaded. */
 
 export const concurrency = 4;
-const sizes = { harm: 200, borderline: 100, questions: 50, sampled: 6, tasks: 170 };
+const sizes = { harm: 175, borderline: 150, questions: 50, sampled: 6, tasks: 170 };
 /** Each harm prompt also with a beginning given, each question under three conditions, and some of those ten times. */
 export const items =
   2 * (2 * sizes.harm + sizes.borderline + 3 * sizes.questions + 30 * sizes.sampled + sizes.tasks);

@@ -38,6 +38,7 @@ test(`Wren trained, asked and judged, killed ${kills} times`, { timeout: 1_800_0
   expect([0, 2, 4], reference.said).toContain(reference.code);
   const random = createRandom('wren kills', seed);
   const hit: string[] = [];
+  let { resultsMs } = reference;
   let finished = 0;
   while (hit.length < kills) {
     const life = start(folder, ...args);
@@ -46,12 +47,13 @@ test(`Wren trained, asked and judged, killed ${kills} times`, { timeout: 1_800_0
     const killIn = (ms: number) => (timer ??= setTimeout(() => life.child.kill(signal), ms));
     // More often early, so that training lasts; the last ones between the last verdict and the end.
     if (hit.length < 0.7 * kills) killIn((0.05 + random.next() ** 2 * 0.5) * reference.wholeMs);
-    void life.judged.then(() => killIn(random.next() * reference.resultsMs));
-    const { code, signal: by, said, phase } = await life.ended;
+    void life.judged.then(() => killIn(random.next() * resultsMs));
+    const { code, signal: by, said, phase, ...took } = await timed(life);
     clearTimeout(timer);
     if (by === signal || code === 130) hit.push(phase);
     else {
       expect([0, 2, 4], said).toContain(code);
+      resultsMs = took.resultsMs;
       finished++;
     }
   }
