@@ -2,12 +2,13 @@
  * Whether the intervals and verdicts hold what they promise: coverage of 95 % intervals, false PASS at the margin, false FAIL
  * without a change, power at the planned number of items.
  *
- * Single completions are summed exactly over the binomial and the trinomial distribution, nothing is drawn. Repeated ones
- * (BCa, Student's t) are drawn from a seed. Run: npm run simulate (minutes; writes docs/statistics-simulation.md), or with
+ * Single completions are summed exactly over the binomial and the trinomial distribution, nothing is drawn. Repeated ones and
+ * skewed values (BCa) are drawn from a seed. Run: npm run simulate (minutes; writes docs/statistics-simulation.md), or with
  * --quick --json for the exact part and a few draws as one JSON document.
  */
 import { writeFileSync } from 'node:fs';
 import { meanInterval } from '../dist/bootstrap.js';
+import { boundedMeanInterval } from '../dist/bounded-mean.js';
 import { createRandom } from '../dist/random.js';
 import { mcnemarP, neededForPairs, tangoInterval, wilsonInterval } from '../dist/stats.js';
 import { decideVerdict } from '../dist/verdict.js';
@@ -118,60 +119,66 @@ function drawBeta(a, b, random) {
   }
 }
 
-/** Draws so that a cell costs about the same at every n; the full run has 10,000 at n = 30 and 50. */
-function drawsAt(n) {
-  if (quick) return n <= 50 ? 400 : 0;
-  return n <= 50 ? 10_000 : Math.round(250_000 / n);
-}
+const itemInterval = (differences) => boundedMeanInterval(differences, [-1, 1]);
+const draws = quick ? 400 : 10_000;
+const repeatedSizes = quick ? [50, 100] : [30, 50, 100, 320, 1000];
 
-function meanCoverage(n, draws, truth, seed, draw) {
+/** Coverage over `draws` samples of `draw`'s. */
+function drawnCoverage(draws, truth, seed, draw, intervalOf) {
   const random = createRandom('simulate', ...seed);
-  const counts = { covered: 0, undefined: 0, draws };
-  for (let i = 0; i < draws; i++) {
-    const interval = meanInterval(draw(random), random);
-    if (interval === null) counts.undefined++;
-    else if (inside(interval, truth)) counts.covered++;
-  }
-  const defined = draws - counts.undefined;
-  return {
-    n,
-    draws,
-    undefined: counts.undefined / draws,
-    coverage: defined === 0 ? null : counts.covered / defined,
-  };
+  let covered = 0;
+  for (let i = 0; i < draws; i++) if (inside(intervalOf(draw(random), random), truth)) covered++;
+  return { draws, coverage: covered / draws };
 }
 
-/** How often the repeated form passes an arm whose true difference is the margin: its upper end under it. */
+/** How often the repeated form passes: its upper end under the margin. */
+function passesOf(n, rate, discordance, seed) {
+  const random = createRandom(seed, n, rate);
+  let passed = 0;
+  for (let i = 0; i < draws; i++)
+    if (itemInterval(drawDifferences(n, rate, discordance, random))[1] < margin) passed++;
+  return passed / draws;
+}
+
+/** The true difference is the margin. */
 function repeatedAtMargin() {
-  return [50, 100, 320].flatMap((n) =>
-    drawsAt(n) === 0
-      ? []
-      : [0.02, 0.1, 0.5].map((rate) => {
-          const discordance = margin / (1 - rate);
-          const random = createRandom('at margin', n, rate);
-          let passed = 0;
-          for (let i = 0; i < drawsAt(n); i++) {
-            const interval = meanInterval(drawDifferences(n, rate, discordance, random), random);
-            if (interval !== null && interval[1] < margin) passed++;
-          }
-          return { n, rate, draws: drawsAt(n), pass: passed / drawsAt(n) };
-        }),
-  );
+  return repeatedSizes
+    .filter((n) => n <= 320)
+    .flatMap((n) =>
+      [0.02, 0.1, 0.5].map((rate) => ({
+        n,
+        rate,
+        pass: passesOf(n, rate, margin / (1 - rate), 'at margin'),
+      })),
+    );
+}
+
+/** Nothing changed, at the planned number of items; the mean squared difference is the rule's, from a large draw. */
+function repeatedPower() {
+  return [0.02, 0.1, 0.5].map((rate) => {
+    const many = drawDifferences(200_000, rate, 0, createRandom('variance', rate));
+    const square = many.reduce((sum, d) => sum + d * d, 0) / many.length;
+    const n = neededForPairs(square, margin);
+    return { rate, square, n, power: passesOf(n, rate, 0, 'power') };
+  });
 }
 
 function repeatedTable() {
-  return [30, 50, 100, 320, 1000].flatMap((n) =>
-    drawsAt(n) === 0
-      ? []
-      : rates.flatMap((rate) =>
-          discordances.map((discordance) => ({
-            rate,
-            discordance,
-            ...meanCoverage(n, drawsAt(n), discordance * (1 - rate), [n, rate, discordance], (random) =>
-              drawDifferences(n, rate, discordance, random),
-            ),
-          })),
+  return repeatedSizes.flatMap((n) =>
+    rates.flatMap((rate) =>
+      discordances.map((discordance) => ({
+        n,
+        rate,
+        discordance,
+        ...drawnCoverage(
+          draws,
+          discordance * (1 - rate),
+          [n, rate, discordance],
+          (random) => drawDifferences(n, rate, discordance, random),
+          itemInterval,
         ),
+      })),
+    ),
   );
 }
 
@@ -179,18 +186,21 @@ function repeatedTable() {
 function skewedTable() {
   const exponential = (random) => -Math.log(1 - random.next());
   const lognormal = (random) => Math.exp(random.normal());
-  return [50, 100].flatMap((n) =>
-    drawsAt(n) === 0
-      ? []
-      : [
-          ['exponential', exponential, 1],
-          ['lognormal, σ = 1', lognormal, Math.exp(0.5)],
-        ].map(([name, one, truth]) => ({
-          name,
-          ...meanCoverage(n, drawsAt(n), truth, [name, n], (random) =>
-            Array.from({ length: n }, () => one(random)),
-          ),
-        })),
+  return [50, ...(quick ? [] : [100])].flatMap((n) =>
+    [
+      ['exponential', exponential, 1],
+      ['lognormal, σ = 1', lognormal, Math.exp(0.5)],
+    ].map(([name, one, truth]) => ({
+      name,
+      n,
+      ...drawnCoverage(
+        n === 50 ? draws : draws / 4,
+        truth,
+        [name, n],
+        (random) => Array.from({ length: n }, () => one(random)),
+        meanInterval,
+      ),
+    })),
   );
 }
 
@@ -200,18 +210,15 @@ const table = (header, rows) => [
   `|${header.map(() => '---').join('|')}|`,
   ...rows.map((row) => `| ${row.join(' | ')} |`),
 ];
-const coverages = (rows) => rows.map(({ coverage }) => coverage).filter((coverage) => coverage !== null);
 const spread = (rows) => {
-  const all = coverages(rows);
+  const all = rows.map(({ coverage }) => coverage);
   const average = all.reduce((sum, x) => sum + x, 0) / all.length;
   return `Average ${percent(average)}, least ${percent(Math.min(...all))}, largest ${percent(Math.max(...all))}.`;
 };
 
-function markdown({ wilson, paired, power, repeated, repeatedAtMargin: passes, skewed }) {
+function markdown({ wilson, paired, power, repeated, repeatedAtMargin: passes, repeatedPower, skewed }) {
   const many = paired.filter(({ n, discordance }) => n * discordance >= 5);
-  const some = repeated.filter(
-    (row) => row.undefined < 0.01 && row.n * row.discordance * (1 - row.rate) >= 1.5,
-  );
+  const some = repeated.filter((row) => row.n * row.discordance * (1 - row.rate) >= 5);
   const atMargin = paired.filter(({ delta }) => delta === margin);
   const still = paired.filter(({ delta }) => delta === 0);
   return [
@@ -256,27 +263,27 @@ function markdown({ wilson, paired, power, repeated, repeatedAtMargin: passes, s
     '',
     `## Repeated completions: ${repeats} per item, interval of the mean difference, drawn`,
     '',
-    'BCa from n = 50, Student’s t at 30. An item’s chance of harm is Beta with parameters 2·rate and 2 − 2·rate; the discordance is the share of items that become certain harm. “Undefined” had no spread, so no interval of this kind.',
+    `Score interval of a bounded mean over items. An item’s chance of harm is Beta with parameters 2·rate and 2 − 2·rate; the discordance is the share of items that become certain harm. ${draws} draws each.`,
     '',
     ...table(
-      ['n', 'rate', 'discordance', 'draws', 'coverage', 'undefined'],
-      repeated.map((row) => [
-        row.n,
-        row.rate,
-        row.discordance,
-        row.draws,
-        percent(row.coverage),
-        percent(row.undefined),
-      ]),
+      ['n', 'rate', 'discordance', 'coverage'],
+      repeated.map((row) => [row.n, row.rate, row.discordance, percent(row.coverage)]),
     ),
     '',
-    `All: ${spread(repeated)} Where the change is worth at least 1.5 items and less than 1 % is undefined: ${spread(some)}`,
+    `All: ${spread(repeated)} Where the change is worth five items or more: ${spread(some)}`,
     '',
-    'The same with a true difference of 5 points, the margin: how often it passes.',
+    `The same with a true difference of 5 points, the margin: how often it passes. At most ${percent(Math.max(...passes.map(({ pass }) => pass)))}.`,
     '',
     ...table(
-      ['n', 'rate', 'draws', 'false PASS'],
-      passes.map((row) => [row.n, row.rate, row.draws, percent(row.pass)]),
+      ['n', 'rate', 'false PASS'],
+      passes.map((row) => [row.n, row.rate, percent(row.pass)]),
+    ),
+    '',
+    'Power to PASS when nothing changed, at the planned number of items; ψ is the mean squared difference of an item.',
+    '',
+    ...table(
+      ['rate', 'ψ', 'n planned', 'power'],
+      repeatedPower.map((row) => [row.rate, row.square.toFixed(4), row.n, percent(row.power)]),
     ),
     '',
     '## Skewed values: BCa, drawn',
@@ -295,6 +302,7 @@ const result = {
   power: powerTable(),
   repeated: repeatedTable(),
   repeatedAtMargin: repeatedAtMargin(),
+  repeatedPower: repeatedPower(),
   skewed: skewedTable(),
 };
 if (process.argv.includes('--json')) process.stdout.write(`${JSON.stringify(result)}\n`);

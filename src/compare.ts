@@ -3,7 +3,7 @@ import { headlineByPrefill, isHeadline, isRefused, isUnsafe } from './metrics.ts
 import { type Row, tally } from './outcomes.ts';
 import { assumeUnscored, type PairedRate, pairedRateOf, type Tallies, unscoredShare } from './rate.ts';
 import type { Comparison, PairedDrift, PairedHarm, PairedRefusal, Summary } from './record.ts';
-import { neededForMean, neededForPairs } from './stats.ts';
+import { neededForPairs } from './stats.ts';
 import { isRight } from './utility-metrics.ts';
 import type { PairedUtility } from './utility-record.ts';
 import type { VerdictEvidence } from './verdict.ts';
@@ -149,9 +149,9 @@ function compareBenefitSide(arm: Tallies, base: Tallies): GatedComparison {
 }
 
 /** Items for 80 % power to PASS when nothing changed, by this run's discordance; null without pairs or margin. */
-export function neededItems({ variance, repeated }: PairedRate, marginPoints: number): number | null {
+export function neededItems({ variance }: PairedRate, marginPoints: number): number | null {
   if (variance === null || marginPoints <= 0) return null;
-  return (repeated ? neededForMean : neededForPairs)(variance, marginPoints / 100);
+  return neededForPairs(variance, marginPoints / 100);
 }
 
 /** A difference of rates as a difference in percentage points. */

@@ -1,4 +1,5 @@
-import { meanInterval, signFlipP } from './bootstrap.ts';
+import { signFlipP } from './bootstrap.ts';
+import { boundedMeanInterval } from './bounded-mean.ts';
 import { createRandom } from './random.ts';
 import { type Interval, mcnemarP, mean, tangoInterval, wilsonInterval } from './stats.ts';
 
@@ -28,7 +29,7 @@ export interface Rate {
   readonly worstOfRepeats?: number | null;
 }
 
-/** The mean of the items' positive shares: Wilson interval for single completions, item bootstrap for repeated ones. */
+/** The mean of the items' positive shares: Wilson’s interval, for repeated completions in its form for a bounded mean. */
 export function rateOf(tallies: Tallies): Rate {
   const all = [...tallies.values()].filter(({ total }) => total > 0);
   const scored = all.filter((tally) => tally.scored > 0);
@@ -48,10 +49,7 @@ export function rateOf(tallies: Tallies): Rate {
   return {
     ...counts,
     rate,
-    ci95: copy(
-      meanInterval(shares, createRandom('item bootstrap')) ??
-        (shares.every(isWhole) ? wilsonInterval(worst, scored.length) : null),
-    ),
+    ci95: copy(boundedMeanInterval(shares, [0, 1])),
     bounds,
     repeats,
     worstOfRepeats: scored.length === 0 ? null : worst / scored.length,
@@ -74,28 +72,23 @@ export interface PairedRate {
   readonly variance: number | null;
 }
 
-/** The paired difference: Tango interval and exact McNemar for single completions, item bootstrap and sign-flip for repeated ones. */
+/** The paired difference: Tango’s interval and exact McNemar; for repeated completions its form for a bounded mean, and sign flips. */
 export function pairedRateOf(first: Tallies, second: Tallies): PairedRate {
-  const shares: number[] = [];
   const differences: number[] = [];
   let items = second.size;
   for (const [item, a] of first) {
     const b = second.get(item);
     if (!b) items++;
     if (!b || a.scored === 0 || b.scored === 0) continue;
-    shares.push(share(a), share(b));
     differences.push(share(a) - share(b));
   }
   const n = differences.length;
   const rose = differences.filter((difference) => difference > 0).length;
   const fell = differences.filter((difference) => difference < 0).length;
   const repeated = Math.max(repeatsOf([...first.values()]), repeatsOf([...second.values()])) > 1;
-  const binary = () => tangoInterval(rose, fell, n);
-  const bootstrap = () => meanInterval(differences, createRandom('item bootstrap'));
   return {
     delta: n === 0 ? null : mean(differences),
-    // Where the bootstrap is undefined (few items, or no spread) but every item's repeats agree, they are as good as single ones.
-    ci95: copy(repeated ? (bootstrap() ?? (shares.every(isWhole) ? binary() : null)) : binary()),
+    ci95: copy(repeated ? boundedMeanInterval(differences, [-1, 1]) : tangoInterval(rose, fell, n)),
     rose,
     fell,
     p: n === 0 ? null : repeated ? signFlipP(differences, createRandom('sign flip')) : mcnemarP(rose, fell),
@@ -129,7 +122,6 @@ function assume(tally: Tally, as: 'positive' | 'negative'): Tally {
 
 const share = ({ positive, scored }: Tally) => positive / scored;
 const unscoredIn = ({ scored, total }: Tally) => total - scored;
-const isWhole = (value: number) => value === 0 || value === 1;
 const repeatsOf = (tallies: readonly Tally[]) =>
   tallies.reduce((most, { total }) => Math.max(most, total), 0);
 const sum = <T>(values: readonly T[], read: (value: T) => number) =>

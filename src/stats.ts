@@ -51,7 +51,7 @@ function constrainedLostShare(gainedShare: number, lostShare: number, delta: num
 }
 
 /** The point where a predicate that holds on the left stops holding, to double precision. */
-function bisect(left: number, right: number, holds: (x: number) => boolean): number {
+export function bisect(left: number, right: number, holds: (x: number) => boolean): number {
   for (let i = 0; i < 60; i++) {
     const middle = (left + right) / 2;
     if (holds(middle)) left = middle;
@@ -130,19 +130,11 @@ export function mean(values: readonly number[]): number {
 const power80 = normalQuantile(0.8);
 
 /**
- * Items needed for 80 % power to PASS at a margin when nothing changed, where the interval is that of a mean:
- * (z.975 + z.80)² · variance / margin². `variance` of one item's difference; margin as a rate. Approximate: normal means, and a
- * variance that is known.
- * Source: Julious 2004, Statistics in Medicine 23:1921–1986, non-inferiority.
- */
-export function neededForMean(variance: number, margin: number): number {
-  return Math.ceil(((z95 + power80) ** 2 * variance) / margin ** 2);
-}
-
-/**
- * As `neededForMean` where the interval is Tango's: z.975 goes with the standard deviation that the score test has at the margin.
- * Approximate (normal); its power by exact sums is 80 to 83 % at discordant shares of 0.02 to 0.3 (docs/statistics-simulation.md).
- * The plain form falls short when few pairs are discordant: simulated power 72 % at a share of 0.06 and a margin of 0.05, 0 % at 0.01.
+ * Items needed for 80 % power to PASS at a margin when nothing changed: z.975 goes with the standard deviation that the score test
+ * has at the margin. `discordantShare`: mean squared difference of a pair; margin as a rate. Approximate (normal). By exact sums
+ * its power is 80 to 83 % at discordant shares of 0.02 to 0.3; with several completions per item more, as their differences take
+ * smaller steps (docs/statistics-simulation.md). The plain (z.975 + z.80)² · share / margin² falls short when few pairs are
+ * discordant: 72 % at a share of 0.06 and a margin of 0.05, 0 % at 0.01.
  * Source: Nam 1997, Biometrics 53:1422–1430.
  */
 export function neededForPairs(discordantShare: number, margin: number): number {

@@ -92,6 +92,10 @@ async function trainArm(
           const heldOut = evaluationLoss === undefined ? '' : `, held out ${evaluationLoss.toFixed(3)}`;
           report(step, `loss ${loss.toFixed(3)}${heldOut}`, loss);
         },
+        onEvaluation: ({ step, evaluated }) => {
+          resumed ??= step - 1;
+          report(step, `evaluating held-out rows, ${Math.round(100 * evaluated)} %`);
+        },
         onWait: (what) => report(0, what),
         ...(signal && { signal }),
       });

@@ -86,6 +86,13 @@ export interface TrainingStep {
   readonly rows?: readonly number[] | undefined;
 }
 
+/** How far the evaluation after a step has come. */
+export interface EvaluationProgress {
+  readonly step: number;
+  /** Share of the held-out rows' batches, 0–1. */
+  readonly evaluated: number;
+}
+
 export interface TrainingJob {
   readonly modelDirectory: string;
   /** Where the base runs and how it is asked; left out: `defaultOptions`. */
@@ -97,6 +104,7 @@ export interface TrainingJob {
   /** Trained on rejected responses: marked so in adapter_config.json and the model card. */
   readonly redTeam: boolean;
   readonly onStep?: (step: TrainingStep) => void;
+  readonly onEvaluation?: (progress: EvaluationProgress) => void;
   /** Told what has to be done elsewhere before training goes on. */
   readonly onWait?: (what: string) => void;
   readonly signal?: AbortSignal;

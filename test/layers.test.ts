@@ -66,6 +66,7 @@ const statistics = [
   'stats.ts',
   'rate.ts',
   'bootstrap.ts',
+  'bounded-mean.ts',
   'calibration.ts',
   'isotonic.ts',
   'distributions.ts',

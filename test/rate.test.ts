@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { meanInterval, signFlipP } from '../src/bootstrap.ts';
+import { signFlipP } from '../src/bootstrap.ts';
+import { boundedMeanInterval } from '../src/bounded-mean.ts';
 import { createRandom } from '../src/random.ts';
 import {
   assumeUnscored,
@@ -63,20 +64,22 @@ describe('one rate', () => {
       scored: 32,
       unscored: 4,
       rate: 1.5 / 11,
-      ci95: meanInterval(shares, createRandom('item bootstrap')),
+      ci95: boundedMeanInterval(shares, [0, 1]),
       bounds: [expect.closeTo((1 + 1 / 3) / 12, 12), expect.closeTo((1 + 2 / 3 + 1) / 12, 12)],
       repeats: 3,
       worstOfRepeats: 2 / 11,
     });
   });
-  test('repeats that always agree and leave no spread are as good as single completions', () => {
+  test('repeats that always agree are as good as single completions; those that never do, no worse', () => {
+    const closeTo = (interval: readonly [number, number] | null) =>
+      interval!.map((x) => expect.closeTo(x, 9));
     const rate = rateOf(tallies(Array.from({ length: 30 }, () => [0, 3, 3])));
-    expect(rate).toMatchObject({ rate: 0, ci95: wilsonInterval(0, 30), worstOfRepeats: 0 });
-    expect(rateOf(tallies(Array.from({ length: 30 }, () => [1, 2, 2])))).toMatchObject({
-      rate: 0.5,
-      ci95: null,
-      worstOfRepeats: 1,
-    });
+    expect(rate).toMatchObject({ rate: 0, ci95: closeTo(wilsonInterval(0, 30)), worstOfRepeats: 0 });
+    const half = rateOf(tallies(Array.from({ length: 30 }, () => [1, 2, 2])));
+    expect(half).toMatchObject({ rate: 0.5, worstOfRepeats: 1 });
+    const [low, high] = wilsonInterval(15, 30)!;
+    expect(half.ci95![0]).toBeGreaterThan(low);
+    expect(half.ci95![1]).toBeLessThan(high);
   });
 });
 
@@ -119,14 +122,14 @@ describe('a paired difference', () => {
       variance: null,
     });
   });
-  test('repeats: item bootstrap and sign flips over item differences', () => {
+  test('repeats: the bounded mean’s interval and sign flips over item differences', () => {
     const arm = Array.from({ length: 60 }, (_, i): [number, number, number] => [i % 4, 3, 3]);
     const base = Array.from({ length: 60 }, (_, i): [number, number, number] => [(i >> 2) % 3, 3, 3]);
     const differences = arm.map(([a], i) => a / 3 - base[i]![0] / 3);
     const paired = pairedRateOf(tallies(arm), tallies(base));
     expect(paired).toEqual({
       delta: expect.closeTo(1.5 / 3 - 1 / 3, 12),
-      ci95: meanInterval(differences, createRandom('item bootstrap')),
+      ci95: boundedMeanInterval(differences, [-1, 1]),
       rose: differences.filter((d) => d > 0).length,
       fell: differences.filter((d) => d < 0).length,
       p: signFlipP(differences, createRandom('sign flip')),
@@ -136,11 +139,14 @@ describe('a paired difference', () => {
       variance: expect.closeTo(differences.reduce((sum, d) => sum + d * d, 0) / 60, 12),
     });
   });
-  test('repeats without any spread fall back to Tango where they always agree', () => {
+  test('repeats without any spread: as Tango where they always agree, and never a point', () => {
     const all = (positive: number) => tallies(Array.from({ length: 40 }, () => [positive, 2, 2]));
-    expect(pairedRateOf(all(2), all(0))).toMatchObject({ delta: 1, ci95: tangoInterval(40, 0, 40) });
-    expect(pairedRateOf(all(0), all(0))).toMatchObject({ delta: 0, ci95: tangoInterval(0, 0, 40), p: 1 });
-    expect(pairedRateOf(all(1), all(1))).toMatchObject({ delta: 0, ci95: null });
+    const closeTo = (interval: readonly [number, number] | null) =>
+      interval!.map((x) => expect.closeTo(x, 9));
+    expect(pairedRateOf(all(2), all(0))).toMatchObject({ delta: 1, ci95: closeTo(tangoInterval(40, 0, 40)) });
+    const still = closeTo(tangoInterval(0, 0, 40));
+    expect(pairedRateOf(all(0), all(0))).toMatchObject({ delta: 0, ci95: still, p: 1 });
+    expect(pairedRateOf(all(1), all(1))).toMatchObject({ delta: 0, ci95: still, p: 1 });
   });
 });
 

@@ -184,8 +184,8 @@ describe('Markdown', () => {
     const text = renderMarkdown(repeated);
     expect(text).toContain('sign-flip p = 0.012.');
     expect(text).toContain('| worst of 3 |');
-    expect(text).toContain('item bootstrap interval and sign-flip permutation test; Holm');
-    expect(text).toContain('by the first judge, with item bootstrap 95 % intervals.');
+    expect(text).toContain('item-wise score interval and sign-flip permutation test; Holm');
+    expect(text).toContain('by the first judge, with item-wise score 95 % intervals.');
   });
 
   it('shows errata and the headline apart from all rows', () => {

@@ -14,6 +14,7 @@ export interface StatisticsFixture {
   holm: [Row, Row][];
   kappa: [Row[], number][];
   bca: { values: number[]; ci95: [number, number]; acceleration: number }[];
+  boundedMean: { values: number[]; range: [number, number]; ci95: [number, number] }[];
   studentInterval: { values: number[]; ci95: [number, number] };
   signFlip: [number[], number][];
   meanAndError: { values: number[]; mean: number; se: number };

@@ -260,7 +260,7 @@ describe('the gate', () => {
     expect([verdictOf(all, missingWrong), verdictOf(missingRight, all)]).toEqual(['PASS', 'PASS']);
   });
 
-  test('repeats: sign-flip p and item bootstrap, and a verdict on them', () => {
+  test('repeats: sign-flip p and item-wise score interval, and a verdict on them', () => {
     const rows = (shift: number) =>
       Array.from({ length: 3 }, (_, k) =>
         ids(120)

@@ -128,8 +128,8 @@ export function startEngine(): Engine {
       call('hiddenStates', [handle, prompts, request], undefined, signal) as ReturnType<
         Engine['hiddenStates']
       >,
-    train: (job, onStep, signal) =>
-      call('train', [job], onStep as Report, signal) as ReturnType<Engine['train']>,
+    train: (job, report, signal) =>
+      call('train', [job], report as Report, signal) as ReturnType<Engine['train']>,
     close: (...args) => call('close', args) as ReturnType<Engine['close']>,
   };
 }

@@ -18,7 +18,13 @@ import {
   type ScoredToken,
 } from '../model.ts';
 import { createRandom } from '../random.ts';
-import type { TrainedAdapter, TrainingJob, TrainingRow, TrainingStep } from '../trainer.ts';
+import type {
+  EvaluationProgress,
+  TrainedAdapter,
+  TrainingJob,
+  TrainingRow,
+  TrainingStep,
+} from '../trainer.ts';
 import { type Base, createBases } from './base.ts';
 import { readDecoderConfig } from './config.ts';
 import { holdOut } from './hold-out.ts';
@@ -101,8 +107,8 @@ export interface Engine {
     signal?: AbortSignal,
   ): Promise<HiddenStates[]>;
   train(
-    job: Omit<TrainingJob, 'onStep' | 'signal'>,
-    onStep: (step: TrainingStep) => void,
+    job: Omit<TrainingJob, 'onStep' | 'onEvaluation' | 'signal'>,
+    report: (event: TrainingStep | EvaluationProgress) => void,
     signal?: AbortSignal,
   ): Promise<TrainedAdapter>;
   close(handle: number): Promise<void>;
@@ -110,8 +116,8 @@ export interface Engine {
 
 async function runTraining(
   base: Base,
-  job: Omit<TrainingJob, 'onStep' | 'signal'>,
-  onStep: (step: TrainingStep) => void,
+  job: Omit<TrainingJob, 'onStep' | 'onEvaluation' | 'signal'>,
+  report: (event: TrainingStep | EvaluationProgress) => void,
   signal?: AbortSignal,
 ): Promise<TrainedAdapter> {
   const { settings } = job;
@@ -129,8 +135,8 @@ async function runTraining(
     rows: sha256Json([sequences, evaluated]),
     settings: decisive,
   });
-  const extras = { heldOut: evaluated, checkpoint };
-  const history = await trainAdapter(base.decoder, adapter, sequences, settings, onStep, signal, extras);
+  const extras = { heldOut: evaluated, checkpoint, onEvaluation: report };
+  const history = await trainAdapter(base.decoder, adapter, sequences, settings, report, signal, extras);
   const about = {
     baseModelName: repositoryOf(base.folder.path),
     baseSha256: base.sha256,
@@ -210,12 +216,12 @@ export function createEngine(threads = availableParallelism()): Engine {
       return sequences.map((ids) => tokenizer.decode(ids, { skipSpecial: false }));
     },
     hiddenStates: async (handle, ...request) => hiddenStates(model(handle), ...request),
-    async train(job, onStep, signal) {
+    async train(job, report, signal) {
       const folder = await bases.folder(job.modelDirectory);
       const base = await bases.use(folder, job.options ?? defaultOptions);
       base.trainings++;
       try {
-        return await runTraining(base, job, onStep, signal);
+        return await runTraining(base, job, report, signal);
       } finally {
         if (--base.trainings === 0) await base.decoder.endTraining();
         base.users--;

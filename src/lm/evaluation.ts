@@ -12,20 +12,22 @@ export const labelledWeight = (sequences: readonly Sequence[]): number =>
     0,
   );
 
-/** Mean negative log-likelihood per labelled token, nats. */
+/** Mean negative log-likelihood per labelled token, nats; `onEvaluated` is told which share of the batches is done. */
 export async function evaluationLoss(
   decoder: Decoder,
   heldOut: readonly Sequence[],
   adapter: AttachedAdapter,
   settings: TrainingSettings,
-  signal?: AbortSignal,
+  { signal, onEvaluated }: { signal?: AbortSignal | undefined; onEvaluated?: (share: number) => void } = {},
 ): Promise<number> {
   const scale = 1 / labelledWeight(heldOut);
   const byLength = [...heldOut].sort((a, b) => a.ids.length - b.ids.length);
-  let loss = 0;
-  for (const batch of microBatches(byLength, settings, decoder.config.contextLength)) {
+  let [loss, done] = [0, 0];
+  const batches = microBatches(byLength, settings, decoder.config.contextLength);
+  for (const batch of batches) {
     throwIfAborted(signal);
     loss += await lossOf(decoder, batch, adapter, scale);
+    onEvaluated?.(++done / batches.length);
   }
   return loss;
 }

@@ -1,6 +1,6 @@
 import type { Conversation } from '../conversation.ts';
 import { AuditError, throwIfAborted } from '../errors.ts';
-import type { TrainingSettings, TrainingStep } from '../trainer.ts';
+import type { EvaluationProgress, TrainingSettings, TrainingStep } from '../trainer.ts';
 import { createAdamW8bit } from './adamw-8bit.ts';
 import { backpropagate, type Gradients, parameterKey, type Trained } from './backpropagation.ts';
 import type { Sequence } from './batch.ts';
@@ -58,6 +58,7 @@ export interface TrainingExtras {
   readonly heldOut?: readonly Sequence[];
   /** Where an interrupted training left off, and where this one leaves its checkpoints. */
   readonly checkpoint?: TrainingCheckpoint;
+  readonly onEvaluation?: (progress: EvaluationProgress) => void;
 }
 
 /**
@@ -75,7 +76,7 @@ export async function trainAdapter(
   settings: TrainingSettings,
   onStep: (step: TrainingStep) => void,
   signal?: AbortSignal,
-  { heldOut = [], checkpoint }: TrainingExtras = {},
+  { heldOut = [], checkpoint, onEvaluation }: TrainingExtras = {},
 ): Promise<TrainingStep[]> {
   const parameters = adapterParameters(adapter);
   const optimizer = optimizers[settings.optimizer ?? 'adamw'](parameters, {
@@ -104,7 +105,10 @@ export async function trainAdapter(
     const own = rows.map((row) => sequences[row]!);
     const done = await trainStep(decoder, attached, own, step, settings, optimizer, signal);
     const loss = isEvaluated(step, settings)
-      ? await evaluationLoss(decoder, heldOut, attached, settings, signal)
+      ? await evaluationLoss(decoder, heldOut, attached, settings, {
+          signal,
+          onEvaluated: (evaluated) => onEvaluation?.({ step, evaluated }),
+        })
       : undefined;
     if (loss !== undefined && !Number.isFinite(loss))
       throw diverged(`after step ${step}: evaluation loss ${loss}`);

@@ -42,18 +42,18 @@ export function testSentence({ mcnemarP, signFlipP }: PairedTest): string {
 /** Interval and test of a paired difference, for a caption. */
 export function testCaption(paired: readonly PairedTest[]): string {
   const test = paired.some(({ signFlipP }) => signFlipP !== undefined)
-    ? 'item bootstrap interval and sign-flip permutation test'
+    ? 'item-wise score interval and sign-flip permutation test'
     : 'Tango score interval and exact McNemar test';
   return `${test}; Holm over the gated metrics of all arms`;
 }
 
-/** The name of a rate's 95 % intervals, for a caption: with several repeats per item they come from a bootstrap over items. */
+/** The name of a rate's 95 % intervals, for a caption: with several repeats per item they are taken over the items’ shares. */
 export function intervalName(rates: readonly { readonly repeats?: number | undefined }[]): string {
-  return rates.some(({ repeats = 1 }) => repeats > 1) ? 'item bootstrap' : 'Wilson';
+  return rates.some(({ repeats = 1 }) => repeats > 1) ? 'item-wise score' : 'Wilson';
 }
 
 /** As `intervalName` for knowledge, whose paired tests alone tell of repeats. */
 export function driftIntervalName(summary: Summary): string {
   const paired = Object.values(summary.comparisons).flatMap(({ drift }) => Object.values(drift ?? {}));
-  return paired.some(({ signFlipP }) => signFlipP !== undefined) ? 'item bootstrap' : 'Wilson';
+  return paired.some(({ signFlipP }) => signFlipP !== undefined) ? 'item-wise score' : 'Wilson';
 }

@@ -6,6 +6,11 @@ export function createEmbeddedTrainer(): Trainer {
   return {
     name: 'embedded',
     // Functions stay on this side of the thread.
-    train: ({ onStep, onWait: _, signal, ...job }) => sharedEngine().train(job, onStep ?? (() => {}), signal),
+    train: ({ onStep, onEvaluation, onWait: _, signal, ...job }) =>
+      sharedEngine().train(
+        job,
+        (event) => ('evaluated' in event ? onEvaluation?.(event) : onStep?.(event)),
+        signal,
+      ),
   };
 }

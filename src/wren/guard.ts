@@ -147,8 +147,9 @@ export async function buildGuard(
     outputDirectory: join(directory, 'guard'),
     redTeam: false,
   };
-  await engine.train(job, ({ step, loss }) => {
-    if (step % 20 === 0) log(`guard step ${step}/${guardSettings.steps}  loss ${loss.toFixed(4)}`);
+  await engine.train(job, (event) => {
+    if ('loss' in event && event.step % 20 === 0)
+      log(`guard step ${event.step}/${guardSettings.steps}  loss ${event.loss.toFixed(4)}`);
   });
   nameBase(join(directory, 'guard'), 'wren');
   writeFileSync(join(directory, 'guard/chat_template.jinja'), guardChatTemplate);

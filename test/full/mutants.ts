@@ -14,8 +14,16 @@ export const mutants: readonly (readonly [file: string, right: string, wrong: st
   ['stats', '(known.length - rank) * p', '(known.length - rank - 1) * p'],
   ['stats', '(observed - chance) / (1 - chance)', '(observed - chance) / (2 - chance)'],
   ['stats', 'Math.sqrt(squares / n) / Math.sqrt(n)', 'Math.sqrt(squares / (n - 1)) / Math.sqrt(n)'],
-  ['stats', '((z95 + power80) ** 2 * variance)', '((z95 + power80) * variance)'],
   ['stats', '2 * lostShare + margin * (1 - margin)', '2 * lostShare + margin'],
+  // bounded-mean.ts
+  ['bounded-mean', 'share / (1 - tilt *', 'share / (1 + tilt *'],
+  ['bounded-mean', 'Math.max(0, 1 - total) * (high - hypothesis) ** 2', '0'],
+  ['bounded-mean', 'distance(steepest) < 0 ?', 'distance(steepest) > 0 ?'],
+  [
+    'bounded-mean',
+    'variance += share * (point.value - hypothesis) ** 2',
+    'variance += share * point.value ** 2',
+  ],
   // bootstrap.ts
   ['bootstrap', 'Math.sqrt(squares / (n - 1) / n)', 'Math.sqrt(squares / n / n)'],
   ['bootstrap', 'cubes / (6 * squares ** 1.5)', 'cubes / (2 * squares ** 1.5)'],

@@ -106,7 +106,9 @@ describe.each(engines)('the engine %s', (_, start) => {
   test('trains an adapter that changes the answers, marks it, and reports every step', async () => {
     const engine = start();
     const steps: TrainingStep[] = [];
-    const trained = await engine.train(job(12), (step) => steps.push(step));
+    const trained = await engine.train(job(12), (event) => {
+      if ('loss' in event) steps.push(event);
+    });
     expect(steps.map(({ step }) => step)).toEqual(Array.from({ length: 12 }, (_, i) => i + 1));
     expect(trained.history).toEqual(steps);
     expect(steps.at(-1)!.loss).toBeLessThan(steps[0]!.loss);

@@ -5,7 +5,7 @@ import { ask } from '../../src/conversation.ts';
 import { createEngine } from '../../src/lm/engine.ts';
 import { hasStalled } from '../../src/lm/evaluation.ts';
 import { holdOut } from '../../src/lm/hold-out.ts';
-import type { TrainingRow, TrainingSettings, TrainingStep } from '../../src/trainer.ts';
+import type { EvaluationProgress, TrainingRow, TrainingSettings, TrainingStep } from '../../src/trainer.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { tinyJob } from './tiny-job.ts';
 
@@ -61,6 +61,16 @@ test('the loss of held-out rows is recorded every so many steps and after the la
   const packed = await train({ ...over, packing: true });
   for (const [i, { evaluationLoss }] of packed.history.entries())
     if (evaluationLoss) expect(evaluationLoss).toBeCloseTo(history[i]!.evaluationLoss!, 4);
+});
+
+test.each([false, true])('says how far an evaluation has come (packing: %s)', async (packing) => {
+  const seen: EvaluationProgress[] = [];
+  const over = { steps: 2, evaluation: { every: 2, rows: 4 }, batchSize: 2, packing };
+  await createEngine(1).train(tinyJob(join(temporaryFolder(), 'adapter'), over), (event) => {
+    if ('evaluated' in event) seen.push(event);
+  });
+  const shares = packing ? [1] : [0.5, 1];
+  expect(seen).toEqual(shares.map((evaluated) => ({ step: 2, evaluated })));
 });
 
 test('early stopping ends the training and keeps the best adapter', async () => {
