@@ -19,11 +19,15 @@ export interface Life {
   readonly child: ChildProcess;
   /** Once the last verdict is given, and only the summary and the report are left. */
   readonly judged: Promise<void>;
+  /** Called when a stage begins with something left to do, by its place among those of `stages`. */
+  onStage: (place: number) => void;
+  /** When each began, by its name, in their order. */
+  readonly stages: Map<string, number>;
   readonly ended: Promise<Ended>;
 }
 
-/** Starts `aftertune ARGS` in a folder, whose run is `run`. */
-export function start(folder: string, ...args: string[]): Life {
+/** Starts `aftertune ARGS` in a folder, whose run is `run`; `known` has the stages in their order. */
+export function start(folder: string, args: readonly string[], known: readonly string[] = []): Life {
   const before = { at: Date.now(), told: progressOf(folder).length };
   const child = spawn(process.execPath, [cli, ...args], { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
@@ -31,12 +35,20 @@ export function start(folder: string, ...args: string[]): Life {
   const judged = new Promise<void>((resolve) => (tellJudged = resolve));
   child.stderr!.on('data', (chunk) => {
     said += chunk;
+    for (const [, stage, done, total] of String(chunk).matchAll(
+      /^((?:train|generate|judge) .+): (\d+)\/(\d+) /gm,
+    )) {
+      if (done === total || life.stages.has(stage!)) continue;
+      life.stages.set(stage!, performance.now());
+      life.onStage(known.indexOf(stage!));
+    }
     if (allJudged.test(said)) tellJudged();
   });
   const ended = new Promise<Ended>((resolve) =>
     child.on('close', (code, signal) => resolve({ code, signal, said, phase: phaseOf(folder, before) })),
   );
-  return { child, judged, ended };
+  const life: Life = { child, judged, ended, onStage: () => {}, stages: new Map() };
+  return life;
 }
 
 const progressOf = (folder: string) => linesOf(join(folder, 'run/progress.jsonl'));

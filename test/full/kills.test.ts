@@ -35,7 +35,7 @@ test(`${items} items behind servers, killed ${kills} times`, { timeout: 1_800_00
     const began = performance.now();
     let startMs = 0;
     world.onAsked = () => (startMs ||= performance.now() - began);
-    const reference = await timed(start(whole, 'run', 'config.yaml'));
+    const reference = await timed(start(whole, ['run', 'config.yaml']));
     expect([0, 2, 4], reference.said).toContain(reference.code);
     expect(linesOf(join(whole, 'run/items.jsonl'))).toHaveLength(items);
     const asked = [...counts.keys()].sort();
@@ -50,7 +50,7 @@ test(`${items} items behind servers, killed ${kills} times`, { timeout: 1_800_00
     let finished = 0;
     while (hit.length < kills) {
       const signal = random.next() < 0.5 ? 'SIGKILL' : 'SIGTERM';
-      const life = start(folder, 'run', 'config.yaml');
+      const life = start(folder, ['run', 'config.yaml']);
       let timer: NodeJS.Timeout | undefined;
       const killIn = (ms: number) =>
         (timer ??= setTimeout(() => life.child.kill(signal), random.next() * ms));
@@ -73,7 +73,7 @@ test(`${items} items behind servers, killed ${kills} times`, { timeout: 1_800_00
       for (const key of keptKeys(folder)) kept.add(key);
     }
     world.onAsked = (key) => void (kept.has(key) && twice.push(key));
-    const last = await start(folder, 'run', 'config.yaml').ended;
+    const last = await start(folder, ['run', 'config.yaml']).ended;
     const repeats = [...counts.values()].reduce((sum, count) => sum + count - 1, 0);
     const seconds = (ms: number) => Math.round(ms / 1000);
     console.log(

@@ -34,19 +34,31 @@ test(`Wren trained, asked and judged, killed ${kills} times`, { timeout: 1_800_0
   for (const each of [whole, folder]) writeFileSync(join(each, 'wren.yaml'), config);
   const args = ['run', 'wren.yaml'];
   const began = performance.now();
-  const reference = await timed(start(whole, ...args));
+  const first = start(whole, args);
+  const reference = await timed(first);
   expect([0, 2, 4], reference.said).toContain(reference.code);
+  // A stage lasts until the next begins.
+  const stages = [...first.stages.keys()];
+  const begins = [...first.stages.values()];
+  const lasts = begins.map((at, place) => (begins[place + 1] ?? at + 1000) - at);
   const random = createRandom('wren kills', seed);
   const hit: string[] = [];
   let { resultsMs } = reference;
   let finished = 0;
   while (hit.length < kills) {
-    const life = start(folder, ...args);
+    const life = start(folder, args, stages);
     const signal = random.next() < 0.7 ? 'SIGKILL' : 'SIGTERM';
     let timer: NodeJS.Timeout | undefined;
     const killIn = (ms: number) => (timer ??= setTimeout(() => life.child.kill(signal), ms));
-    // More often early, so that training lasts; the last ones between the last verdict and the end.
-    if (hit.length < 0.7 * kills) killIn((0.05 + random.next() ** 2 * 0.5) * reference.wholeMs);
+    // Within a stage that goes on, each in turn; a third of them in training, and the last between verdicts and end.
+    const share = hit.length / kills;
+    const wanted =
+      share < 0.3 ? 0 : share < 0.75 ? Math.floor(((share - 0.3) / 0.45) * stages.length) : stages.length;
+    const part = random.next();
+    if (random.next() < 0.1) killIn(500);
+    life.onStage = (place) => {
+      if (place >= wanted) killIn(part * (place === 0 ? lasts[0]! / 2 : lasts[place]!));
+    };
     void life.judged.then(() => killIn(random.next() * resultsMs));
     const { code, signal: by, said, phase, ...took } = await timed(life);
     clearTimeout(timer);
@@ -57,7 +69,7 @@ test(`Wren trained, asked and judged, killed ${kills} times`, { timeout: 1_800_0
       finished++;
     }
   }
-  const last = await start(folder, ...args).ended;
+  const last = await start(folder, args).ended;
   const seconds = (ms: number) => Math.round(ms / 1000);
   console.log(
     `${hit.length} kills in ${seconds(performance.now() - began)} s (a whole run takes ${seconds(reference.wholeMs)}): ${counted(hit)}; ${finished} runs to the end between them`,
