@@ -10,7 +10,12 @@ import { counted, leftovers, linesOf, start, timed } from './killed-run.ts';
 
 const kills = Number(process.env.WREN_KILLS ?? 20);
 const seed = process.env.KILL_SEED ?? '1';
-const phases = ['training', 'harm', 'reporting'];
+/** One of each must have been hit when there are kills enough. */
+const phases = [
+  ['training'],
+  ['openings', 'harm', 'refusal margin', 'over-refusal', 'drift', 'semantic-entropy', 'utility'],
+  ['summarising', 'reporting'],
+];
 
 const config = `name: wren
 out: run
@@ -83,6 +88,6 @@ test(`Wren trained, asked and judged, killed ${kills} times`, { timeout: 1_800_0
     JSON.stringify([arm, suite, id, condition, repeat, completion]);
   const items = (of: string) => linesOf(join(of, 'run/items.jsonl')).map(place).sort();
   expect(items(folder)).toEqual(items(whole));
-  if (kills >= 20) expect(phases.filter((phase) => !hit.includes(phase))).toEqual([]);
+  if (kills >= 20) expect(phases.filter((group) => !group.some((phase) => hit.includes(phase)))).toEqual([]);
   expect(leftovers(folder)).toEqual([]);
 });
