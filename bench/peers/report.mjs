@@ -1,7 +1,8 @@
 #!/usr/bin/env node
-/** Writes bench/RESULTS.md from the raw runs in bench/results/peers.json: node bench/peers/report.mjs */
+/** Writes bench/RESULTS.md from the raw runs in bench/results/: node bench/peers/report.mjs */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { viewerLines } from '../viewer-report.mjs';
 
 const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 const figure = (value, digits = 0) =>
@@ -144,7 +145,8 @@ function outputText(runs) {
   return `${worst.equalRows} of ${worst.rows} answers equal`;
 }
 
-export function resultsDocument({ machine, versions, tasks }) {
+/** `viewer`: what bench/viewer.mjs measured. */
+export function resultsDocument({ machine, versions, tasks }, viewer) {
   const lines = [
     '# Beside the peers',
     '',
@@ -171,6 +173,7 @@ export function resultsDocument({ machine, versions, tasks }) {
     if (task === 'training' && tasks.gemm) lines.push(...boundLines(tasks), '');
     if (task === 'generation' && tasks.profile && tasks.gemm) lines.push(profileText(tasks, baseline), '');
   }
+  lines.push(...viewerLines(viewer));
   return `${lines.join('\n').trimEnd()}\n`;
 }
 
@@ -232,7 +235,8 @@ function lowMemoryProfile(tasks) {
 }
 
 export function writeResults(results) {
-  writeFileSync(fileURLToPath(new URL('../RESULTS.md', import.meta.url)), resultsDocument(results));
+  const viewer = JSON.parse(readFileSync(new URL('../results/viewer.json', import.meta.url), 'utf8'));
+  writeFileSync(fileURLToPath(new URL('../RESULTS.md', import.meta.url)), resultsDocument(results, viewer));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url))

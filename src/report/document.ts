@@ -2,13 +2,14 @@ import { count } from '../format.ts';
 import type { Verdict } from '../record.ts';
 import type { ReportInput, ReportOptions } from '../report.ts';
 import { findingSections } from './findings.ts';
+import { otherCount } from './item-counts.ts';
 import { type ItemEntries, itemEntries } from './item-entries.ts';
 import { correctionAlarms } from './labels-section.ts';
-import { verdictLead } from './lead.ts';
+import { hasResult, verdictLead } from './lead.ts';
 import { type PackedItems, packItems } from './packed-items.ts';
 import type { ItemSelector } from './page-data.ts';
 import { methodSection, provenanceSection } from './provenance.ts';
-import { redactionOf } from './redaction.ts';
+import { type Judged, redactionOf, verdictsByAnswer } from './redaction.ts';
 import { type SampleGroup, sampleBlocks } from './samples.ts';
 
 /** A number of items (completions, pairs), and which they are; null where they are not in the report one by one. */
@@ -128,7 +129,7 @@ export function buildDocument(input: ReportInput, options: ReportOptions): Docum
   const { summary } = input;
   const lead = verdictLead(input);
   const arms = Object.keys(summary.arms);
-  const redaction = redactionOf(input, options);
+  const redaction = redactionOf(judgedIn(input), options);
   const found = itemEntries(input);
   return {
     title: input.name,
@@ -147,14 +148,22 @@ export function buildDocument(input: ReportInput, options: ReportOptions): Docum
   };
 }
 
+function judgedIn(input: ReportInput): Judged {
+  const { items, verdicts, summary } = input;
+  const spoke = [...summary.judges.map(({ suite, name: judge }) => ({ suite, judge })), ...verdicts];
+  const judges = spoke.flatMap(({ suite, judge }) => (suite === 'harm' ? [judge] : []));
+  return { items, verdictsOf: verdictsByAnswer(verdicts), judges: hasResult(input) ? judges : null };
+}
+
 /** How far a run that broke off had come. */
 function extentSection({ summary, items, verdicts }: ReportInput): Section {
   const suites = [...new Set(items.map(({ suite }) => suite))];
   const rows = suites.flatMap((suite) =>
     Object.keys(summary.arms).map((arm): Cell[] => {
       const own = (records: readonly { arm: string; suite: string }[]) =>
-        count(records.filter((record) => record.arm === arm && record.suite === suite).length);
-      return [suite, { arm }, own(items), own(verdicts)];
+        records.filter((record) => record.arm === arm && record.suite === suite).length;
+      const answers = otherCount({ suite, arm }, own(items), 'no answer');
+      return [suite, { arm }, { counts: [answers] }, count(own(verdicts))];
     }),
   );
   const columns = [
@@ -180,10 +189,13 @@ function itemSection({ entries, total }: ItemEntries, samples: Block[], options:
     entries.length < total
       ? `Of ${count(total)} items this page holds ${count(entries.length)}, drawn by a hash of their ids: it would be too large with all of them. Lists are of what it holds; numbers are of all. `
       : '';
-  const text = `${thinned}${redaction} The samples below are drawn by a hash of the item’s id, not by outcome; first repeat.`;
+  const text =
+    samples.length === 0
+      ? `${thinned}These outcomes were recorded without prompts and completions: items are ids with labels and numbers.`
+      : `${thinned}${redaction} The samples below are drawn by a hash of the item’s id, not by outcome; first repeat.`;
   return {
     id: 'items',
     title: 'Items',
-    blocks: samples.length === 0 ? [] : [{ kind: 'paragraph', text }, ...samples],
+    blocks: entries.length === 0 ? [] : [{ kind: 'paragraph', text }, ...samples],
   };
 }
