@@ -18,6 +18,7 @@ import hashlib
 import json
 import math
 import os
+import shutil
 import threading
 import time
 from importlib.metadata import PackageNotFoundError, version
@@ -274,7 +275,7 @@ def main():
     if not first:
         return
     if settings["earlyStopping"]:
-        (folder / "best").rename(folder / "adapter")
+        shutil.copytree(folder / "best", folder / "adapter", dirs_exist_ok=True)  # killed behind this, it needs best again
     finished = {
         "job": settings["job"],
         "adapterSha256": hashlib.sha256((folder / "adapter" / "adapter_model.safetensors").read_bytes()).hexdigest(),

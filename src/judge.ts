@@ -2,6 +2,7 @@ import { throwIfAborted } from './errors.ts';
 import type { Progress } from './evaluate.ts';
 import { sha256Json } from './hash.ts';
 import type { SuiteJudge } from './outcomes.ts';
+import { inParallel } from './parallel.ts';
 import type { ItemRecord, VerdictRecord } from './record.ts';
 import type {
   Answered,
@@ -49,7 +50,8 @@ export function suiteJudge(
 const judgeBatchSize = 64;
 
 /**
- * Has one judge look at every completion, 64 planned together; verdicts come in the items' order.
+ * Has one judge look at every completion, 64 planned together, or one by one and several at once where the judge can be
+ * asked so; verdicts come in the items' order.
  * What the store already holds is not judged again, but for batches with a judge error, which a resumed run retries.
  * @throws AuditError `interrupted` when the signal fires, with every finished batch kept.
  */
@@ -76,8 +78,8 @@ export async function judge<K extends SuiteKind>(options: JudgeOptions<K>): Prom
   let done = resumed;
   onProgress?.({ done, total: items.length, resumed });
   try {
-    for (const { key, records, answered } of batches) {
-      if (finished.has(key)) continue;
+    const left = batches.filter(({ key }) => !finished.has(key));
+    await inParallel(left, scorer.concurrency ?? 1, async ({ key, records, answered }) => {
       throwIfAborted(signal);
       const thoughts = suite.kind === 'harm' ? thoughtsOf(records, answered) : [];
       const verdicts = await scorer.score(
@@ -91,7 +93,7 @@ export async function judge<K extends SuiteKind>(options: JudgeOptions<K>): Prom
       store.verdicts.append(made);
       done += answered.length;
       onProgress?.({ done, total: items.length, resumed });
-    }
+    });
   } finally {
     store.verdicts.flush();
   }
@@ -118,7 +120,8 @@ interface VerdictBatch {
 /** The key covers all that a judge is shown and who it is. */
 function planVerdicts<K extends SuiteKind>({ arm, suite, items, scorer }: JudgeOptions<K>): VerdictBatch[] {
   const itemOf = new Map(suite.items.map((item) => [keyOf(item), item]));
-  const size = suite.kind === 'semantic-entropy' ? wholeItems(items) : judgeBatchSize;
+  const together = scorer.concurrency === undefined ? judgeBatchSize : 1;
+  const size = suite.kind === 'semantic-entropy' ? wholeItems(items) : together;
   const count = Math.ceil(items.length / size);
   return Array.from({ length: count }, (_, batch) => {
     const records = items.slice(batch * size, (batch + 1) * size);

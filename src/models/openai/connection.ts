@@ -28,9 +28,11 @@ export interface Failure {
   readonly waitMs: number;
   /** The server has too much to do. */
   readonly busy: boolean;
+  /** Nobody took the connection: it may be starting, or the network away. */
+  readonly away?: boolean;
 }
 
-/** What a server said, the status aside. */
+/** What a server said, without the key. */
 export interface Reply {
   readonly status: number;
   readonly text: string;
@@ -78,12 +80,18 @@ export async function send(
     });
     const text = await readBody(response);
     if (text === null) return failure(`its answer is longer than ${longestReply / 1024 ** 2} MiB`);
-    return { status: response.status, headers: response.headers, text };
+    return { status: response.status, headers: response.headers, text: conceal(key, text, response.ok) };
   } catch (error) {
     throwIfAborted(signal);
     if (timeout.aborted && body !== null)
       return { ...failure(`no answer within ${timeoutSeconds} s`, true), busy: true };
-    return { error: unreachable(connection, error), again: true, waitMs: 0, busy: false };
+    return {
+      error: unreachable(connection, error),
+      again: true,
+      waitMs: 0,
+      busy: false,
+      away: isAway(error),
+    };
   }
 }
 
@@ -107,7 +115,7 @@ export function failure(why: string, again = false): Failure {
 /** What a status that is no success means. `name`: the model that was asked for. */
 export function refusal(connection: Connection, name: string, reply: Reply, headers: Headers): Failure {
   const { status } = reply;
-  const said = `${status} ${conceal(connection, reply.text.replace(/\s+/g, ' ').trim()).slice(0, 200)}`;
+  const said = `${status} ${reply.text.replace(/\s+/g, ' ').trim().slice(0, 200)}`;
   const final = (what: string, hint: string): Failure => ({
     error: new AuditError('config', what, { hint }),
     ...{ again: false, waitMs: 0, busy: false },
@@ -135,7 +143,14 @@ function unreachable({ endpoint }: Connection, error: unknown): AuditError {
   });
 }
 
-/** A server may repeat the key in what it says. */
-function conceal({ key }: Connection, text: string): string {
-  return key === null ? text : text.replaceAll(key, '[key]');
+const connecting =
+  /^(ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ENETDOWN|ENOTFOUND|EAI_AGAIN|UND_ERR_CONNECT_TIMEOUT)$/;
+
+function isAway(error: unknown): boolean {
+  return connecting.test((error as { cause?: { code?: string } }).cause?.code ?? '');
+}
+
+/** A server may repeat the key in what it says. In an answer a short one, such as `EMPTY`, may be a word like any other. */
+function conceal(key: string | null, text: string, isAnswer: boolean): string {
+  return key === null || (isAnswer && key.length < 16) ? text : text.replaceAll(key, '[key]');
 }

@@ -58,6 +58,8 @@ interface Place extends Member {
   away: boolean;
 }
 
+/** An outage takes longer than a hiccup: five attempts last 15 to 30 s. */
+const outageFactor = 4;
 /** Longest time that a server which cannot be reached is left alone between two looks at it. */
 const longestRestMs = 60_000;
 
@@ -110,7 +112,8 @@ export function createPool({ members, attempts, places, budget, backoffMs }: Poo
         if (!outcome.again || attempt >= attempts)
           throw named(await ofThisAlone(outcome.error, servers, signal), question.name);
         const elsewhere = outcome.error.code === 'network' && servers.some(isUp);
-        const waitMs = Math.max(outcome.waitMs, backOffMs(question.body, attempt, backoffMs));
+        const firstMs = outcome.away ? outageFactor * backoffMs : backoffMs;
+        const waitMs = Math.max(outcome.waitMs, backOffMs(question.body, attempt, firstMs));
         await pause(elsewhere ? 0 : waitMs, signal);
       }
     },

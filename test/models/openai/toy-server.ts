@@ -22,6 +22,8 @@ export interface ToyOptions {
   /** Takes the place of an answer: a status with a body, a closed connection, or null for none. */
   readonly fault?: (asked: Asked, count: number) => Fault | null;
   readonly latencyMs?: number;
+  /** Any free one unless given. */
+  readonly port?: number;
   /** Shows what it drew and nothing beside it. */
   readonly showsNoOthers?: boolean;
   /** vLLM's --max-logprobs. */
@@ -101,7 +103,7 @@ export async function toyServer(options: ToyOptions): Promise<ToyServer> {
     }
     return send(reply.status ?? 200, reply.body);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(options.port ?? 0, '127.0.0.1', resolve));
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
   const close = () => {
     server.closeAllConnections();
