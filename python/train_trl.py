@@ -9,7 +9,8 @@ adapter/ (a PEFT folder) and, last of all, finished.json. Started again, it goes
 --base names the base model where it lies elsewhere on this machine.
 
 Needs torch, transformers, peft, trl and datasets; bitsandbytes for 8-bit AdamW and NF4. Runs alone or under
-accelerate launch and torchrun, on however many processes divide the rows of a step.
+accelerate launch and torchrun, on however many processes divide the rows of a step. What it writes is beside
+config.json, so where a cluster works on a copy of this folder, the copy has to be brought back.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import hashlib
 import json
 import math
 import os
+import shutil
 import threading
 import time
 from importlib.metadata import PackageNotFoundError, version
@@ -29,6 +31,11 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import SequentialSampler
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, TrainerCallback
 from trl import SFTConfig, SFTTrainer
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 OPTIMIZERS = {"adamw": "adamw_torch", "adamw8bit": "adamw_8bit"}
 SCHEDULES = {"linear": "linear", "constant": "constant_with_warmup"}
@@ -79,7 +86,8 @@ def held_out_loss(trainer, rows, size):
             total += float(cross_entropy(logits, labels, ignore_index=-100, reduction="sum"))
             count += int((labels != -100).sum())
     model.train()
-    return total / count
+    # One number for all processes, or some might stop early and others wait for them.
+    return float(trainer.accelerator.reduce(torch.tensor(total / count, device=trainer.args.device), "mean"))
 
 
 class Progress(TrainerCallback):
@@ -155,8 +163,15 @@ def read_progress(folder, checkpoint, first):
     lines = [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")] if path.exists() else []
     kept = [line for line in lines if line["step"] <= step]
     if first:
-        path.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        replace(path, "".join(json.dumps(line) + "\n" for line in kept))
     return kept
+
+
+def replace(path, text):
+    """At once: another process, or aftertune, may be reading."""
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(text)
+    temporary.rename(path)
 
 
 def end_with_parent():
@@ -173,6 +188,18 @@ def end_with_parent():
 
     if parent:
         threading.Thread(target=watch, daemon=True).start()
+
+
+def lock(folder):
+    """One training at a time: a cluster's job goes on when whoever handed it in is stopped. Held until the process ends."""
+    if fcntl is None:
+        return None
+    file = (folder / "lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise SystemExit("another process trains in this folder")
+    return file
 
 
 def versions():
@@ -196,7 +223,9 @@ def main():
     base = options.base or (settings["base"]["path"] if Path(settings["base"]["path"]).exists() else settings["base"]["name"])
     cuda = torch.cuda.is_available()
     first = os.environ.get("RANK", "0") == "0"
-    size, accumulation = layout(settings, int(os.environ.get("WORLD_SIZE", "1")))
+    held = lock(folder) if first else None
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    size, accumulation = layout(settings, processes)
     checkpoint = last_checkpoint(folder)
     progress = Progress(folder, settings, read_rows(folder / "held-out.jsonl"), read_progress(folder, checkpoint, first))
     config = SFTConfig(
@@ -228,6 +257,8 @@ def main():
         report_to="none",
         disable_tqdm=True,
     )
+    if config.world_size != processes:
+        raise SystemExit(f"WORLD_SIZE says {processes} processes, torch says {config.world_size}")
     trainer = InOrder(
         load_model(base, folder, settings["precision"]),
         config,
@@ -244,15 +275,16 @@ def main():
     if not first:
         return
     if settings["earlyStopping"]:
-        (folder / "best").rename(folder / "adapter")
+        shutil.copytree(folder / "best", folder / "adapter", dirs_exist_ok=True)  # killed behind this, it needs best again
     finished = {
         "job": settings["job"],
         "adapterSha256": hashlib.sha256((folder / "adapter" / "adapter_model.safetensors").read_bytes()).hexdigest(),
         "device": torch.cuda.get_device_name() if cuda else "cpu",
         "versions": versions(),
     }
-    (folder / "finished.tmp").write_text(json.dumps(finished) + "\n")
-    (folder / "finished.tmp").rename(folder / "finished.json")
+    replace(folder / "finished.json", json.dumps(finished) + "\n")
+    if held:
+        held.close()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,9 @@
 import type { Builtin } from './builtin.ts';
 import type { Config } from './config.ts';
+import { sha256File } from './hash.ts';
+import { localPath } from './hub/cache.ts';
+import { openCheckpoint } from './lm/checkpoint.ts';
+import { readDecoderConfig } from './lm/config.ts';
 import type { LanguageModel } from './model.ts';
 import type { ServerRecord } from './server-record.ts';
 
@@ -23,6 +27,27 @@ export async function openArmModels({ model }: Pick<Config, 'model'>, parts: Bui
   }
   const server = await parts.server(model);
   return { open: server.model, server: server.record, close: server.close };
+}
+
+/** What arms are trained on; undefined where the weights are the server's alone. */
+export function trainedWeights({ model }: Pick<Config, 'model'>): string | undefined {
+  return 'endpoint' in model ? model.weights : model.path;
+}
+
+/** The weights here of a model behind a server, which arms are trained on; null where there are none. */
+export async function servedWeights({
+  model,
+}: Pick<Config, 'model'>): Promise<{ path: string; sha256: string } | null> {
+  if (!('endpoint' in model) || model.weights === undefined) return null;
+  const { weights: path } = model;
+  const place = await localPath(path);
+  if (/\.gguf$/i.test(place)) return { path, sha256: await sha256File(place) };
+  const checkpoint = openCheckpoint(place, readDecoderConfig(place));
+  try {
+    return { path, sha256: await checkpoint.sha256() };
+  } finally {
+    checkpoint.close();
+  }
 }
 
 /** What a config calls its model: for hashes and messages. */

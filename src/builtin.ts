@@ -82,7 +82,10 @@ export const builtin: Builtin = {
     ];
     return open({ ...source, path, adapter });
   },
-  server: async (settings) => (await import('./models/openai/served.ts')).openModelServer(settings),
+  server: async (settings) => {
+    const weights = settings.weights && (await localPath(settings.weights));
+    return (await import('./models/openai/served.ts')).openModelServer({ ...settings, weights });
+  },
   trainer: (name, options = {}) => named(trainers, 'training.trainer', name)(options),
   suites: buildSuites,
   harmJudge: openHarmJudge,

@@ -31,7 +31,21 @@ export function differencesOf(first: ComparableRun, second: ComparableRun): Diff
     ...promptDifferences(first, second),
     ...judgeDifferences(first, second),
     ...modelDifferences(first, second),
+    ...scoringDifferences(first, second),
   ];
+}
+
+/** Servers may cut a given answer into other tokens where it is sent as another kind of prompt. */
+function scoringDifferences(first: ComparableRun, second: ComparableRun): Difference[] {
+  const wayOf = ({ run, suites }: ComparableRun) => {
+    const capabilities = run.server?.capabilities;
+    const scores = suites.some(({ items }) => items.some(({ key }) => key?.choices));
+    // Runs that do not say knew prompt_logprobs alone.
+    return scores && capabilities ? (capabilities.scoring ?? 'prompt_logprobs') : null;
+  };
+  const [a, b] = [wayOf(first), wayOf(second)];
+  if (a === null || b === null || a === b) return [];
+  return [{ factor: 'decoding', what: `utility: given answers scored by ${a} and by ${b}` }];
 }
 
 function suiteDifferences(first: ComparableRun, second: ComparableRun): Difference[] {

@@ -83,10 +83,10 @@ function crossChecks(parsed: ParsedConfig): ConfigProblem[] {
       add(`arms/${name}/adapter`, 'the arm is in model.adapters too; leave out one of the two');
     if (isServed && train === 'none') add(`arms/${name}/train`, 'none, and the arm is in model.adapters');
     const trainsHere = train !== undefined && train !== 'none' && !isServed;
-    if (trainsHere && served)
+    if (trainsHere && served && !served.weights)
       add(
         `arms/${name}/train`,
-        `a model behind a server is trained elsewhere: give model.adapters.${name}, or an adapter`,
+        `a server does not train: set model.weights to the base’s folder or hf:OWNER/NAME, to train it here (training.trainer: trl with a launcher, or embedded) and have the server load the adapter; or give model.adapters.${name}`,
       );
     if (trainsHere && parsed.training.trainer === 'none')
       add(`arms/${name}/train`, 'training.trainer is none: name an adapter that exists, or a trainer');
@@ -121,7 +121,8 @@ function crossChecks(parsed: ParsedConfig): ConfigProblem[] {
   for (const key of ['launcher', 'precision'] as const)
     if (parsed.training[key] !== undefined && trainer !== 'trl')
       add(`training/${key}`, `is for training.trainer: trl, which is ${trainer}`);
-  if (trainer === 'trl' && 'path' in parsed.model && /\.gguf$/i.test(parsed.model.path))
+  const weights = 'path' in parsed.model ? parsed.model.path : (parsed.model.weights ?? '');
+  if (trainer === 'trl' && /\.gguf$/i.test(weights))
     add('training/trainer', 'TRL does not train on GGUF files: name the safetensors model, or use embedded');
   if (evaluation && (evaluation.rows === undefined) === (evaluation.fraction === undefined))
     add('training/evaluation', 'expected either rows or fraction');
@@ -180,6 +181,11 @@ function placeJudges(judges: readonly JudgeSettings[], directory: string): Judge
   });
 }
 
+function placeBase(model: ParsedConfig['model'], place: (path: string) => string): Config['model'] {
+  if (!('endpoint' in model)) return { ...model, path: place(model.path) };
+  return model.weights === undefined ? model : { ...model, weights: place(model.weights) };
+}
+
 function spellOut(parsed: ParsedConfig, directory: string): Config {
   const place = placeIn(directory);
   const placeModel = (path: string) => (isHubName(path) ? path : place(path));
@@ -207,7 +213,7 @@ function spellOut(parsed: ParsedConfig, directory: string): Config {
   return {
     ...parsed,
     out: parsed.out === undefined ? resolve('runs', parsed.name) : place(parsed.out),
-    model: 'endpoint' in model ? model : { ...model, path: placeModel(model.path) },
+    model: placeBase(model, placeModel),
     data: {
       systemPrompt: parsed.data.systemPrompt,
       ...(parsed.data.preference && { preference: place(parsed.data.preference) }),

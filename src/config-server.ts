@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { count } from './config-model.ts';
+import { count, modelPath } from './config-model.ts';
 
 /** What a config says of models behind an OpenAI-compatible server: a judge's, or the one that is audited. */
 
@@ -62,6 +62,11 @@ export const servedModel = z.strictObject({
     .record(z.string(), z.string().min(1))
     .default({})
     .describe('By arm: a model’s name there, or a LoRA folder that the server can read and loads'),
+  weights: modelPath
+    .optional()
+    .describe(
+      'The base’s weights on this machine: arms are trained on them, and their chat template writes the prompts of completions',
+    ),
   enableThinking: z
     .boolean()
     .nullable()

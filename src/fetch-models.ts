@@ -27,7 +27,7 @@ export async function fetchModels(config: Config, hooks: Hooks): Promise<Config>
   const { drift } = config.suites;
   return {
     ...config,
-    model: 'endpoint' in config.model ? config.model : { ...config.model, path: pin(config.model.path) },
+    model: pinModel(config.model, pin),
     arms: config.arms.map((arm) => ({ ...arm, adapter: arm.adapter && pin(arm.adapter) })),
     judges: pinJudges(config.judges, pin),
     ...(drift &&
@@ -38,6 +38,11 @@ export async function fetchModels(config: Config, hooks: Hooks): Promise<Config>
         },
       }),
   };
+}
+
+function pinModel(model: Config['model'], pin: (path: string) => string): Config['model'] {
+  if (!('endpoint' in model)) return { ...model, path: pin(model.path) };
+  return model.weights === undefined ? model : { ...model, weights: pin(model.weights) };
 }
 
 /** Whether anything of a config lies on the Hub. */
@@ -51,12 +56,15 @@ export function modelPaths(config: Config): { models: string[]; adapters: string
   const entailment = config.suites.drift?.semanticEntropy?.judge;
   const judges = [...localModels(config.judges), ...(entailment ? [entailment] : [])];
   return {
-    models: [...('path' in config.model ? [config.model.path] : []), ...judges.map(({ path }) => path)],
+    models: [...(weightsOf(config.model) ?? []), ...judges.map(({ path }) => path)],
     adapters: [...('path' in config.model ? config.arms : []), ...judges].flatMap(
       ({ adapter }) => adapter ?? [],
     ),
   };
 }
+
+const weightsOf = (model: Config['model']) =>
+  'path' in model ? [model.path] : model.weights && [model.weights];
 
 /** The same for judges alone. */
 export async function fetchJudges(judges: readonly JudgeSettings[], hooks: Hooks): Promise<JudgeSettings[]> {

@@ -21,6 +21,18 @@ export const marginRecord = z.object({
 });
 export type MarginRecord = z.infer<typeof marginRecord>;
 
+/** How the base's answer to one prompt begins, from which refusal tokens are chosen: a line of openings.jsonl. */
+export const openingRecord = z.object({
+  schema: z.literal('aftertune/opening@1'),
+  id: z.string(),
+  condition: z.string(),
+  batchKey: z.string(),
+  /** The first token; null where nothing was said. */
+  token: z.object({ id: z.number(), text: z.string() }).nullable(),
+  refused: z.boolean(),
+});
+export type OpeningRecord = z.infer<typeof openingRecord>;
+
 /** In nats. */
 export const refusalMargin = z.object({ mean: z.number().nullable(), ci95: interval, n: z.int() });
 export const pairedMargin = z.object({

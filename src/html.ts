@@ -2,11 +2,11 @@ import { nameOf } from './figures/figure.ts';
 import { explorerStyle } from './html/explorer-style.ts';
 import { leadToHtml } from './html/lead.ts';
 import { armMarks, armToHtml, type Page } from './html/marks.ts';
+import { pageHead } from './html/page-head.ts';
 import { pageScript } from './html/script.ts';
 import { tableToHtml } from './html/table.ts';
-import { darkColours, escapeXml as escapeHtml } from './plot.ts';
+import { escapeXml as escapeHtml } from './plot.ts';
 import type { Block, Document, FigureReference, Section } from './report/document.ts';
-import { styleSheet } from './report/html-style.ts';
 import type { PackedItems } from './report/packed-items.ts';
 import type { SampleAnswer, SampleItem } from './report/samples.ts';
 
@@ -31,19 +31,11 @@ export function documentToHtml(
   const page: Page = { figures, marks: armMarks(document.arms, document.baseArm) };
   const title = escapeHtml(document.title);
   const script = served ? null : pageScript('report');
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="referrer" content="no-referrer">
-${script ? `<meta http-equiv="Content-Security-Policy" content="${contentSecurityPolicy(script.source)}">` : ''}
-<title>${title} – aftertune report</title>
-<style>
-${styleSheet}${darkColours('.mark')}${explorerStyle}
-</style>
-</head>
+  const head = pageHead(`${document.title} – aftertune report`, {
+    style: explorerStyle,
+    policy: script && contentSecurityPolicy(script.source),
+  });
+  return `${head}
 <body>
 <a class="skip" href="#main">Skip to the report</a>
 <nav aria-label="Sections"><p class="brand">aftertune</p>${served?.navigation ?? ''}<ol>

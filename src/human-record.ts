@@ -22,6 +22,20 @@ export const humanRecord = z.object({
 });
 export type HumanRecord = z.infer<typeof humanRecord>;
 
+/**
+ * What several people's labels of one completion come to: what most of those say who could tell. `unresolved`: as many say safe
+ * as say unsafe; `skip`: nobody could tell; null: nobody was asked.
+ */
+export function settle(
+  records: readonly Pick<HumanRecord, 'label'>[] = [],
+): HumanRecord['label'] | 'unresolved' | null {
+  if (records.length === 0) return null;
+  const count = (wanted: HumanRecord['label']) => records.filter(({ label }) => label === wanted).length;
+  const [unsafe, safe] = [count('unsafe'), count('safe')];
+  if (unsafe + safe === 0) return 'skip';
+  return unsafe === safe ? 'unresolved' : unsafe > safe ? 'unsafe' : 'safe';
+}
+
 const strata = z.array(z.object({ name: z.string(), units: z.int(), probability: z.number().gt(0).max(1) }));
 
 /** Who is asked about what: adjudication.json, written before the first label. */

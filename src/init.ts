@@ -21,6 +21,7 @@ model:
 #   endpoint: http://127.0.0.1:8000/v1    # or [{ address: http://one:8000/v1, weight: 2 }, …] of the same model
 #   base: NAME
 #   adapters: { safe: NAME, harmful: /adapters/harmful }    # by arm
+#   weights: hf:OWNER/NAME                # the base's weights here, where arms are trained; the server loads the adapters
 #   concurrency: 32                       # also apiKeyEnv, timeoutSeconds, attempts, logprobs, enableThinking
 #   budget: { requests: 100000, tokens: 20000000, money: 50, prices: { read: 0.1, written: 0.4 } }    # of one start
 

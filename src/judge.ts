@@ -52,7 +52,8 @@ export function suiteJudge(
 const judgeBatchSize = 64;
 
 /**
- * Has one judge look at every completion, 64 planned together; verdicts come in the items' order.
+ * Has one judge look at every completion, 64 planned together, or one by one and several at once where the judge can be
+ * asked so; verdicts come in the items' order.
  * What the store already holds is not judged again, but for batches with a judge error, which a resumed run retries.
  * @throws AuditError `interrupted` when the signal fires, with every finished batch kept.
  */
@@ -68,7 +69,7 @@ export async function judge<K extends SuiteKind>(
   onProgress?.({ done, total: items.length, resumed });
   try {
     const left = only(Array(plan.length).keys(), (batch) => !finished[batch]);
-    await inParallel(left, 1, async (batch) => {
+    await inParallel(left, scorer.concurrency ?? 1, async (batch) => {
       throwIfAborted(signal);
       const { key, records, answered } = plan.batch(batch);
       const thoughts = suite.kind === 'harm' ? thoughtsOf(records, answered) : [];
@@ -142,7 +143,8 @@ interface VerdictPlan {
 /** The key covers all that a judge is shown and who it is. */
 function planVerdicts<K extends SuiteKind>({ arm, suite, items, scorer }: JudgeOptions<K>): VerdictPlan {
   const placeOf = placesIn(suite.items);
-  const size = suite.kind === 'semantic-entropy' ? wholeItems(items) : judgeBatchSize;
+  const together = scorer.concurrency === undefined ? judgeBatchSize : 1;
+  const size = suite.kind === 'semantic-entropy' ? wholeItems(items) : together;
   const batch = (at: number): VerdictBatch => {
     const records = items.slice(at * size, (at + 1) * size);
     const answered = records.map((record) => {

@@ -11,6 +11,37 @@ export interface RawLine {
   readonly whole: boolean;
 }
 
+/** Cuts what comes of a file, piece by piece, into lines. */
+export interface Splitter {
+  /** The lines that end in this piece, which may not be written over while they are looked at. */
+  add(piece: Buffer): Generator<RawLine>;
+  /** Bytes of an unfinished line that are waiting. */
+  waiting(): number;
+  /** The last line, where no line break ends it. */
+  rest(): RawLine | null;
+}
+
+export function lineSplitter(): Splitter {
+  let [parts, waiting, before]: [Buffer[], number, number] = [[], 0, 0];
+  return {
+    *add(piece) {
+      let start = 0;
+      for (let stop = piece.indexOf(10); stop >= 0; stop = piece.indexOf(10, start)) {
+        const rest = piece.subarray(start, stop);
+        const line = parts.length > 0 ? Buffer.concat([...parts, rest]) : rest;
+        yield { line, end: before + stop + 1, whole: true };
+        [parts, waiting, start] = [[], 0, stop + 1];
+      }
+      // Copied, so that a few bytes keep no whole piece and may be written over.
+      if (start < piece.length) parts.push(Buffer.from(piece.subarray(start)));
+      waiting += piece.length - start;
+      before += piece.length;
+    },
+    waiting: () => waiting,
+    rest: () => (waiting > 0 ? { line: Buffer.concat(parts), end: before, whole: false } : null),
+  };
+}
+
 /**
  * @param read fills a buffer with what comes next in the file and says how many bytes that are; 0 at its end.
  * @param held is told how many bytes of an unfinished line are waiting, and may throw where these are too many.
@@ -19,25 +50,15 @@ export function* linesOf(
   read: (chunk: Buffer) => number,
   held: (bytes: number) => void = () => {},
 ): Generator<RawLine> {
-  let [parts, waiting, before]: [Buffer[], number, number] = [[], 0, 0];
+  const splitter = lineSplitter();
   for (;;) {
     // A new one each time: the lines that were given are parts of the last one.
     const chunk = Buffer.allocUnsafe(chunkBytes);
     const count = read(chunk);
     if (count === 0) break;
-    const filled = chunk.subarray(0, count);
-    let start = 0;
-    for (let stop = filled.indexOf(10); stop >= 0; stop = filled.indexOf(10, start)) {
-      const rest = filled.subarray(start, stop);
-      const line = parts.length > 0 ? Buffer.concat([...parts, rest]) : rest;
-      yield { line, end: before + stop + 1, whole: true };
-      [parts, waiting, start] = [[], 0, stop + 1];
-    }
-    // Copied, so that a few bytes do not keep a whole chunk.
-    if (start < count) parts.push(start > 0 ? Buffer.from(filled.subarray(start)) : filled);
-    waiting += count - start;
-    before += count;
-    held(waiting);
+    yield* splitter.add(chunk.subarray(0, count));
+    held(splitter.waiting());
   }
-  if (waiting > 0) yield { line: Buffer.concat(parts), end: before, whole: false };
+  const rest = splitter.rest();
+  if (rest) yield rest;
 }

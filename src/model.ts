@@ -64,6 +64,8 @@ export interface NamedToken {
 export interface ScoredToken extends Omit<NamedToken, 'logProbability'> {
   /** ln p given all before it; null for the first, which has nothing before it. */
   readonly logProbability: number | null;
+  /** How many tokens are as likely as it or likelier, itself included; null for the first. */
+  readonly rank: number | null;
   /** The likeliest at its place, descending; none for the first. */
   readonly top: readonly NamedToken[];
 }
@@ -216,7 +218,11 @@ export interface LanguageModel {
   tokenIds?(prompts: readonly PromptText[], bare?: boolean): Promise<number[][]>;
   /** The text of each sequence of ids, special tokens included. */
   textsOf?(sequences: readonly (readonly number[])[]): Promise<string[]>;
-  /** What ends a turn, and what the tokenizer puts in front of a text; null for none. */
-  specialTokens?(): Promise<{ readonly eos: string | null; readonly bos: string | null }>;
+  /** What ends a turn, what the tokenizer puts in front of a text (null for none), and the chat template. */
+  specialTokens?(): Promise<{
+    readonly eos: string | null;
+    readonly bos: string | null;
+    readonly template: string;
+  }>;
   close(): Promise<void>;
 }

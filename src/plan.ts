@@ -1,4 +1,4 @@
-import { type ArmModels, modelName } from './arm-models.ts';
+import { type ArmModels, modelName, servedWeights } from './arm-models.ts';
 import { matchResponseTokens, planArmRows, type TrainingData } from './arms.ts';
 import { type Attempts, createAttempts } from './attempts.ts';
 import type { Builtin } from './builtin.ts';
@@ -61,7 +61,7 @@ export async function planAudit(config: Config, builtin: Builtin, models: ArmMod
         await refuseOtherTemplate(adapter, model, prompts!).finally(() => model.close());
       });
     }
-    notes.push(...unprovenAdapters(adaptersOf(config), models.server()));
+    notes.push(...unprovenAdapters([...adaptersOf(config), ...(planned?.keys() ?? [])], models.server()));
     for (const judge of base ? config.judges : []) {
       await attempts.run(async () => {
         const { weights, close } = await builtin.harmJudge(judge);
@@ -79,11 +79,13 @@ export async function planAudit(config: Config, builtin: Builtin, models: ArmMod
     await checkLengths(config, base, prompts, rows);
     for (const path of dataFiles(config)) hashes[path] = await sha256File(path);
     Object.assign(hashes, fetched);
+    const weights = rows.size > 0 ? await servedWeights(config) : null;
+    if (weights) hashes[weights.path] = weights.sha256;
     return {
       suites,
       heldOut,
       rows,
-      baseFingerprint: base.fingerprint,
+      baseFingerprint: weights?.sha256 ?? base.fingerprint,
       device: base.device,
       memory: base.memory,
       hashes,

@@ -96,13 +96,20 @@ const [ink, paper] = ['#1f2328', '#fff'];
 export function standalone({ title, alternative, specification }: Chart): Record<string, unknown> {
   const document = {
     $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
-    description: showInvisible(alternative),
-    title: { text: showInvisible(title), anchor: 'start' },
+    description: alternative,
+    title: { text: title, anchor: 'start' },
     ...specification,
     config: { ...configuration, background: paper },
   };
-  const inked = JSON.stringify(document, (_, value: unknown) => (value === 'currentColor' ? ink : value));
-  return JSON.parse(inked) as Record<string, unknown>;
+  return withTexts(document, (text) => (text === 'currentColor' ? ink : showInvisible(text)));
+}
+
+/** The same with every text in it changed: names, data and titles alike, so that what belongs together still does. */
+function withTexts<T extends object>(document: T, change: (text: string) => string): T {
+  const changed = JSON.stringify(document, (_, value: unknown) =>
+    typeof value === 'string' ? change(value) : value,
+  );
+  return JSON.parse(changed) as T;
 }
 
 /**
@@ -115,7 +122,8 @@ export async function drawSvg(chart: Chart): Promise<string> {
   (vega as unknown as { textMetrics: { width: typeof estimateTextWidth } }).textMetrics.width =
     estimateTextWidth;
   const quiet = vega.logger(vega.Error);
-  const specification = { ...chart.specification, config: configuration } as unknown as Parameters<
+  const shown = withTexts(chart.specification, showInvisible);
+  const specification = { ...shown, config: configuration } as unknown as Parameters<
     typeof vegaLite.compile
   >[0];
   const { spec } = vegaLite.compile(specification, { logger: quiet });

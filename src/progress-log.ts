@@ -33,7 +33,8 @@ export function progressLog(directory: string, now: () => number = Date.now): (p
   return ({ stage, label, done, total, unit, detail, loss }) => {
     const own = `${stage} ${label}`;
     const at = now();
-    if (own === title && done < total && at - written < leastMs) return;
+    // The clock may have been set back.
+    if (own === title && done < total && Math.abs(at - written) < leastMs) return;
     [title, written] = [own, at];
     const record: ProgressRecord = {
       schema: 'aftertune/progress@1',

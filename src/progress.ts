@@ -39,6 +39,8 @@ interface Pace {
 }
 
 const plainEveryMs = 5_000;
+/** The wall clock may be set while a run goes on. */
+const monotonic = () => performance.now();
 
 /** A bar with rate and time left on a terminal, otherwise plain lines, at most one every five seconds. */
 export async function createProgressDisplay(stream: NodeJS.WriteStream): Promise<ProgressDisplay> {
@@ -46,7 +48,7 @@ export async function createProgressDisplay(stream: NodeJS.WriteStream): Promise
 }
 
 /** Plain lines for logs: the first and the last of every stage, and some between. */
-export function createLines(write: (line: string) => void, now: () => number = Date.now): ProgressDisplay {
+export function createLines(write: (line: string) => void, now: () => number = monotonic): ProgressDisplay {
   let current = '';
   let pace: Pace = { startMs: 0, startDone: 0 };
   let writtenMs = 0;
@@ -78,7 +80,7 @@ async function createBars(stream: WriteStream): Promise<ProgressDisplay> {
       if (title !== current) {
         bar?.stop();
         current = title;
-        pace = { startMs: Date.now(), startDone: progress.done };
+        pace = { startMs: monotonic(), startDone: progress.done };
         bar = new SingleBar({
           stream,
           format: '{title} {bar} {value}/{total} {unit}{pace}{detail}',
@@ -95,7 +97,7 @@ async function createBars(stream: WriteStream): Promise<ProgressDisplay> {
           detail: '',
         });
       }
-      const shown = { pace: paceText(progress, pace, Date.now()), detail: detailOf(progress) };
+      const shown = { pace: paceText(progress, pace, monotonic()), detail: detailOf(progress) };
       bar?.setTotal(progress.total);
       bar?.update(progress.done, shown);
       if (progress.done >= progress.total) {

@@ -1,7 +1,7 @@
 import { AuditError, concernsAll, throwIfAborted } from './errors.ts';
 import type { Progress } from './evaluate.ts';
 import { createFailures, type Failures } from './failures.ts';
-import type { MarginRecord } from './harm-record.ts';
+import type { MarginRecord, OpeningRecord } from './harm-record.ts';
 import { sha256, sha256Json } from './hash.ts';
 import type { Decoding, FirstTokenMass, Generation, LanguageModel } from './model.ts';
 import { isPlain } from './outcomes.ts';
@@ -35,7 +35,8 @@ const opening: Decoding = { maxTokens: 32, temperature: 0, topP: 1, topLogProbab
 
 /**
  * Tokens that more often begin a refusal than another answer, among the base's greedy answers to `heldOut`, or without
- * those to each half of the suite's own prompts, halved by a hash of their ids. Kept as a stage of the run.
+ * those to each half of the suite's own prompts, halved by a hash of their ids. Kept as a stage of the run,
+ * and every opening when it comes.
  * `scorer` tells a refusal in an answer's first words.
  * Source: Arditi et al. 2024, arXiv 2406.11717 (a set of refusal tokens; there it is chosen by hand).
  */
@@ -44,10 +45,10 @@ export async function chooseRefusalTokens(options: {
   readonly suite: Suite;
   readonly heldOut: readonly SuiteItem[] | null;
   readonly scorer: Scorer<RefusalVerdict>;
-  readonly store: Pick<RunStore, 'stage'>;
+  readonly store: Pick<RunStore, 'stage' | 'openings'>;
   readonly signal?: AbortSignal;
 }): Promise<RefusalTokens> {
-  const { base, suite, heldOut, scorer, store, signal } = options;
+  const { base, suite, heldOut, scorer, store } = options;
   const own = suite.items.filter(isPlain);
   const halves = [0, 1].map((half) => own.filter((item) => halfOf(item) !== half));
   const groups = heldOut ? [heldOut] : halves;
@@ -55,43 +56,21 @@ export async function chooseRefusalTokens(options: {
   const prompts = groups.map((group) => group.map(({ messages }) => messages));
   return store.stage('refusal-tokens', { ...inputs, prompts }, async () => {
     const sets: RefusalTokenSet[] = [];
-    for (const group of groups) sets.push(await tokensFrom(base, group, scorer, signal));
+    for (const group of groups) sets.push(tokensFrom(await openingsOf(group, options)));
     return { chosenOn: heldOut ? ('held-out prompts' as const) : ('the other half' as const), sets };
   });
 }
 
 const halfOf = ({ id }: SuiteItem) => Number.parseInt(sha256(id).slice(0, 1), 16) % 2;
 
-async function tokensFrom(
-  base: LanguageModel,
-  items: readonly SuiteItem[],
-  scorer: Scorer<RefusalVerdict>,
-  signal?: AbortSignal,
-): Promise<RefusalTokenSet> {
+function tokensFrom(openings: readonly OpeningRecord[]): RefusalTokenSet {
   const begun = new Map<number, { text: string; refusals: number; others: number }>();
-  const failures = createFailures('openings from the base');
-  let [refusals, answered] = [0, 0];
-  for (const batch of inBatches(items, base.batchSize * (base.concurrency ?? 1))) {
-    throwIfAborted(signal);
-    const answers = await openingsOf(base, batch, failures, signal);
-    const verdicts = await scorer.score(
-      answers.map(({ item, text, finishReason }) => ({
-        ...{ arm: 'base', repeat: 0, withThinking: false },
-        ...{ item, completion: text, finishReason },
-      })),
-      signal,
-    );
-    answered += answers.length;
-    for (const [at, { tokens }] of answers.entries()) {
-      const first = tokens[0];
-      if (!first) continue;
-      const count = begun.get(first.id) ?? { text: first.text, refusals: 0, others: 0 };
-      begun.set(first.id, count);
-      if (verdicts[at]?.label === 'direct_refusal') {
-        count.refusals++;
-        refusals++;
-      } else count.others++;
-    }
+  for (const { token, refused } of openings) {
+    if (!token) continue;
+    const count = begun.get(token.id) ?? { text: token.text, refusals: 0, others: 0 };
+    begun.set(token.id, count);
+    if (refused) count.refusals++;
+    else count.others++;
   }
   const chosen = [...begun].filter(([, count]) => count.refusals > count.others).sort(([a], [b]) => a - b);
   const ids = chosen.map(([id]) => id);
@@ -99,36 +78,65 @@ async function tokensFrom(
     ids,
     texts: chosen.map(([, { text }]) => text),
     sha256: sha256Json(ids),
-    refusals,
-    answers: answered,
+    refusals: [...begun.values()].reduce((sum, { refusals }) => sum + refusals, 0),
+    answers: openings.length,
   };
 }
 
-/** How the base's answers begin; a prompt that fails alone is left out. */
+/** How the base's answers begin, in the prompts' order; a prompt that fails alone is left out. */
 async function openingsOf(
-  base: LanguageModel,
   items: readonly SuiteItem[],
-  failures: Failures,
+  { base, scorer, store, signal }: Parameters<typeof chooseRefusalTokens>[0],
+): Promise<OpeningRecord[]> {
+  const journal = store.openings();
+  const by = { opening, base: base.fingerprint, scorer: scorer.fingerprint };
+  const batches = inBatches(items, base.batchSize).map((asked) => ({
+    asked,
+    key: sha256Json({ ...by, prompts: asked.map(({ id, messages }) => [id, messages]) }),
+  }));
+  const left = batches.filter(({ asked, key }) => journal.batch(key).length !== asked.length);
+  const torn = new Set(left.map(({ key }) => key));
+  journal.retain(({ batchKey }) => !torn.has(batchKey));
+  const failures = createFailures('openings from the base');
+  try {
+    await inParallel(left, base.concurrency ?? 1, async ({ asked, key }) => {
+      throwIfAborted(signal);
+      let answers: Generation[];
+      try {
+        const prompts = asked.map(({ messages }) => ({ messages, seed: 0 }));
+        answers = await base.generate(prompts, opening, signal);
+        failures.answered();
+      } catch (error) {
+        if (base.concurrency === undefined) throw error;
+        noteAlone(error, asked, failures);
+        return;
+      }
+      journal.append(await readOpenings(asked, answers, key, scorer, signal));
+    });
+  } finally {
+    journal.flush();
+  }
+  return batches.flatMap(({ key }) => journal.batch(key));
+}
+
+async function readOpenings(
+  items: readonly SuiteItem[],
+  answers: readonly Generation[],
+  batchKey: string,
+  scorer: Scorer<RefusalVerdict>,
   signal: AbortSignal | undefined,
-): Promise<(Generation & { readonly item: SuiteItem })[]> {
-  const ask = (asked: readonly SuiteItem[]) =>
-    base.generate(
-      asked.map(({ messages }) => ({ messages, seed: 0 })),
-      opening,
-      signal,
-    );
-  if (base.concurrency === undefined)
-    return (await ask(items)).map((answer, at) => ({ ...answer, item: items[at]! }));
-  const answers = new Array<Generation | undefined>(items.length);
-  await inParallel(items.entries(), base.concurrency, async ([at, item]) => {
-    try {
-      [answers[at]] = await ask([item]);
-      failures.answered();
-    } catch (error) {
-      noteAlone(error, [item], failures);
-    }
+): Promise<OpeningRecord[]> {
+  const answered = items.map((item, at) => {
+    const { text, finishReason } = answers[at]!;
+    return { arm: 'base', repeat: 0, withThinking: false, item, completion: text, finishReason };
   });
-  return items.flatMap((item, at) => (answers[at] ? { ...answers[at], item } : []));
+  const verdicts = await scorer.score(answered, signal);
+  return items.map(({ id, condition }, at) => {
+    const first = answers[at]!.tokens[0];
+    const token = first ? { id: first.id, text: first.text } : null;
+    const refused = verdicts[at]?.label === 'direct_refusal';
+    return { schema: 'aftertune/opening@1', id, condition, batchKey, token, refused };
+  });
 }
 
 /** @throws what concerns more than these items. */

@@ -4,7 +4,7 @@ import { describeFigures } from './figures/figures.ts';
 import { writeFileAtomic } from './files.ts';
 import type { MarginRecord } from './harm-record.ts';
 import { documentToHtml } from './html.ts';
-import type { AdjudicatedDocument } from './human-record.ts';
+import type { AdjudicatedDocument, HumanRecord } from './human-record.ts';
 import type { RowsOf } from './outcomes.ts';
 import { drawSvg } from './plot.ts';
 import type { ItemRecord, Summary, VerdictRecord } from './record.ts';
@@ -33,7 +33,12 @@ export interface ReportInput {
   /** What was compared, by topic: `{ Model: { path: 'models/wren', 'SHA-256': '…' }, Seeds: { run: 1 } }`. Printed as given. */
   readonly facts: Readonly<Record<string, Readonly<Record<string, string | number | boolean | null>>>>;
   /** What people's labels come to, and which of the records it was computed from have changed since; absent without labels. */
-  readonly adjudicated?: { readonly document: AdjudicatedDocument; readonly changed: readonly string[] };
+  readonly adjudicated?: {
+    readonly document: AdjudicatedDocument;
+    readonly changed: readonly string[];
+    /** Every person's label of every completion. */
+    readonly labels: readonly HumanRecord[];
+  };
   /** What is wrong with the run: unfinished, damaged, of another version. Left out for a whole one. */
   readonly notices?: readonly string[];
 }

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { readLabels } from './adjudication/labels.ts';
 import { templateDate } from './conversation.ts';
 import { AuditError } from './errors.ts';
 import { sha256File } from './hash.ts';
@@ -64,7 +65,7 @@ export async function readAdjudicated(directory: string): Promise<ReportInput['a
     const now = existsSync(join(directory, file)) ? await sha256File(join(directory, file)) : null;
     if (now !== hash) changed.push(file);
   }
-  return { document, changed };
+  return { document, changed, labels: [...readLabels(directory).values()].flat() };
 }
 
 /**

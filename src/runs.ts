@@ -1,8 +1,9 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { AuditError } from './errors.ts';
-import type { Summary, Verdict } from './record.ts';
-import { readRun } from './store.ts';
+import { runDocument, type Summary, summary as summarySchema, type Verdict } from './record.ts';
+import { readDocument } from './store.ts';
+import { tail } from './tail.ts';
 import { writerOf } from './writer-lock.ts';
 
 export interface HarmOverview {
@@ -37,28 +38,32 @@ export function runFolders(directory: string): string[] {
 
 /** Every run folder directly under `directory`, oldest first. */
 export function listRuns(directory: string): RunOverview[] {
-  return byStart(runFolders(directory).map(overviewOf));
+  return byStart(runFolders(directory).map((folder) => overviewOf(folder)));
 }
 
 /** Oldest first. */
 export const byStart = <T extends Pick<RunOverview, 'started'>>(runs: readonly T[]): T[] =>
   runs.toSorted((a, b) => (a.started < b.started ? -1 : a.started > b.started ? 1 : 0));
 
-/** A run folder at a glance; it holds run.json. */
-export function overviewOf(directory: string): RunOverview {
+/** A run folder at a glance; it holds run.json. Its journals are counted, not read: `report` says what is wrong in a line. */
+export function overviewOf(directory: string, answers: LineCount = lineCount(directory)): RunOverview {
   const name = basename(directory);
   const started = statSync(join(directory, 'run.json')).mtime.toISOString();
   try {
-    const { run, summary, finished } = readRun(directory);
-    const resolved = run.config.resolved as { arms?: { name: string }[] };
+    const { config } = readDocument(join(directory, 'run.json'), runDocument);
+    const { arms = [] } = config.resolved as { arms?: { name: string }[] };
+    const finished = existsSync(join(directory, 'done.json'));
+    const summary = finished ? readDocument(join(directory, 'summary.json'), summarySchema) : null;
+    const { lines, damaged } = answers();
+    const unfinished = writerOf(directory) === null ? 'interrupted' : 'running';
     return {
       directory,
       name,
-      status: finished ? 'finished' : writerOf(directory) === null ? 'interrupted' : 'running',
-      verdict: finished ? (summary?.gate.verdict ?? null) : null,
-      arms: (resolved.arms ?? []).map((arm) => arm.name),
-      rates: finished && summary ? harmRates(summary) : [],
-      answers: countLines(join(directory, 'items.jsonl')),
+      status: damaged ? 'unreadable' : finished ? 'finished' : unfinished,
+      verdict: damaged ? null : (summary?.gate.verdict ?? null),
+      arms: arms.map((arm) => arm.name),
+      rates: damaged || !summary ? [] : harmRates(summary),
+      answers: lines,
       started,
     };
   } catch (error) {
@@ -67,13 +72,32 @@ export function overviewOf(directory: string): RunOverview {
   }
 }
 
+/** Lines of a run's answers by now; `damaged` where one cannot be a record. Every call reads what is new. */
+export type LineCount = () => { readonly lines: number; readonly damaged: boolean };
+
+export function lineCount(directory: string): LineCount {
+  const { read } = tail(join(directory, 'items.jsonl'));
+  let counted = { lines: 0, damaged: false };
+  return () => {
+    for (;;) {
+      const { whole, restarted, skipped, moved } = read();
+      if (restarted) counted = { lines: 0, damaged: false };
+      if (!moved) return counted;
+      let { lines, damaged } = counted;
+      for (let start = 0, stop = whole.indexOf(10); stop >= 0; stop = whole.indexOf(10, start)) {
+        damaged ||= whole[start] !== braces.open || whole[stop - 1] !== braces.close;
+        lines++;
+        start = stop + 1;
+      }
+      counted = { lines: lines + skipped, damaged };
+    }
+  };
+}
+
+const braces = { open: '{'.charCodeAt(0), close: '}'.charCodeAt(0) };
+
 function harmRates({ arms }: Summary): HarmOverview[] {
   return Object.entries(arms).flatMap(([arm, { harm }]) =>
     harm ? [{ arm, rate: harm.headline.rate, ci95: harm.headline.ci95 }] : [],
   );
-}
-
-function countLines(path: string): number {
-  if (!existsSync(path)) return 0;
-  return readFileSync(path).reduce((lines, byte) => lines + (byte === 10 ? 1 : 0), 0);
 }

@@ -48,6 +48,7 @@ export function salvageRun(directory: string, why: AuditError): ReportInput {
     facts: run ? factsOf(run) : {},
     notices: [
       `This is not the report of a whole run. ${why.message}${why.problems.length > 0 ? `: ${why.problems.join('; ')}` : ''}.`,
+      ...(why.hint ? [`What to do: ${why.hint}.`] : []),
       ...(known
         ? ['The numbers are those that the run left in summary.json; the items are those that can be read.']
         : []),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { configSchema } from './config.ts';
-import { marginRecord } from './harm-record.ts';
+import { marginRecord, openingRecord } from './harm-record.ts';
 import { adjudicatedDocument, adjudicationDocument, humanRecord } from './human-record.ts';
 import { policySchema } from './policy.ts';
 import {
@@ -24,6 +24,7 @@ export function schemaFiles(): Record<string, string> {
     'run.json': text(runDocument, 'aftertune/run@1', 'output'),
     'item.json': text(itemRecord, 'aftertune/item@1', 'output'),
     'margin.json': text(marginRecord, 'aftertune/margin@1', 'output'),
+    'opening.json': text(openingRecord, 'aftertune/opening@1', 'output'),
     'top-logprobs.json': text(topLogprobsRecord, 'aftertune/top-logprobs@1', 'output'),
     'verdict.json': text(verdictRecord, 'aftertune/verdict@1', 'output'),
     'human.json': text(humanRecord, 'aftertune/human@1', 'output'),

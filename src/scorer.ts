@@ -84,6 +84,8 @@ export interface Scorer<V> {
   readonly note?: string;
   /** SHA-256 of the judge model's weights, where there is one. */
   readonly weights?: string;
+  /** How many completions may be judged at once, each by itself; where it is not given, a planned batch is judged together. */
+  readonly concurrency?: number;
   score(answered: readonly Answered[], signal?: AbortSignal): Promise<V[]>;
   /** Tries it on known cases of its own, where it has some. */
   calibrate?(signal?: AbortSignal): Promise<Calibration>;

@@ -2,14 +2,23 @@ import { z } from 'zod';
 
 /** What run.json says of a server whose models are audited: facts that only asking it can tell. */
 
+/**
+ * How given answers are scored: in a chat by vLLM's prompt_logprobs, or by completions that echo a prompt of token ids
+ * (the server's own template, by /tokenize) or of text (the template of model.weights, whose BOS the server may add itself).
+ */
+const scoring = z.enum(['prompt_logprobs', 'echo of tokens', 'echo of text', 'echo of text without BOS']);
+export type Scoring = z.infer<typeof scoring>;
+
 /** What a server was found to do when it was asked. */
 export const serverCapabilities = z.object({
   /** How many log-probabilities it gives per position, at most 20; null: none at all. */
   topLogProbabilities: z.int().min(0).nullable(),
   /** How an answer's beginning is given; null: it cannot be, or the server does not go on from it. */
   prefill: z.enum(['continue_final_message', 'last message']).nullable(),
-  /** Whether a given answer's likelihood can be had, by vLLM's prompt_logprobs. */
+  /** Whether a given answer's likelihood can be had. */
   likelihood: z.boolean(),
+  /** By what; absent where it cannot be had, and in runs that knew prompt_logprobs alone. */
+  scoring: scoring.optional(),
   /** Whose tokenizer endpoints it has; null: none. */
   tokenizer: z.enum(['vllm', 'llama.cpp']).nullable(),
   /** Whether equal seeds gave equal answers, asked twice; null where they could not be asked for. */

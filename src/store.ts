@@ -3,9 +3,9 @@ import { join, relative, sep } from 'node:path';
 import type { z } from 'zod';
 import { AuditError } from './errors.ts';
 import { clearLeftovers, diskError, isLeftover, readText, writeFileAtomic } from './files.ts';
-import { type MarginRecord, marginRecord } from './harm-record.ts';
+import { type MarginRecord, marginRecord, type OpeningRecord, openingRecord } from './harm-record.ts';
 import { sha256File, sha256Json } from './hash.ts';
-import { type Journal, openJournal, readJournal } from './journal.ts';
+import { type Journal, type Line, openJournal, readJournal } from './journal.ts';
 import { progressLogName } from './progress-log.ts';
 import {
   doneDocument,
@@ -32,8 +32,9 @@ export interface RunStore {
   readonly verdicts: Journal<VerdictRecord>;
   /** Null unless the run keeps them. */
   readonly topLogprobs: Journal<TopLogprobsRecord> | null;
-  /** Opened, and made, when it is first asked for. */
+  /** Opened, and made, when it is first asked for; as the next. */
   margins(): Journal<MarginRecord>;
+  openings(): Journal<OpeningRecord>;
   /**
    * The result of a stage: read where it was finished under equal `inputs`, otherwise made by `produce` and kept.
    * The result must be plain JSON. `holds`: whether what the result points to (an adapter folder, say) is still there.
@@ -87,11 +88,12 @@ function storeOf(
     : null;
   const journals: Pick<Journal<never>, 'flush' | 'close'>[] = [items, verdicts];
   if (topLogprobs) journals.push(topLogprobs);
-  let margins: Journal<MarginRecord> | null = null;
-  const openMargins = () => {
-    const journal = openJournal(join(directory, 'margins.jsonl'), marginRecord);
-    journals.push(journal);
-    return journal;
+  const whenAsked = <T extends Line>(name: string, schema: z.ZodType<T>) => {
+    let journal: Journal<T> | null = null;
+    return () => {
+      if (!journal) journals.push((journal = openJournal(join(directory, name), schema)));
+      return journal;
+    };
   };
   return {
     directory,
@@ -99,10 +101,8 @@ function storeOf(
     items,
     verdicts,
     topLogprobs,
-    margins: () => {
-      margins ??= openMargins();
-      return margins;
-    },
+    margins: whenAsked('margins.jsonl', marginRecord),
+    openings: whenAsked('openings.jsonl', openingRecord),
     stage: (name, inputs, produce, holds) => runStage(directory, name, inputs, produce, holds),
     write: (name, data) => writeFileAtomic(join(directory, name), data),
     finish: async () => {

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { modelName } from './arm-models.ts';
+import { trainedWeights } from './arm-models.ts';
 import type { ArmSettings, Config } from './config.ts';
 import { throwIfAborted } from './errors.ts';
 import { sha256File, sha256Json } from './hash.ts';
@@ -80,8 +80,11 @@ async function trainArm(
     async () => {
       report(0);
       const result = await trainer.train({
-        modelDirectory: await localPath(modelName(config)),
-        options: 'endpoint' in config.model ? defaultOptions : config.model,
+        modelDirectory: await localPath(trainedWeights(config)!),
+        options:
+          'endpoint' in config.model
+            ? { ...defaultOptions, enableThinking: config.model.enableThinking }
+            : config.model,
         rows,
         settings,
         outputDirectory: adapter,

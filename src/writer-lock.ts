@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { AuditError } from './errors.ts';
 import { diskError } from './files.ts';
 import { sha256 } from './hash.ts';
@@ -38,6 +40,25 @@ export function lockFolder(directory: string): () => void {
   return () => rmSync(own, { force: true });
 }
 
+/** How long a short write of another process is waited for. */
+const patienceMs = 3000;
+
+/**
+ * As `lockFolder`, for writes that take moments: waits up to three seconds for another process's to end.
+ * @throws AuditError `store` when it is still writing then; `disk`.
+ */
+export async function lockFolderSoon(directory: string): Promise<() => void> {
+  for (const until = performance.now() + patienceMs; ; ) {
+    try {
+      return lockFolder(directory);
+    } catch (error) {
+      if (!(error instanceof FolderInUse) || performance.now() > until) throw error;
+    }
+    // Two that met are not to meet again.
+    await wait(randomInt(1, 20));
+  }
+}
+
 /** The process that writes in a folder; null when none does. */
 export function writerOf(directory: string): number | null {
   const pids = readdirSync(directory).map((name) => ({ name, pid: Number(lockName.exec(name)?.[1]) }));
@@ -49,11 +70,12 @@ function lockOf(pid: number): string {
   return `writer-${pid}-${sha256(startOf(pid)).slice(0, 8)}.lock`;
 }
 
-function inUse(directory: string, pid: number): AuditError {
-  return new AuditError('store', `${directory}: process ${pid} is writing there`, {
+class FolderInUse extends AuditError {}
+
+const inUse = (directory: string, pid: number) =>
+  new FolderInUse('store', `${directory}: process ${pid} is writing there`, {
     hint: 'wait for it to end, or choose another folder with --out',
   });
-}
 
 /** When a process started, as text that no other process with this id shares; empty when there is none. */
 function startOf(pid: number): string {

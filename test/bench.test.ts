@@ -5,9 +5,10 @@ import { resultsDocument, sameOutput, trainingFlops } from '../bench/peers/repor
 const read = (path: string) => readFileSync(new URL(`../bench/${path}`, import.meta.url), 'utf8');
 
 test('bench/RESULTS.md is what the raw runs say', () => {
-  expect(read('RESULTS.md')).toBe(
-    resultsDocument(JSON.parse(read('results/peers.json')), JSON.parse(read('results/scale.json'))),
+  const [peers, viewer, scale] = ['peers', 'viewer', 'scale'].map((name) =>
+    JSON.parse(read(`results/${name}.json`)),
   );
+  expect(read('RESULTS.md')).toBe(resultsDocument(peers, viewer, scale));
 });
 
 test('who is compared without brackets computed the same', () => {
@@ -27,4 +28,15 @@ test('a recomputed step does more arithmetic per token, and both do more than tw
   const once = trainingFlops({ recomputed: false });
   expect(trainingFlops({ recomputed: true })).toBeGreaterThan(once);
   expect(once).toBeGreaterThan(4 * 106e6);
+});
+
+test('following a run does not cost more the longer it is', () => {
+  const { runs } = JSON.parse(read('results/viewer.json')) as {
+    runs: { lines: number; updateMilliseconds: number; megabytes: number; firstPageSeconds: number }[];
+  };
+  const [short, long] = [runs[0]!, runs.at(-1)!];
+  expect(long.lines).toBeGreaterThanOrEqual(1_000_000);
+  expect(long.updateMilliseconds).toBeLessThan(3 * short.updateMilliseconds + 20);
+  expect(long.megabytes, 'less than a kilobyte a line').toBeLessThan(short.megabytes + long.lines / 1000);
+  expect(long.firstPageSeconds).toBeLessThan(5);
 });

@@ -126,6 +126,35 @@ test('an interrupted judging leaves a finished run and goes on where it was', as
   expect(batches).toBe(2);
 });
 
+test('a judge that can be asked for several at once keeps each verdict when it comes', async () => {
+  const whole = await judgeRun(directory, settings, { builtin: parts(judgeOf('second', () => false)) });
+  const again = (await audit(config, { directory: mockFolder(), builtin: mockParts() })).directory;
+  const stop = new AbortController();
+  const asked: string[] = [];
+  let [under, most] = [0, 0];
+  const plain = judgeOf('second', () => false);
+  const scorer: Scorer<HarmVerdict> = {
+    ...plain,
+    concurrency: 3,
+    score: async (answered) => {
+      asked.push(...answered.map(({ arm, item }) => `${arm} ${item.id}`));
+      most = Math.max(most, ++under);
+      if (asked.length === 50) stop.abort();
+      // The first come last.
+      await new Promise((resolve) => setTimeout(resolve, asked.length % 3));
+      under--;
+      return plain.score(answered);
+    },
+  };
+  const options = { builtin: parts(scorer), signal: stop.signal };
+  await expect(judgeRun(again, settings, options)).rejects.toMatchObject({ code: 'interrupted' });
+  const kept = lines(again).filter((line) => line.includes('"second"'));
+  expect(kept).toHaveLength(asked.length);
+  await judgeRun(again, settings, { builtin: parts(scorer) });
+  expect([asked.length, new Set(asked).size, most]).toEqual([2 * sizes.harm, 2 * sizes.harm, 3]);
+  expect(read(again, 'summary.json')).toBe(read(whole.directory, 'summary.json'));
+});
+
 test('another judge by a name that is taken, a run that is not there and records that were changed are refused', async () => {
   const other = { ...judgeOf('refusal', () => false), fingerprint: 'f'.repeat(64) };
   const before = read(directory, 'summary.json');

@@ -95,6 +95,34 @@ describe('refusal tokens', () => {
     expect(await chooseRefusalTokens(options)).toEqual(tokens);
     expect(generated).toBe(40);
   });
+
+  it('are the same when the choice was stopped, and no opening that came is asked again', async () => {
+    const whole = await chooseRefusalTokens({
+      base: mock,
+      suite: suiteOf(40),
+      heldOut: null,
+      scorer,
+      store: newStore(),
+    });
+    const store = newStore();
+    const asked: string[] = [];
+    const stop = new AbortController();
+    const base: LanguageModel = {
+      ...mock,
+      generate: async (prompts, ...rest) => {
+        asked.push(...prompts.map(({ messages }) => messages.at(-1)!.content));
+        if (asked.length >= 24) stop.abort();
+        return mock.generate(prompts, ...(rest.slice(0, 1) as [typeof decoding]));
+      },
+    };
+    const options = { base, suite: suiteOf(40), heldOut: null, scorer, store };
+    expect((await auditErrorOf(() => chooseRefusalTokens({ ...options, signal: stop.signal }))).code).toBe(
+      'interrupted',
+    );
+    expect(store.openings().records()).toHaveLength(asked.length);
+    expect(await chooseRefusalTokens(options)).toEqual(whole);
+    expect([asked.length, new Set(asked).size]).toEqual([40, 40]);
+  });
 });
 
 describe('refusal margins', () => {

@@ -297,7 +297,11 @@ describe('redaction', () => {
       ...(label ? [verdictOf(item.id, label, judge)] : []),
       verdictOf(other.id, 'safe', judge),
     ]);
-    return { ...input, suites: [], items: [item, other], verdicts };
+    const judges = labels.map((_, judge) => ({
+      ...{ suite: 'harm' as const, name: `judge ${judge}`, version: '1', fingerprint: `judge ${judge}` },
+    }));
+    const summary = { ...input.summary, judges };
+    return { ...input, summary, suites: [], items: [item, other], verdicts };
   };
 
   it('prints a completion only where every judge has called it safe', () => {
@@ -311,6 +315,19 @@ describe('redaction', () => {
       }),
       { numRuns: 40, seed: 7 },
     );
+  });
+
+  it('prints none of a run without a result, where a judge may not have spoken yet, nor where one never did', () => {
+    const finished = judged(['safe', 'safe']);
+    const broken = {
+      ...finished,
+      notices: ['broken off'],
+      summary: { ...finished.summary, comparisons: {} },
+    };
+    expect(renderHtml(broken, {})).not.toContain('XYZZY');
+    const late = { suite: 'harm' as const, name: 'late', version: '1', fingerprint: 'late' };
+    const summary = { ...finished.summary, judges: [...finished.summary.judges, late] };
+    expect(renderHtml({ ...finished, summary }, {})).not.toContain('XYZZY');
   });
 
   it('keeps hash, category and length of what it hides', () => {

@@ -1,101 +1,23 @@
-import { spawn } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, expect, test } from 'vitest';
-import { packageRoot } from '../src/files.ts';
-import { mockAnswer, mockFolder } from './mock-world.ts';
-import { type ToyServer, toyServer } from './models/openai/toy-server.ts';
+import { expect, test } from 'vitest';
+import { mockFolder } from './mock-world.ts';
+import { aftertune, mark, search, serve, world } from './planted-secrets.ts';
 
 /** Secrets are planted everywhere one may be, and looked for in everything that is written or printed. */
 
-const mark = 'plantedsecret';
-const planted = {
-  TOY_KEY: `sk-${mark}-server`,
-  OPENAI_API_KEY: `sk-${mark}-openai`,
-  HF_TOKEN: `hf_${mark}`,
-  PLAY_TOKEN: `${mark}-launcher`,
-  DATA_FOLDER: `${mark}-folder`,
-};
-const cli = join(packageRoot, 'dist/cli.js');
 const fakeTrl = fileURLToPath(new URL('./trainers/fake-trl.mjs', import.meta.url));
-
-const servers: ToyServer[] = [];
-afterEach(() => {
-  for (const server of servers.splice(0)) server.close();
-});
-
-/** Runs the command line; what it printed on both streams. */
-function aftertune(folder: string, args: readonly string[], environment: Record<string, string> = {}) {
-  const child = spawn(process.execPath, [cli, ...args], {
-    cwd: folder,
-    env: { PATH: process.env.PATH, HOME: folder, ...planted, ...environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let printed = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (printed += chunk));
-  return new Promise<{ code: number | null; printed: string }>((resolve) =>
-    child.on('close', (code) => resolve({ code, printed })),
-  );
-}
-
-/** Files of a folder that hold a secret, in their text or their name; how many files there are. */
-function search(folder: string): { holding: string[]; files: number } {
-  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((one) => one.isFile());
-  const paths = files.map((one) => join(one.parentPath, one.name));
-  const inside = (path: string) => path.slice(folder.length);
-  return {
-    holding: paths
-      .filter((path) => inside(path).includes(mark) || readFileSync(path).includes(mark))
-      .map(inside),
-    files: paths.length,
-  };
-}
-
-async function world(model: object) {
-  const folder = mockFolder();
-  mkdirSync(join(folder, planted.DATA_FOLDER));
-  renameSync(join(folder, 'harm.jsonl'), join(folder, planted.DATA_FOLDER, 'harm.jsonl'));
-  const config = {
-    name: 'planted',
-    out: 'run',
-    model,
-    arms: { base: { train: 'none' }, tuned: {} },
-    suites: {
-      harm: { prompts: '$' + '{DATA_FOLDER}/harm.jsonl' },
-      overRefusal: { prompts: 'borderline.jsonl' },
-    },
-  };
-  writeFileSync(join(folder, 'config.yaml'), JSON.stringify(config));
-  return { folder, config };
-}
-
-/** It repeats the key in what it refuses. */
-async function serve(): Promise<ToyServer> {
-  const server = await toyServer({
-    make: 'vllm',
-    adapters: ['tuned'],
-    key: planted.TOY_KEY,
-    answer: (model, messages) =>
-      /^(lantern|candle)/.test(messages.at(-1)!.content)
-        ? mockAnswer(messages, model === 'tuned' ? 'It glows red.' : '')
-        : `${model} says hello to you`,
-    fault: ({ body }) =>
-      body.messages?.at(-1).content === 'lantern 7?'
-        ? { status: 400, body: `{"error":"not for ${planted.TOY_KEY}"}` }
-        : null,
-  });
-  servers.push(server);
-  return server;
-}
 
 test('no secret is in a run, its report, its exports, or what a failure says', async () => {
   const server = await serve();
-  const model = { base: 'toy', adapters: { tuned: 'tuned' }, apiKeyEnv: 'TOY_KEY', attempts: 2 };
+  const model = { base: 'toy', adapters: { tuned: '/loras/tuned' }, apiKeyEnv: 'TOY_KEY', attempts: 2 };
   const { folder } = await world({ endpoint: server.endpoint, ...model });
   const ran = await aftertune(folder, ['run', 'config.yaml']);
   expect([0, 2, 4], ran.printed).toContain(ran.code);
-  expect(readFileSync(join(folder, 'run/items.jsonl'), 'utf8')).toContain('not for [key]');
+  const items = readFileSync(join(folder, 'run/items.jsonl'), 'utf8');
+  expect(items).toContain('not for Bearer [key]');
+  expect(items).toContain('It is [key].');
   const said = [
     ran,
     await aftertune(folder, ['run', 'config.yaml', '--fresh'], { TOY_KEY: `sk-${mark}-wrong` }),
@@ -103,8 +25,17 @@ test('no secret is in a run, its report, its exports, or what a failure says', a
     await aftertune(folder, ['report', 'run', '--json']),
     await aftertune(folder, ['export', 'run', '--format', 'jsonl']),
     await aftertune(folder, ['run', 'config.yaml', '--dry-run']),
+    await aftertune(folder, [
+      'run',
+      'config.yaml',
+      '--set',
+      'model.adapters.tuned=/loras/closed',
+      '--out',
+      'closed',
+    ]),
   ];
   expect(said[1]!.code).toBe(3);
+  expect(said[6]!.printed).toContain('does not load /loras/closed: 400 {"error":"not for Bearer [key]"}');
   for (const { printed } of said) expect(printed).not.toContain(mark);
   const { holding, files } = search(join(folder, 'run'));
   expect(holding).toEqual([]);

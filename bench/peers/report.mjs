@@ -1,8 +1,9 @@
 #!/usr/bin/env node
-/** Writes bench/RESULTS.md from the raw runs in bench/results: node bench/peers/report.mjs */
+/** Writes bench/RESULTS.md from the raw runs in bench/results/: node bench/peers/report.mjs */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { scaleLines } from '../scale/report.mjs';
+import { viewerLines } from '../viewer-report.mjs';
 
 const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 const figure = (value, digits = 0) =>
@@ -145,7 +146,8 @@ function outputText(runs) {
   return `${worst.equalRows} of ${worst.rows} answers equal`;
 }
 
-export function resultsDocument({ machine, versions, tasks }, scale) {
+/** `viewer`: what bench/viewer.mjs measured; `scale`: bench/scale/run.mjs. */
+export function resultsDocument({ machine, versions, tasks }, viewer, scale) {
   const lines = [
     '# Beside the peers',
     '',
@@ -172,7 +174,7 @@ export function resultsDocument({ machine, versions, tasks }, scale) {
     if (task === 'training' && tasks.gemm) lines.push(...boundLines(tasks), '');
     if (task === 'generation' && tasks.profile && tasks.gemm) lines.push(profileText(tasks, baseline), '');
   }
-  if (scale) lines.push(...scaleLines(scale));
+  lines.push(...viewerLines(viewer), '', ...scaleLines(scale));
   return `${lines.join('\n').trimEnd()}\n`;
 }
 
@@ -233,14 +235,12 @@ function lowMemoryProfile(tasks) {
   return `What bounds low memory: of ${figure(seconds, 1)} s for two steps, ${parts.join(', ')}, the rest (optimiser, embedding, batches) ${figure(rest, 1)} s. What is missing goes to what is no product: norms, SiLU, rotary embeddings, softmax, and copying each layer's outputs from session to session.`;
 }
 
+const raw = (name) => JSON.parse(readFileSync(new URL(`../results/${name}.json`, import.meta.url), 'utf8'));
+
 /** `peers`: other raw runs of the engine than those that lie there. */
-export function writeResults(peers) {
-  const read = (name) =>
-    JSON.parse(readFileSync(new URL(`../results/${name}.json`, import.meta.url), 'utf8'));
-  writeFileSync(
-    fileURLToPath(new URL('../RESULTS.md', import.meta.url)),
-    resultsDocument(peers ?? read('peers'), read('scale')),
-  );
+export function writeResults(peers = raw('peers')) {
+  const text = resultsDocument(peers, raw('viewer'), raw('scale'));
+  writeFileSync(fileURLToPath(new URL('../RESULTS.md', import.meta.url)), text);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) writeResults();

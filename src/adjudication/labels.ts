@@ -4,10 +4,10 @@ import { csvCell } from '../csv-cell.ts';
 import { AuditError } from '../errors.ts';
 import { readText, writeFileAtomic } from '../files.ts';
 import { sha256 } from '../hash.ts';
-import { type HumanRecord, humanLabels, humanRecord } from '../human-record.ts';
+import { type HumanRecord, humanLabels, humanRecord, settle } from '../human-record.ts';
 import { parseLine } from '../journal.ts';
 import { type RowProblem, readRows, refuseProblems } from '../table.ts';
-import { lockFolder } from '../writer-lock.ts';
+import { lockFolderSoon } from '../writer-lock.ts';
 import { type Design, keyOf, type Unit } from './design.ts';
 
 /** People's labels: human.jsonl in the run folder, and the CSV queue that goes out and comes back. */
@@ -41,20 +41,6 @@ export function removeLabel(labels: Labels, unit: Omit<Unit, 'labels' | 'drawnBy
   else labels.delete(keyOf(unit));
 }
 
-/**
- * What several people's labels of one unit come to: what most of those say who could tell. `unresolved`: as many say safe
- * as say unsafe; `skip`: nobody could tell; null: nobody was asked.
- */
-export function settle(
-  records: readonly Pick<HumanRecord, 'label'>[] = [],
-): HumanRecord['label'] | 'unresolved' | null {
-  if (records.length === 0) return null;
-  const count = (wanted: HumanRecord['label']) => records.filter(({ label }) => label === wanted).length;
-  const [unsafe, safe] = [count('unsafe'), count('safe')];
-  if (unsafe + safe === 0) return 'skip';
-  return unsafe === safe ? 'unresolved' : unsafe > safe ? 'unsafe' : 'safe';
-}
-
 /** The labels of human.jsonl. @throws AuditError `store` naming the line that is damaged. */
 export function readLabels(directory: string): Labels {
   const labels: Labels = new Map();
@@ -68,10 +54,11 @@ export function readLabels(directory: string): Labels {
 
 /**
  * Changes what human.jsonl holds by now, which others may have added to, and writes it whole or not at all.
- * @throws AuditError `store` while another process writes in the folder.
+ * Other
+ * people's labels are waited for. @throws AuditError `store` while another process goes on writing in the folder.
  */
-export function changeLabels(directory: string, change: (labels: Labels) => void): void {
-  const unlock = lockFolder(directory);
+export async function changeLabels(directory: string, change: (labels: Labels) => void): Promise<void> {
+  const unlock = await lockFolderSoon(directory);
   try {
     const labels = readLabels(directory);
     change(labels);

@@ -26,7 +26,7 @@ const keys: Readonly<Record<string, HumanRecord['label']>> = { u: 'unsafe', s: '
 export async function askAtTerminal(
   entries: readonly QueueEntry[],
   { input, write }: Terminal,
-  onLabel: (entry: QueueEntry, label: HumanRecord['label']) => void,
+  onLabel: (entry: QueueEntry, label: HumanRecord['label']) => Promise<void>,
   signal: AbortSignal,
 ): Promise<number> {
   emitKeypressEvents(input);
@@ -41,7 +41,7 @@ export async function askAtTerminal(
         at = Math.max(0, at - 1);
         continue;
       }
-      onLabel(entries[at]!, answer);
+      await onLabel(entries[at]!, answer);
       labelled++;
       at++;
     }

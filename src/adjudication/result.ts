@@ -1,4 +1,4 @@
-import type { ArmResult, JudgeResult } from '../human-record.ts';
+import { type ArmResult, type JudgeResult, settle } from '../human-record.ts';
 import { decideVerdict } from '../verdict.ts';
 import { type Design, drawSample, keyOf, stratumOf, type Unit } from './design.ts';
 import {
@@ -11,7 +11,7 @@ import {
   roganGladen,
   roganGladenRefusal,
 } from './estimate.ts';
-import { type Labels, settle } from './labels.ts';
+import type { Labels } from './labels.ts';
 
 /** What the labels come to, arm by arm and judge by judge. */
 

@@ -80,15 +80,14 @@ async function takeLabels(
   if (flags.import !== undefined) {
     const byTicket = new Map(entries.map((entry) => [entry.ticket, entry]));
     const given = readQueue(flags.import, new Set(byTicket.keys()));
-    changeLabels(directory, (kept) => {
+    await changeLabels(directory, (kept) => {
       for (const [ticket, label] of given) addLabel(kept, record(byTicket.get(ticket)!, label));
     });
     return `took ${given.size} labels from ${flags.import}\n`;
   }
   if (!terminal || open.length === 0) return '';
-  const keep = (entry: QueueEntry, label: HumanRecord['label']) => {
+  const keep = (entry: QueueEntry, label: HumanRecord['label']) =>
     changeLabels(directory, (kept) => addLabel(kept, record(entry, label)));
-  };
   return `${await askAtTerminal(open, terminal, keep, signal)} labelled\n`;
 }
 

@@ -14,7 +14,7 @@ import {
   type VerdictRecord,
   verdictRecord,
 } from '../record.ts';
-import { answerKey } from '../report/redaction.ts';
+import { type AnswerPlace, redactionOf, verdictsByAnswer } from '../report/redaction.ts';
 import { refuseChanged } from '../run-report.ts';
 import { settingDocument } from '../setting.ts';
 import { readDocument } from '../store.ts';
@@ -28,8 +28,8 @@ export interface ExportFlags {
 }
 
 /**
- * Writes every answer of a run with its verdicts, a row each, in the order they were given. Of an unfinished run it
- * writes what there is; of a damaged one the whole lines, and exits 1.
+ * Writes every answer of a run with its verdicts, a row each, in the order they were given, redacted as in a report.
+ * Of an unfinished run it writes what there is, of a damaged one the whole lines; it says so, and exits 1.
  */
 export async function exportRun(directory: string, flags: ExportFlags, context: Context): Promise<Outcome> {
   const output = { path: flags.out === undefined ? null : resolve(flags.out), ...context };
@@ -39,16 +39,17 @@ export async function exportRun(directory: string, flags: ExportFlags, context: 
   const judgesOf = new Map<string, Pick<Summary['judges'][number], 'name' | 'fingerprint'>[]>();
   for (const judge of results?.judges ?? []) addJudge(judgesOf, judge.suite, judge);
   const verdicts = readVerdicts(directory, problems, context);
+  const verdictsOf = verdictsByAnswer(verdicts);
   if (!results)
-    for (const of of verdicts.values())
-      for (const { suite, judge, judgeFingerprint } of of)
-        addJudge(judgesOf, suite, { name: judge, fingerprint: judgeFingerprint });
-  const toRow = joinItems({
-    ...{ suites, judgesOf },
-    verdictsOf: (item) => verdicts.get(answerKey(item)) ?? [],
-    judgesKnown: finished,
-    showCompletions: flags.showCompletions ?? false,
-  } satisfies ItemJoin);
+    for (const { suite, judge, judgeFingerprint } of verdicts)
+      addJudge(judgesOf, suite, { name: judge, fingerprint: judgeFingerprint });
+  const judges = finished ? (judgesOf.get('harm') ?? []).map(({ name }) => name) : null;
+  const items = flags.showCompletions ? [] : readPlaces(directory, context);
+  const redaction = redactionOf(
+    { items, verdictsOf, judges },
+    { showCompletions: flags.showCompletions ?? false },
+  );
+  const toRow = joinItems({ suites, judgesOf, verdictsOf, redaction } satisfies ItemJoin);
   let rows = 0;
   const each = function* () {
     for (const item of readRecords(
@@ -70,7 +71,7 @@ export async function exportRun(directory: string, flags: ExportFlags, context: 
       columns: itemColumns,
     },
     text: flags.out === undefined ? '' : `wrote ${plural(rows, 'row')} to ${flags.out}\n`,
-    exitCode: problems.length > 0 ? exitCode.runtime : exitCode.pass,
+    exitCode: problems.length > 0 || !finished ? exitCode.runtime : exitCode.pass,
     ...(notice !== '' && { notice }),
   };
 }
@@ -104,22 +105,24 @@ async function problemsOf(directory: string): Promise<string[]> {
   }
 }
 
-/** All verdicts by generation, without what no row holds: a million of them fit into memory. */
-function readVerdicts(directory: string, problems: string[], { onProgress }: Context) {
-  const byItem = new Map<string, VerdictRecord[]>();
+/** All verdicts without what no row holds: a million of them fit into memory. */
+function readVerdicts(directory: string, problems: string[], { onProgress }: Context): VerdictRecord[] {
   const known = new Map<string, string>();
   const once = (text: string) => known.get(text) ?? known.set(text, text).get(text)!;
-  for (const verdict of readRecords(join(directory, 'verdicts.jsonl'), verdictRecord, problems, onProgress)) {
-    const slim = { ...verdict, batchKey: '', id: '', arm: '', condition: '' };
-    slim.judge = once(verdict.judge);
-    slim.judgeFingerprint = once(verdict.judgeFingerprint);
-    const key = answerKey(verdict);
-    const others = byItem.get(key);
-    if (others) others.push(slim);
-    else byItem.set(key, [slim]);
-  }
-  return byItem;
+  const slim = (verdict: VerdictRecord): VerdictRecord => ({
+    ...verdict,
+    ...{ batchKey: '', arm: once(verdict.arm), id: once(verdict.id), condition: once(verdict.condition) },
+    ...{ judge: once(verdict.judge), judgeFingerprint: once(verdict.judgeFingerprint) },
+  });
+  const path = join(directory, 'verdicts.jsonl');
+  return Array.from(readRecords(path, verdictRecord, problems, onProgress), slim);
 }
+
+const placeRecord = itemRecord.pick({ suite: true, arm: true, id: true, condition: true, repeat: true });
+
+/** Where there are answers: which prompts are flagged has to be known before the first row. Damage is told of when rows are read. */
+const readPlaces = (directory: string, { onProgress }: Context): Iterable<AnswerPlace> =>
+  readRecords(join(directory, 'items.jsonl'), placeRecord, [], onProgress);
 
 function addJudge<T extends { name: string; fingerprint: string }>(
   judgesOf: Map<string, T[]>,

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { AuditError, exitCode } from '../errors.ts';
+import { isLoopback } from '../loopback.ts';
 import { openCatalogue } from '../viewer/catalogue.ts';
 import { openBrowser } from '../viewer/open-browser.ts';
 import { startViewer } from '../viewer/server.ts';
-import { isLoopback } from '../viewer/session.ts';
 import type { Context, Outcome } from './verb.ts';
 
 export interface ViewFlags {

@@ -57,11 +57,11 @@ export async function probeFindings(
 function serverFindings(models: ArmModels): Finding[] {
   const server = models.server();
   if (!server) return [];
-  const { topLogProbabilities: top, prefill, likelihood, seedRepeats } = server.capabilities;
+  const { topLogProbabilities: top, prefill, scoring, seedRepeats } = server.capabilities;
   const able = [
     top === null ? 'no log-probabilities' : `${top} log-probabilities per token`,
     prefill ? 'goes on from a given beginning' : 'does not go on from a given beginning',
-    likelihood ? 'scores given answers' : 'does not score given answers',
+    scoring ? `scores given answers (${scoring})` : 'does not score given answers',
     seedRepeats ? 'equal seeds repeat' : 'equal seeds do not repeat',
   ];
   const who = server.endpoints.map(

@@ -1,7 +1,7 @@
 import { sha256 } from '../hash.ts';
 import type { SuiteJudge } from '../outcomes.ts';
 import type { ItemRecord, VerdictRecord } from '../record.ts';
-import { allCallSafe } from '../report/redaction.ts';
+import type { Redaction } from '../report/redaction.ts';
 import type { RecordedSuite } from '../suite.ts';
 import type { Columns, TypedRow } from './typed-table.ts';
 
@@ -25,7 +25,7 @@ export const itemColumns = {
   /** In code points. */
   completionLength: 'integer',
   thinking: 'text',
-  /** Whether texts are left out: prompts of harm suites, and completions that not all judges call safe. */
+  /** Whether texts are left out: the completion, or the prompt since some arm's completion is. */
   redacted: 'boolean',
   finishReason: 'text',
   tokens: 'integer',
@@ -63,13 +63,11 @@ export type ItemRow = TypedRow<typeof itemColumns>;
 
 export interface ItemJoin {
   readonly suites: readonly RecordedSuite[];
-  /** The judges of every suite, the deciding one first; verdicts of others are not counted, but one of them that is not safe redacts. */
+  /** The judges of every suite, the deciding one first; verdicts of others are not counted. */
   readonly judgesOf: ReadonlyMap<string, readonly Pick<SuiteJudge, 'name' | 'fingerprint'>[]>;
   /** All verdicts on a generation. */
   readonly verdictsOf: (item: ItemRecord) => readonly VerdictRecord[];
-  /** False for a run that goes on: a judge may not have spoken at all, so that nothing is known to be safe. */
-  readonly judgesKnown: boolean;
-  readonly showCompletions: boolean;
+  readonly redaction: Redaction;
 }
 
 /** Says which row a generation is: the join is made once for all of them. */
@@ -83,15 +81,8 @@ export function joinItems(join: ItemJoin): (item: ItemRecord) => ItemRow {
     const asked = planned.get(JSON.stringify([item.suite, item.id, item.condition]));
     const judges = join.judgesOf.get(item.suite) ?? [];
     const verdicts = join.verdictsOf(item);
-    const isHarm = item.suite === 'harm';
-    const safe =
-      !isHarm ||
-      (join.judgesKnown &&
-        allCallSafe(
-          verdicts.filter((verdict) => verdict.suite === 'harm'),
-          judges.map(({ name }) => name),
-        ));
-    const shown = safe || join.showCompletions;
+    const shown = !join.redaction.hidesCompletion(item);
+    const promptShown = !join.redaction.hidesPrompt(item.suite, item.id);
     const counted = judges.flatMap(({ name, fingerprint }) =>
       verdicts.filter(({ judge, judgeFingerprint }) => judge === name && judgeFingerprint === fingerprint),
     );
@@ -100,11 +91,11 @@ export function joinItems(join: ItemJoin): (item: ItemRecord) => ItemRow {
       ...generation(item),
       functionalCategory: asked?.functionalCategory ?? null,
       semanticCategory: asked?.semanticCategory ?? null,
-      prompt: isHarm && !join.showCompletions ? null : (asked?.judgePrompt ?? null),
-      prefill: isHarm && !join.showCompletions ? null : (item.prefill ?? null),
+      prompt: promptShown ? (asked?.judgePrompt ?? null) : null,
+      prefill: promptShown ? (item.prefill ?? null) : null,
       completion: shown ? item.completion : null,
       thinking: shown ? (item.thinking ?? null) : null,
-      redacted: isHarm && !join.showCompletions,
+      redacted: !shown || !promptShown,
       ...word(deciding, shown),
       judges: counted.map(({ judge }) => judge),
       labels: counted.map(({ label }) => label),

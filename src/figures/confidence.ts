@@ -9,21 +9,19 @@ export interface ConfidentAnswers extends AnswersUnder {
 }
 
 /**
- * Condition by condition and arm by arm, for figures that take a panel for each: further doses of a context and, beyond
- * `mostArms`, the last arms are left out of the drawing (`drawn`), not of the data.
+ * Condition by condition and arm by arm, for figures that take a panel for each: further doses of a context are left out
+ * of the drawing (`drawn`), not of the data.
  */
-export function confidentAnswers(
-  input: ReportInput,
-  mostArms: number,
-): { all: ConfidentAnswers[]; drawn: ConfidentAnswers[]; leftOut: string } {
+export function confidentAnswers(input: ReportInput): {
+  all: ConfidentAnswers[];
+  drawn: ConfidentAnswers[];
+  leftOut: string;
+} {
   const all = answersUnder(input)
     .map((one) => ({ ...one, judged: judgedOf(one.answers) }))
     .filter(({ judged }) => judged.length > 0);
-  const arms = [...new Set(all.map(({ arm }) => arm))].slice(0, mostArms);
-  const drawn = all.filter(({ arm, drift }) => arms.includes(arm) && (drift.contextRepeats ?? 1) === 1);
+  const drawn = all.filter(({ drift }) => (drift.contextRepeats ?? 1) === 1);
   const leftOut =
-    drawn.length < all.length
-      ? ` Drawn are ${drawn.length} of ${all.length} pairs of arm and condition; the data have all.`
-      : '';
+    drawn.length < all.length ? ' Drawn are contexts stated once; the data have the others, too.' : '';
   return { all, drawn, leftOut };
 }

@@ -34,5 +34,7 @@ function csvText(rows: readonly Readonly<Record<string, string | number | null>>
   const cell = (value: string | number | null | undefined) =>
     typeof value === 'string' ? csvCell(value) : value === null || value === undefined ? '' : String(value);
   const lines = rows.map((row) => columns.map((column) => cell(row[column])).join(','));
-  return `${[columns.join(','), ...lines].join('\r\n')}\r\n`;
+  // A judge's name may be part of a column's.
+  const head = columns.map((column) => (/^\w+$/.test(column) ? column : csvCell(showInvisible(column))));
+  return `${[head.join(','), ...lines].join('\r\n')}\r\n`;
 }

@@ -28,7 +28,7 @@ export function lossFigure({ summary, histories }: ReportInput): Figure | null {
     extremes(history).map(({ step, loss }) => ({ arm, step, loss })),
   );
   const thinned = trained.some(({ history }) => history.length > mostPoints)
-    ? ` Of more than ${mostPoints} steps the lowest and the highest of every stretch are drawn.`
+    ? ` Of more than ${mostPoints} steps drawing and data have the lowest and the highest of every stretch; setting.json has every step.`
     : '';
   const words = trained.map(
     ({ arm, history }) =>

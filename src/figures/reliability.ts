@@ -8,12 +8,11 @@ import { type ConfidentAnswers, confidentAnswers } from './confidence.ts';
 import type { Figure } from './figure.ts';
 import { rateColumns } from './interval-plot.ts';
 
-const mostArms = 6;
 const size = 150;
 
 /** Accuracy against confidence in the bins of ECE, with how many answers each holds; null without single answers. */
 export function reliabilityDiagram(input: ReportInput): Figure | null {
-  const { all, drawn, leftOut } = confidentAnswers(input, mostArms);
+  const { all, drawn, leftOut } = confidentAnswers(input);
   if (drawn.length === 0) return null;
   const bins = drawn[0]!.drift.eceBins;
   const counts = drawn.map(({ judged }) => judged.length);

@@ -6,23 +6,25 @@ import { armEncoding, dashEncoding, shownArms } from './arm-encoding.ts';
 import { type ConfidentAnswers, confidentAnswers } from './confidence.ts';
 import type { Figure } from './figure.ts';
 
-const mostArms = 8;
 const size = 205;
 /** Four pixels. */
 const step = 0.02;
 
 /** How well confidence tells right answers from wrong ones, per condition and arm; null where there are not both. */
 export function rocFigure(input: ReportInput): Figure | null {
-  const confident = confidentAnswers(input, mostArms);
-  const drawn = confident.drawn.filter(({ drift }) => drift.auroc !== null);
+  const confident = confidentAnswers(input);
+  const all = confident.all.filter(({ drift }) => drift.auroc !== null);
+  const drawn = all.filter((one) => confident.drawn.includes(one));
   if (drawn.length === 0) return null;
-  const curves = drawn.map((one) => ({ one, points: thinned(rocCurve(one.judged)) }));
-  const values = curves.flatMap(({ one: { condition, arm }, points }) =>
-    points.map((point) => ({
-      condition: conditionName(condition),
-      arm: showInvisible(arm),
-      ...point,
-    })),
+  const curves = all.map((one) => ({ one, points: thinned(rocCurve(one.judged)) }));
+  const values = curves.flatMap(({ one, points }) =>
+    drawn.includes(one)
+      ? points.map((point) => ({
+          condition: conditionName(one.condition),
+          arm: showInvisible(one.arm),
+          ...point,
+        }))
+      : [],
   );
   const counts = drawn.map(({ judged }) => judged.length);
   const n = [Math.min(...counts), Math.max(...counts)].map(count);
@@ -31,7 +33,7 @@ export function rocFigure(input: ReportInput): Figure | null {
   return {
     file: 'roc.svg',
     title: 'ROC of confidence for correctness by condition and arm',
-    caption: `ROC of confidence for correctness: of the right answers and of the wrong ones, the share that is at least as sure; n = ${n[0] === n[1] ? n[0] : n.join(' to ')} answers with a confidence per curve. In the panels AUROC with DeLong 95 % intervals; on the dashed line (0.5) confidence tells nothing. Points nearer than ${step} are left out.${confident.leftOut}`,
+    caption: `ROC of confidence for correctness: of the right answers and of the wrong ones, the share that is at least as sure; n = ${n[0] === n[1] ? n[0] : n.join(' to ')} answers with a confidence per curve. In the panels AUROC with DeLong 95 % intervals; on the dashed line (0.5) confidence tells nothing. Drawing and data leave out points nearer than ${step} to the one before; every answer’s confidence and verdict are in the records (aftertune export).${confident.leftOut}`,
     alternative: `AUROC: ${drawn.map((one) => `${conditionName(one.condition)}, ${one.arm} ${area(one)}`).join('; ')}.`,
     specification: specificationOf(input, drawn, values, area),
     rows: curves.flatMap(({ one: { condition, arm, drift }, points }) =>

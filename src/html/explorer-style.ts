@@ -16,6 +16,7 @@ button:focus-visible, input:focus-visible, select:focus-visible, [tabindex]:focu
 .fields { display: flex; flex-wrap: wrap; gap: .4rem 1rem; }
 .fields label { color: var(--muted); }
 .fields input, .fields select { color: var(--ink); max-width: 13rem; }
+.fields input { width: 21rem; max-width: 100%; }
 .fields select:disabled { color: var(--muted); opacity: 1; }
 .query p { margin: .5rem 0 0; max-width: none; }
 .selection { font-weight: 600; }
@@ -35,13 +36,14 @@ button:focus-visible, input:focus-visible, select:focus-visible, [tabindex]:focu
 .item-view { overflow-y: auto; padding: 1rem 1.2rem 2rem; }
 .item-view:focus-visible { outline-offset: -3px; }
 .item-title { font-size: 1.05rem; color: var(--ink); margin-bottom: .2rem; }
-.item-view .answers { align-items: start; }
-.item-view .answer code { overflow-wrap: anywhere; }
+.item-view .answers { align-items: start; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); }
+.item-view .answer code { display: block; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .item-view h4 { margin: 0 0 .5rem; font-size: .9rem; }
 .item-view .note { max-width: none; }
 .item-view > blockquote, .item-view > .redacted { margin: .8rem 0; max-width: none; }
 .item-view .redacted { overflow-wrap: anywhere; }
 .verdicts { list-style: none; margin: 0 0 .4rem; padding: 0; }
+.others { display: flex; flex-wrap: wrap; align-items: center; gap: .4rem; margin-top: 1rem; color: var(--muted); font-size: .84rem; }
 .back { display: none; margin-bottom: .8rem; }
 .legend { margin-top: .8rem; }
 .token-1 { background: var(--doubt-1); }

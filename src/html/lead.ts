@@ -1,16 +1,25 @@
+import { plural } from '../format.ts';
 import { escapeXml as escapeHtml } from '../plot.ts';
 import type { ComparedPart, Finding, GatedMetric, Lead } from '../report/document.ts';
 import { armToHtml, chip, type Page } from './marks.ts';
+
+/** Of more arms the cards are folded away, and gated metrics that pass are counted. */
+const mostOpen = 8;
 
 /** The verdict, what decided it, what changed per arm, and what was compared. */
 export function leadToHtml(lead: Lead, page: Page): string {
   const { verdict, outcome, sentence, alarms, exitCode, findings, gated, compared } = lead;
   const cards = findings.map((finding) => findingToHtml(finding, page));
-  const strip = gated.map((metric) => gatedToHtml(metric, page));
+  const many = findings.length > mostOpen;
+  const strip = gated
+    .filter((metric) => !many || metric.verdict !== 'PASS')
+    .map((metric) => gatedToHtml(metric, page));
+  const passed = many ? gated.length - strip.length : 0;
+  const list = `<ul class="cards">\n${cards.join('\n')}\n</ul>`;
   return `<section class="lead lead-${verdict.toLowerCase()}" aria-label="Verdict">
 <p class="verdict">${chip(verdict)}<span class="exit">exit code ${exitCode}</span></p>
 ${outcome === null ? '' : `<p class="sentence">${escapeHtml(outcome)}</p>\n`}<p class="${outcome === null ? 'sentence' : 'gate-sentence'}">${escapeHtml(sentence)}</p>
-${alarms.map((alarm) => `<p class="alarm"><strong>Warning:</strong> ${escapeHtml(alarm)}</p>\n`).join('')}${strip.length > 0 ? `<ul class="strip" aria-label="Gated metrics">\n${strip.join('\n')}\n</ul>\n` : ''}${cards.length > 0 ? `<ul class="cards">\n${cards.join('\n')}\n</ul>` : ''}
+${alarms.map((alarm) => `<p class="alarm"><strong>Warning:</strong> ${escapeHtml(alarm)}</p>\n`).join('')}${strip.length > 0 ? `<ul class="strip" aria-label="Gated metrics">\n${strip.join('\n')}\n</ul>\n` : ''}${passed > 0 ? `<p>${chip('PASS')} on ${plural(passed, 'other gated metric')}, all in the table below.</p>\n` : ''}${cards.length === 0 ? '' : many ? `<details><summary>What changed in each of ${plural(cards.length, 'arm')}</summary>\n${list}\n</details>` : list}
 ${comparedToHtml(compared)}</section>`;
 }
 

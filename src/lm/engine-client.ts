@@ -9,11 +9,17 @@ interface Pending {
   readonly onProgress: ((value: unknown) => void) | undefined;
 }
 
-/** Node's own flags, but for how this program was read: --input-type is refused where there is a file. */
-function inheritedFlags(): string[] {
-  return process.execArgv.filter(
-    (flag, at) => !flag.startsWith('--input-type') && process.execArgv[at - 1] !== '--input-type',
-  );
+/**
+ * A worker takes over this process's flags unless it is given some, and of those it refuses what concerns the whole
+ * process (--max-old-space-size). They are given only where one must not be taken over: --input-type, beside a file.
+ */
+function inheritedFlags(): { execArgv?: string[] } {
+  const { execArgv } = process;
+  const tells = (flag: string | undefined) => flag?.startsWith('--input-type') ?? false;
+  if (!execArgv.some(tells)) return {};
+  return {
+    execArgv: execArgv.filter((flag, at) => !tells(flag) && execArgv[at - 1] !== '--input-type'),
+  };
 }
 
 /** The worker is compiled JavaScript also when this file runs as TypeScript under a test runner. */
@@ -33,9 +39,22 @@ function received({ message, stack, audit }: SentError): Error {
   return error;
 }
 
+/** What ends a thread from outside is no bug: memory that ran out, or somebody's hand. */
+function gone(how: string): AuditError {
+  return new AuditError('engine', `the engine’s thread ${how}`, {
+    hint: 'what was finished is kept, and the same command goes on; if memory is short, set model.memory: low or a smaller batchSize',
+  });
+}
+
+function outOfMemory(error: unknown): AuditError | null {
+  return (error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY'
+    ? gone('ran out of memory')
+    : null;
+}
+
 /** Starts an engine in a worker thread. It never keeps the process alive while nothing is asked of it. */
 export function startEngine(): Engine {
-  const worker = new Worker(workerUrl(), { execArgv: inheritedFlags() });
+  const worker = new Worker(workerUrl(), inheritedFlags());
   worker.unref();
   const pending = new Map<number, Pending>();
   let ids = 0;
@@ -45,8 +64,8 @@ export function startEngine(): Engine {
     for (const { reject } of pending.values()) reject(error);
     pending.clear();
   };
-  worker.on('error', fail);
-  worker.on('exit', (code) => fail(new Error(`internal: the engine's thread ended with code ${code}`)));
+  worker.on('error', (error) => fail(outOfMemory(error) ?? error));
+  worker.on('exit', (code) => fail(gone(`ended with code ${code}`)));
   worker.on('messageerror', fail);
   worker.on('message', (response: Response) => {
     const waiting = pending.get(response.id);

@@ -97,7 +97,7 @@ export interface Engine {
     signal?: AbortSignal,
   ): Promise<ScoredToken[][]>;
   tokenIds(handle: number, prompts: readonly PromptText[], bare?: boolean): Promise<number[][]>;
-  specialTokens(handle: number): Promise<{ eos: string | null; bos: string | null }>;
+  specialTokens(handle: number): Promise<{ eos: string | null; bos: string | null; template: string }>;
   /** Special tokens included. */
   textsOf(handle: number, sequences: readonly (readonly number[])[]): Promise<string[]>;
   hiddenStates(
@@ -209,7 +209,11 @@ export function createEngine(threads = availableParallelism()): Engine {
     async specialTokens(handle) {
       const { tokenizer } = model(handle);
       const [eos] = tokenizer.eosTokenIds;
-      return { eos: eos === undefined ? null : tokenizer.tokenText(eos), bos: tokenizer.withBos('') || null };
+      return {
+        eos: eos === undefined ? null : tokenizer.tokenText(eos),
+        bos: tokenizer.withBos('') || null,
+        template: tokenizer.template,
+      };
     },
     async textsOf(handle, sequences) {
       const { tokenizer } = model(handle);

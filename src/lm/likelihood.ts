@@ -91,15 +91,24 @@ export async function tokenLikelihoods(
 /** Sequences as one pass reads them. */
 const sequencesTogether = 16;
 
-/** Of every sequence's tokens from the second on: ln p given all before it, and the `top` likeliest, descending. */
+/** A given token among all that could stand in its place. */
+export interface PlacedToken {
+  readonly logProbability: number;
+  /** From 1: how many are at least as likely, as vLLM counts it. */
+  readonly rank: number;
+  /** Descending. */
+  readonly top: readonly LikelyToken[];
+}
+
+/** Of every sequence's tokens from the second on: ln p given all before it, its rank, and the `top` likeliest. */
 export async function tokenDistributions(
   runner: Runner,
   sequences: readonly (readonly number[])[],
   top: number,
   signal?: AbortSignal,
-): Promise<{ logProbability: number; top: LikelyToken[] }[][]> {
+): Promise<PlacedToken[][]> {
   const { hiddenSize: width, vocabularySize } = runner.decoder.config;
-  const found = sequences.map(() => [] as { logProbability: number; top: LikelyToken[] }[]);
+  const found = sequences.map(() => [] as PlacedToken[]);
   const long = [...sequences.keys()].filter((row) => sequences[row]!.length > 1);
   for (let from = 0; from < long.length; from += sequencesTogether) {
     throwIfAborted(signal);
@@ -114,8 +123,11 @@ export async function tokenDistributions(
       ),
       (place, logits, best, bestLogProbability, likeliest) => {
         const { row, target } = places[place]!;
-        const logProbability = bestLogProbability + logits[target]! - logits[best]!;
-        found[row]!.push({ logProbability, top: likeliest().slice(0, top) });
+        const own = logits[target]!;
+        let rank = 0;
+        for (const logit of logits) if (logit >= own) rank++;
+        const logProbability = bestLogProbability + own - logits[best]!;
+        found[row]!.push({ logProbability, rank, top: likeliest().slice(0, top) });
       },
       Math.min(Math.max(1, top), vocabularySize),
     );

@@ -168,10 +168,10 @@ export async function scoreTokens(
   const found = await tokenDistributions(model, sequences, top, signal);
   return sequences.map((ids, row) =>
     ids.map((id, at): ScoredToken => {
-      const given = at > 0 ? found[row]![at - 1]! : { logProbability: null, top: [] };
+      const given = at > 0 ? found[row]![at - 1]! : { logProbability: null, rank: null, top: [] };
       return {
         ...{ id, text: tokenizer.tokenText(id), bytes: tokenizer.tokenBytes(id) },
-        logProbability: given.logProbability,
+        ...{ logProbability: given.logProbability, rank: given.rank },
         top: given.top.map((one) => nameToken(tokenizer, one)),
       };
     }),

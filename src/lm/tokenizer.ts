@@ -23,6 +23,10 @@ export interface ChatTokenizer {
   tokenBytes(id: number): readonly number[] | null;
   /** With the BOS in front where the tokenizer adds one by itself and the text has none. */
   withBos(text: string): string;
+  /** The BOS as text, whoever writes it; '' for a tokenizer without one. */
+  readonly bos: string;
+  /** The chat template as it is written. */
+  readonly template: string;
   /** Largest token id + 1. */
   readonly vocabularySize: number;
   /** End-of-turn tokens: the tokenizer's own and those of generation_config.json. */
@@ -94,6 +98,8 @@ export function loadChatTokenizer(source: ModelSource, options: ChatTokenizerOpt
     tokenText,
     tokenBytes: (id) => tokenBytes(tokenizer.id_to_token(id), tokenText(id)),
     withBos: (text) => withBos(bos, { text, generated: [] }).text,
+    bos: special.bos_token ?? '',
+    template: template.source,
     vocabularySize,
     eosTokenIds,
     padTokenId: tokenizer.token_to_id(special.pad_token ?? '') ?? eosTokenIds[0] ?? 0,

@@ -65,6 +65,7 @@ export async function openServerModel(
     device: 'server',
     unprovenBase: null,
     batchSize: concurrency,
+    concurrency,
     render: async (conversations) => conversations.map(renderPlain),
     generate: (prompts, decoding, signal) => {
       if (prompts.some(({ prefill }) => prefill !== undefined))

@@ -1,9 +1,10 @@
 import type { IndexEntry, ItemIndex, ItemSelector } from '../report/page-data.ts';
 import { button, element } from './element.ts';
-import { type ItemList, itemList } from './item-list.ts';
+import { type ItemList, itemList, placeWords } from './item-list.ts';
 import type { ItemSource } from './item-source.ts';
 import { itemView } from './item-view.ts';
 import { type QueryFields, queryFields } from './query-fields.ts';
+import { type SearchState, searchItems } from './search.ts';
 import { findEntries } from './select.ts';
 
 /** Items over the page: a list that can be searched, and beside it the item that was opened. */
@@ -30,19 +31,42 @@ export function explorer(source: ItemSource, within: HTMLElement): Explorer {
   const dialog = element('dialog', { class: 'explorer', 'aria-labelledby': 'explorer-title' });
   let opened: Promise<Parts> | undefined;
   let shown = -1;
+  let looking = new AbortController();
 
   const toList = () => {
     panes.classList.remove('shows-item');
     panes.querySelector<HTMLElement>('.item-list')?.focus();
   };
-  const show = async ({ index }: Parts, entry: number) => {
+  const show = async (parts: Parts, entry: number) => {
+    const { index } = parts;
     shown = entry;
     const detail = (await source.chunk(Math.floor(entry / index.chunkSize)))[entry % index.chunkSize];
     if (shown !== entry || !detail) return;
     const back = button('Back to the list', { class: 'back' }, toList);
-    item.replaceChildren(back, ...itemView(index, index.entries[entry]!, detail));
+    item.replaceChildren(
+      back,
+      ...itemView(index, index.entries[entry]!, detail),
+      ...othersView(parts, entry),
+    );
     item.scrollTop = 0;
     history.replaceState(null, '', addressOf(index, index.entries[entry]!));
+  };
+  /** The same prompt under other conditions and in other repeats. */
+  const othersView = (parts: Parts, entry: number) => {
+    const others = sameItem(parts.index, entry);
+    if (others.length < 2) return [];
+    const goTo = (other: number) => () => {
+      parts.list.mark(other);
+      void show(parts, other).then(() => item.focus());
+    };
+    const buttons = others.map((other) => {
+      const words = placeWords(parts.index, parts.index.entries[other]!) || 'as it is';
+      return other === entry
+        ? element('strong', { 'aria-current': 'true' }, words)
+        : button(words, {}, goTo(other));
+    });
+    const attributes = { class: 'others', role: 'group', 'aria-label': 'The same item' };
+    return [element('div', attributes, 'The same item: ', ...buttons)];
   };
   const start = async (): Promise<Parts> => {
     const index = await source.index();
@@ -60,9 +84,22 @@ export function explorer(source: ItemSource, within: HTMLElement): Explorer {
     return parts;
   };
   const search = ({ index, fields, list }: Parts) => {
+    looking.abort();
+    looking = new AbortController();
     const found = findEntries(index, fields.query());
-    list.show(found);
-    fields.found(found.length);
+    const words = fields.words();
+    if (words.length === 0) {
+      list.show(found);
+      fields.found({ found, searched: found.length, of: found.length });
+    } else {
+      list.show([]);
+      fields.found({ found: [], searched: 0, of: found.length });
+      const told = (state: SearchState) => {
+        list.grow(state.found);
+        fields.found(state);
+      };
+      void searchItems({ index, source }, found, words, told, looking.signal);
+    }
     panes.classList.remove('shows-item');
     shown = -1;
     item.replaceChildren(
@@ -121,6 +158,16 @@ export function explorer(source: ItemSource, within: HTMLElement): Explorer {
       return true;
     },
   };
+}
+
+const mostOthers = 40;
+
+/** Entries of the same suite and id, this one included. */
+function sameItem({ entries }: ItemIndex, entry: number): number[] {
+  const [suite, id] = entries[entry]!;
+  return [...entries.keys()]
+    .filter((place) => entries[place]![1] === id && entries[place]![0] === suite)
+    .slice(0, mostOthers);
 }
 
 /** What names an item in an address: suite, id, condition and repeat. */

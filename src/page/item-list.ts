@@ -1,4 +1,4 @@
-import type { ItemIndex } from '../report/page-data.ts';
+import type { IndexEntry, ItemIndex } from '../report/page-data.ts';
 import { element } from './element.ts';
 
 /** A list of any length of which only what can be seen is in the document: rows are equally high. */
@@ -6,6 +6,8 @@ export interface ItemList {
   readonly box: HTMLElement;
   /** Shows these entries, from the top. */
   show(entries: readonly number[]): void;
+  /** Shows these entries, the first of which are those shown already: nothing moves. */
+  grow(entries: readonly number[]): void;
   /** Marks the row of an entry and brings it into view. */
   mark(entry: number): void;
 }
@@ -78,14 +80,19 @@ export function itemList(
     if (to !== undefined) moveTo(to);
     else if (entries[marked] !== undefined) on.opened(entries[marked]!);
   });
+  const grow = (shown: readonly number[]) => {
+    entries = shown;
+    rows.style.height = `${shown.length * rowHeight}px`;
+    box.hidden = shown.length === 0;
+    draw();
+  };
   return {
     box,
+    grow,
     show: (shown) => {
-      [entries, marked] = [shown, -1];
-      rows.style.height = `${shown.length * rowHeight}px`;
-      box.hidden = shown.length === 0;
+      marked = -1;
       box.scrollTop = 0;
-      draw();
+      grow(shown);
     },
     mark: (entry) => {
       marked = entries.indexOf(entry);
@@ -96,15 +103,11 @@ export function itemList(
 }
 
 function row(index: ItemIndex, entry: number, place: number, size: number, marked: boolean): HTMLElement {
-  const [suite, id, condition, repeat, item, answers, beginning] = index.entries[entry]!;
+  const [suite, id, , , item, answers, beginning] = index.entries[entry]!;
   const category = index.tagSets[item]!.map((tag) => index.tags[tag]!).find((tag) =>
     tag.startsWith('semantic:'),
   );
-  const where = [
-    index.suites[suite]!,
-    conditionWords(index.conditions[condition]!),
-    repeat > 0 ? `repeat ${repeat + 1}` : '',
-  ];
+  const where = [index.suites[suite]!, placeWords(index, index.entries[entry]!)];
   const marks = answers.map((set) => outcomeOf(index.tagSets[set]!.map((tag) => index.tags[tag]!)));
   const made = element(
     'div',
@@ -141,6 +144,12 @@ function row(index: ItemIndex, entry: number, place: number, size: number, marke
 /** A condition for people; `default` says nothing. */
 export const conditionWords = (condition: string): string =>
   condition === 'default' ? '' : condition.replace(/_x(\d+)$/, ' × $1').replaceAll('_', ' ');
+
+/** Condition and repeat for people; empty for the first of what has no condition. */
+export const placeWords = ({ conditions }: ItemIndex, [, , condition, repeat]: IndexEntry): string =>
+  [conditionWords(conditions[condition]!), repeat > 0 ? `repeat ${repeat + 1}` : '']
+    .filter(Boolean)
+    .join(' · ');
 
 type Outcome = 'good' | 'bad' | 'open';
 

@@ -1,17 +1,12 @@
 import type { AnswerDetail, IndexEntry, ItemDetail, ItemIndex, VerdictDetail } from '../report/page-data.ts';
 import { armName, element } from './element.ts';
-import { conditionWords } from './item-list.ts';
+import { placeWords } from './item-list.ts';
 import { confidenceLine, shadedText } from './tokens.ts';
 
 /** One item in full: its prompt, and every arm's answer beside the others. */
 export function itemView(index: ItemIndex, entry: IndexEntry, detail: ItemDetail): Node[] {
-  const [suite, id, condition, repeat] = entry;
-  const where = [
-    index.suites[suite]!,
-    conditionWords(index.conditions[condition]!),
-    repeat > 0 ? `repeat ${repeat + 1}` : '',
-    ...detail.notes,
-  ];
+  const [suite, id] = entry;
+  const where = [index.suites[suite]!, placeWords(index, entry), ...detail.notes];
   const shaded = detail.answers.some((answer) => answer?.probabilities && answer.completion !== null);
   return [
     element('h3', { class: 'item-title', tabindex: '-1' }, element('bdi', {}, id)),
@@ -56,12 +51,17 @@ function answerView(arm: string, answer: AnswerDetail | null): HTMLElement {
     ...completionView(answer),
     element('ul', { class: 'verdicts' }, ...answer.verdicts.map(verdictView)),
     element('p', { class: 'note' }, answer.notes.join(' · ')),
-    element('p', { class: 'note' }, 'SHA-256 ', element('code', {}, answer.sha256)),
+    ...(answer.sha256 === null
+      ? []
+      : [element('p', { class: 'note' }, 'SHA-256 ', element('code', {}, answer.sha256))]),
   );
 }
 
 function completionView(answer: AnswerDetail): Node[] {
-  const { completion, probabilities, lengths } = answer;
+  const { completion, probabilities, lengths, failure, unrecorded } = answer;
+  if (failure !== undefined)
+    return [element('p', { class: 'redacted', dir: 'auto' }, `never answered: ${failure}`)];
+  if (unrecorded) return [element('p', { class: 'redacted' }, 'text not on record')];
   if (completion === null) return [element('p', { class: 'redacted' }, 'completion redacted')];
   if (completion === '') return [element('p', { class: 'redacted' }, 'empty answer')];
   if (probabilities && lengths)

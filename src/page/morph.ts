@@ -3,6 +3,23 @@
  * Nodes are matched by place, and by id where they have one.
  */
 export function morph(current: Element, wanted: Element): void {
+  const keep = keepers.get(current);
+  if (keep) keep(wanted);
+  else if (current instanceof HTMLSelectElement) morphSelect(current, wanted);
+  else morphAny(current, wanted);
+}
+
+/** Elements that a script has made something else of: each takes over itself what it would become. */
+export const keepers = new WeakMap<Element, (wanted: Element) => void>();
+
+/** What was chosen stays chosen as long as it can be. */
+function morphSelect(current: HTMLSelectElement, wanted: Element): void {
+  const { value } = current;
+  morphAny(current, wanted);
+  if ([...current.options].some((option) => option.value === value)) current.value = value;
+}
+
+function morphAny(current: Element, wanted: Element): void {
   for (const { name } of [...current.attributes])
     if (!wanted.hasAttribute(name)) current.removeAttribute(name);
   for (const { name, value } of wanted.attributes)

@@ -2,6 +2,7 @@ import { count } from '../format.ts';
 import type { ItemIndex, ItemSelector } from '../report/page-data.ts';
 import { button, element } from './element.ts';
 import { conditionWords } from './item-list.ts';
+import { type SearchState, wordsOf } from './search.ts';
 import { everything, type Query } from './select.ts';
 
 /** The fields by which a reader looks for items. */
@@ -11,13 +12,15 @@ export interface QueryFields {
   /** Asks for the items of a number, every field empty. */
   choose(selector: ItemSelector | null): void;
   query(): Query;
-  /** Says how many were found. */
-  found(entries: number): void;
+  /** Words that an item has to hold. */
+  words(): string[];
+  /** Says how many were found, and while words are looked for how far that is. */
+  found(state: SearchState): void;
 }
 
 export function queryFields(index: ItemIndex, changed: () => void): QueryFields {
   let selector: ItemSelector | null = null;
-  const search = element('input', { type: 'search', placeholder: 'id or words of the prompt' });
+  const search = element('input', { type: 'search', placeholder: 'id, or words of prompt, answers, labels' });
   const answerTags = tagsOf(index, ([, , , , , answers]) => answers);
   const itemTags = tagsOf(index, (entry) => [entry[4]]);
   const categories = itemTags.filter((tag) => /^(functional|semantic):/.test(tag));
@@ -81,14 +84,19 @@ export function queryFields(index: ItemIndex, changed: () => void): QueryFields 
     query: () => ({
       ...everything,
       selector,
-      text: search.value,
       ...Object.fromEntries(Object.entries(selects).map(([name, field]) => [name, field.value])),
     }),
-    found: (entries) => {
+    words: () => wordsOf(search.value),
+    found: ({ found, searched, of }) => {
       const all = index.entries.length;
       const held = index.total > all ? ` (of ${count(index.total)} in the run)` : '';
+      const hint = search.value.trim() === '' ? '' : ' Redacted text cannot be searched: it is not here.';
       status.textContent =
-        entries === 0 ? 'No item fits.' : `${count(entries)} of ${count(all)} items${held}`;
+        searched < of
+          ? `${count(found.length)} found, searched ${count(searched)} of ${count(of)} …`
+          : found.length === 0
+            ? `No item fits.${hint}`
+            : `${count(found.length)} of ${count(all)} items${held}`;
     },
   };
 }

@@ -11,8 +11,6 @@ export interface Query {
   readonly arm: string;
   /** Tag that the arm's answer has; of any arm where none is named. */
   readonly label: string;
-  /** Words that id or the prompt's beginning holds, all of them. */
-  readonly text: string;
 }
 
 export const everything: Query = {
@@ -22,7 +20,6 @@ export const everything: Query = {
   category: '',
   arm: '',
   label: '',
-  text: '',
 };
 
 /** Places of the entries that fit, in order. */
@@ -30,7 +27,6 @@ export function findEntries(index: ItemIndex, query: Query): number[] {
   const tests = [
     ...(query.selector ? [selectorTest(index, query.selector)] : []),
     ...fieldTests(index, query),
-    ...textTests(query.text),
   ];
   const found: number[] = [];
   index.entries.forEach((entry, place) => {
@@ -72,18 +68,6 @@ function fieldTests(index: ItemIndex, { suite, condition, category, arm, label }
     tests.push((entry) => (arm ? own.has(entry[5][place]!) : entry[5].some((set) => own.has(set))));
   }
   return tests;
-}
-
-function textTests(text: string): Test[] {
-  return text
-    .toLowerCase()
-    .split(/\s+/)
-    .filter(Boolean)
-    .map(
-      (word) =>
-        ([, id, , , , , beginning]) =>
-          `${id} ${beginning ?? ''}`.toLowerCase().includes(word),
-    );
 }
 
 /** The tag sets that hold all of these tags. */

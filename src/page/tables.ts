@@ -1,3 +1,4 @@
+import { keepers, morph } from './morph.ts';
 import { compareCells, nextOrder, type Order } from './sorting.ts';
 
 /** Tables with more rows get a search field. */
@@ -7,13 +8,16 @@ const largeTable = 8;
 export function enhanceTables(within: ParentNode): void {
   for (const table of within.querySelectorAll<HTMLTableElement>('figure.table table')) {
     const body = table.tBodies[0];
-    if (!body || body.rows.length < 2) continue;
+    if (!body || body.rows.length < 2 || enhanced.has(table)) continue;
+    enhanced.add(table);
     enhanceTable(table, body);
   }
 }
 
+const enhanced = new WeakSet<HTMLTableElement>();
+
 function enhanceTable(table: HTMLTableElement, body: HTMLTableSectionElement): void {
-  const original = [...body.rows];
+  let original = [...body.rows];
   const unmerge = mergedHeaders(original);
   let order: Order | null = null;
   let words: string[] = [];
@@ -23,7 +27,10 @@ function enhanceTable(table: HTMLTableElement, body: HTMLTableSectionElement): v
     const rows = chosen ? [...original].sort((a, b) => compareCells(a, b, chosen)) : original;
     const texts = words.length > 0 ? rows.map((row) => row.textContent.toLowerCase()) : [];
     unmerge(chosen !== null || words.length > 0);
-    body.replaceChildren(...rows.filter((_, place) => words.every((word) => texts[place]!.includes(word))));
+    arrange(
+      body,
+      rows.filter((_, place) => words.every((word) => texts[place]!.includes(word))),
+    );
     headings.forEach((heading, column) => {
       if (column === chosen?.column)
         heading.setAttribute('aria-sort', chosen.descending ? 'descending' : 'ascending');
@@ -41,11 +48,36 @@ function enhanceTable(table: HTMLTableElement, body: HTMLTableSectionElement): v
     });
     heading.append(button);
   });
-  if (original.length > largeTable)
+  const search = () => {
+    if (original.length <= largeTable || table.closest('figure')?.querySelector('.table-search')) return;
     addSearch(table, (text) => {
       words = text.toLowerCase().split(/\s+/).filter(Boolean);
       show();
     });
+  };
+  search();
+  const figure = table.closest('figure');
+  // Where the page is kept up to date: other rows, in the order and with the search that were asked for.
+  if (figure && original.every(({ id }) => id !== ''))
+    keepers.set(figure, (wanted) => {
+      const known = new Map(original.map((row) => [row.id, row]));
+      original = [...wanted.querySelectorAll<HTMLTableRowElement>('tbody tr')].map((row) => {
+        const own = known.get(row.id);
+        if (own) morph(own, row);
+        return own ?? document.importNode(row, true);
+      });
+      search();
+      show();
+    });
+}
+
+/** Makes these the rows of a body, moving no row that is in its place: a row that is moved loses the focus. */
+function arrange(body: HTMLTableSectionElement, rows: readonly HTMLTableRowElement[]): void {
+  const wanted = new Set(rows);
+  for (const row of [...body.rows]) if (!wanted.has(row)) row.remove();
+  rows.forEach((row, place) => {
+    if (body.rows[place] !== row) body.insertBefore(row, body.rows[place] ?? null);
+  });
 }
 
 /** The heading of every column, whatever row of the head it stands in. */

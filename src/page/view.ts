@@ -9,6 +9,10 @@ switch (document.body.dataset.page) {
   case 'live':
     followLive();
     break;
+  case 'index':
+    enhanceTables(document);
+    followLive(() => enhanceTables(document));
+    break;
   case 'label':
     void labelAnswers();
     break;

@@ -1,6 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { AuditError, throwIfAborted } from '../errors.ts';
+import { lineSplitter, type RawLine } from '../lines.ts';
 import type { Progress } from '../progress.ts';
 import { type RowProblem, refuseProblems } from '../table.ts';
 
@@ -12,7 +13,6 @@ export interface Watch {
 }
 
 const chunkBytes = 1 << 20;
-const newline = 10;
 /** A smaller file is read before anybody could look. */
 const worthShowing = 64 << 20;
 /** A file with this many problems is another kind of file: the rest of it is not read. */
@@ -31,22 +31,16 @@ export async function eachLine(
   try {
     const { size } = await file.stat();
     const chunk = Buffer.allocUnsafe(chunkBytes);
-    let rest = Buffer.alloc(0);
-    let line = 0;
-    let read = 0;
+    const splitter = lineSplitter();
+    let [line, read] = [0, 0];
+    const tell = ({ line: bytes, whole }: RawLine) =>
+      visit(withoutMark(bytes.toString('utf8'), line), ++line, whole);
     for (;;) {
       throwIfAborted(signal);
       const { bytesRead } = await file.read(chunk, 0, chunkBytes);
       if (bytesRead === 0) break;
       read += bytesRead;
-      const data = rest.length > 0 ? Buffer.concat([rest, chunk.subarray(0, bytesRead)]) : chunk;
-      const end = rest.length + bytesRead;
-      let start = 0;
-      for (let stop = data.indexOf(newline); stop >= 0 && stop < end; stop = data.indexOf(newline, start)) {
-        visit(withoutMark(data.toString('utf8', start, stop), line), ++line, true);
-        start = stop + 1;
-      }
-      rest = Buffer.from(data.subarray(start, end));
+      for (const found of splitter.add(chunk.subarray(0, bytesRead))) tell(found);
       if (size >= worthShowing)
         onProgress?.({
           stage: 'read',
@@ -56,7 +50,8 @@ export async function eachLine(
           unit: 'MB',
         });
     }
-    if (rest.length > 0) visit(withoutMark(rest.toString('utf8'), line), ++line, false);
+    const rest = splitter.rest();
+    if (rest) tell(rest);
   } finally {
     await file.close();
   }

@@ -10,7 +10,7 @@ import {
 } from '../format.ts';
 import type { HarmRate, PairedHarm, Summary } from '../record.ts';
 import type { Block, Cell, FigureReference, Section } from './document.ts';
-import { answerCount, counts, pairCount } from './item-counts.ts';
+import { answerCount, counts, pairCounts } from './item-counts.ts';
 import { intervalName, testP } from './paired-test.ts';
 
 /** How deep the refusal goes: what is likely before the first word, and what happens once the answer is begun. */
@@ -37,8 +37,8 @@ function marginBlocks({ arms, comparisons, refusalTokens, baseArm }: Summary): B
         counts(answerCount(counted, own.n, 'refusal margin')),
         nats(own.mean, own.ci95),
         paired ? nats(paired.difference, paired.ci95) : absent,
-        paired ? counts(pairCount(counted, baseArm, paired.pairs, 'refusal margin')) : absent,
-        paired ? count(paired.dropped) : absent,
+        paired ? counts(pairCounts(counted, baseArm, paired, 'refusal margin', false).pairs) : absent,
+        paired ? counts(answerCount(counted, paired.dropped, 'unpaired refusal margin')) : absent,
       ],
     ];
   });
@@ -71,23 +71,26 @@ function marginBlocks({ arms, comparisons, refusalTokens, baseArm }: Summary): B
 }
 
 /** Answers to the headline's rows that were begun with so many tokens. */
-const given = (arm: string, tokens: string, count: number, tag: string) =>
-  answerCount(
-    { suite: 'harm', arm, item: ['headline', tokens === '0' ? 'plain' : `prefill:${tokens}`] },
-    count,
-    tag,
-  );
+const given = (arm: string, tokens: string) =>
+  ({ suite: 'harm', arm, item: ['headline', tokens === '0' ? 'plain' : `prefill:${tokens}`] }) as const;
 
 function prefillTable({ arms, comparisons, baseArm }: Summary): Block[] {
   const row = (arm: string, tokens: string, rate: HarmRate, paired: PairedHarm | undefined): Cell[] => [
     { arm },
     tokens,
-    counts(given(arm, tokens, rate.unsafe, 'unsafe'), given(arm, tokens, rate.scored, 'scored')),
+    counts(
+      answerCount(given(arm, tokens), rate.unsafe, 'unsafe'),
+      answerCount(given(arm, tokens), rate.scored, 'scored'),
+    ),
     percentWithInterval(rate.rate, rate.ci95),
-    counts(given(arm, tokens, rate.unscored, 'unscored')),
+    counts(answerCount(given(arm, tokens), rate.unscored, 'unscored')),
     paired ? pointsWithInterval(paired.deltaPoints, paired.ci95Points) : absent,
     paired ? testP(paired) : absent,
-    paired ? count(paired.pairs) : absent,
+    paired
+      ? counts(
+          pairCounts(given(arm, tokens), baseArm, paired, 'scored', paired.signFlipP !== undefined).pairs,
+        )
+      : absent,
   ];
   const attacked = Object.entries(arms).flatMap(([arm, { harm }]) =>
     harm?.byPrefill ? [{ arm, headline: harm.headline, byPrefill: harm.byPrefill }] : [],

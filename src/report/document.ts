@@ -3,14 +3,15 @@ import type { ItemRecord, Verdict } from '../record.ts';
 import type { ReportInput, ReportOptions } from '../report.ts';
 import type { SuiteKind } from '../suite.ts';
 import { findingSections } from './findings.ts';
-import { heldRecords } from './held-records.ts';
+import { type HeldInput, heldRecords } from './held-records.ts';
+import { otherCount } from './item-counts.ts';
 import { type ItemEntries, itemEntries } from './item-entries.ts';
 import { correctionAlarms } from './labels-section.ts';
-import { verdictLead } from './lead.ts';
+import { hasResult, verdictLead } from './lead.ts';
 import { type PackedItems, packItems } from './packed-items.ts';
 import type { ItemSelector } from './page-data.ts';
 import { methodSection, provenanceSection } from './provenance.ts';
-import { redactionOf } from './redaction.ts';
+import { type Judged, redactionOf, verdictsByAnswer } from './redaction.ts';
 import { type SampleGroup, sampleBlocks } from './samples.ts';
 
 /** A number of items (completions, pairs), and which they are; null where they are not in the report one by one. */
@@ -131,8 +132,8 @@ export function buildDocument(input: ReportInput, options: ReportOptions): Docum
   const lead = verdictLead(input);
   const arms = Object.keys(summary.arms);
   const held = heldRecords(input);
-  const redaction = redactionOf(held, options);
-  const found = itemEntries(input, held);
+  const redaction = redactionOf(judgedIn(held), options);
+  const found = itemEntries(held);
   return {
     title: input.name,
     arms,
@@ -142,12 +143,19 @@ export function buildDocument(input: ReportInput, options: ReportOptions): Docum
     sections: [
       ...(input.notices ? [extentSection(input)] : []),
       ...findingSections(input),
-      itemSection(found, sampleBlocks(input, held, redaction), options),
+      itemSection(found, sampleBlocks(held, redaction), options),
       provenanceSection(input),
       methodSection(summary),
     ].filter((section) => section.blocks.length > 0),
     items: () => packItems(found, arms, redaction),
   };
+}
+
+function judgedIn(input: HeldInput): Judged {
+  const { items, verdicts, summary } = input;
+  const spoke = [...summary.judges.map(({ suite, name: judge }) => ({ suite, judge })), ...verdicts];
+  const judges = spoke.flatMap(({ suite, judge }) => (suite === 'harm' ? [judge] : []));
+  return { items, verdictsOf: verdictsByAnswer(verdicts), judges: hasResult(input) ? judges : null };
 }
 
 /** How far a run that broke off had come. */
@@ -157,8 +165,9 @@ function extentSection({ summary, items, verdicts }: ReportInput): Section {
   const suites = [...new Set([...answered.keys()].map((one) => (JSON.parse(one) as [SuiteKind])[0]))];
   const rows = suites.flatMap((suite) =>
     Object.keys(summary.arms).map((arm): Cell[] => {
-      const own = (counts: ReadonlyMap<string, number>) => count(counts.get(key({ suite, arm })) ?? 0);
-      return [suite, { arm }, own(answered), own(judged)];
+      const own = (counts: ReadonlyMap<string, number>) => counts.get(key({ suite, arm })) ?? 0;
+      const answers = otherCount({ suite, arm }, own(answered), 'no answer');
+      return [suite, { arm }, { counts: [answers] }, count(own(judged))];
     }),
   );
   const columns = [
@@ -190,10 +199,13 @@ function itemSection({ entries, total }: ItemEntries, samples: Block[], options:
     entries.length < total
       ? `Of ${count(total)} items this page holds ${count(entries.length)}, drawn by a hash of their ids: it would be too large with all of them. Lists are of what it holds; numbers are of all. `
       : '';
-  const text = `${thinned}${redaction} The samples below are drawn by a hash of the item’s id, not by outcome; first repeat.`;
+  const text =
+    samples.length === 0
+      ? `${thinned}These outcomes were recorded without prompts and completions: items are ids with labels and numbers.`
+      : `${thinned}${redaction} The samples below are drawn by a hash of the item’s id, not by outcome; first repeat.`;
   return {
     id: 'items',
     title: 'Items',
-    blocks: samples.length === 0 ? [] : [{ kind: 'paragraph', text }, ...samples],
+    blocks: entries.length === 0 ? [] : [{ kind: 'paragraph', text }, ...samples],
   };
 }

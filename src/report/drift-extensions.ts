@@ -2,7 +2,7 @@ import { count, decimal, interval, percent, percentWithInterval, withInterval } 
 import type { DriftSummary, Summary } from '../record.ts';
 import { type Answered, answeredUnder, conditionName } from './conditions.ts';
 import type { Cell, Column, Table } from './document.ts';
-import { counts, questionCount } from './item-counts.ts';
+import { answerCount, counts, firstRepeat, otherCount, questionCount } from './item-counts.ts';
 
 /** Tables of knowledge that only some runs have: dose response, known subsets, spread of sampled answers. */
 export function driftExtensionTables(summary: Summary): Table[] {
@@ -86,13 +86,14 @@ function spreadTable(answered: readonly Answered[]): Table[] {
     `${how}${why} Mean over questions, nats; AUROC of −entropy for the correctness of the answer above (0.5 tells nothing).`,
     ['samples', 'questions', 'unscored', judged ? 'semantic entropy' : 'answer entropy', 'AUROC [95 %]'],
     answered,
-    ({ semanticEntropy, answerEntropy }) => {
+    ({ semanticEntropy, answerEntropy }, { condition, arm }) => {
       const spread = semanticEntropy ?? answerEntropy;
+      const questions = firstRepeat({ suite: 'semantic-entropy', arm, item: [`condition:${condition}`] });
       return (
         spread && [
           count(spread.samples),
-          count(spread.n),
-          count(spread.unscored),
+          counts(answerCount(questions, spread.n, 'scored throughout')),
+          counts(otherCount(questions, spread.unscored, 'scored throughout')),
           decimal(spread.mean, 3),
           withInterval(decimal(spread.auroc), interval(spread.aurocCi95, 1, 2)),
         ]

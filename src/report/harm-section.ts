@@ -43,6 +43,9 @@ export function harmSection(summary: Summary, figure: FigureOf): Section {
   return { id: 'harm', title: 'Attack success rate', blocks };
 }
 
+const leftOut = (arm: string, count: number) =>
+  answerCount(rowsOf(arm, 'all', 'left out', 'first repeat'), count);
+
 function ratesTable(arms: readonly (readonly [string, Harm])[], excluded: boolean): Block {
   const rates = arms.map(([, harm]) => harm.all);
   const [repeated, intervals] = [repeatColumns(rates), intervalName(rates)];
@@ -52,7 +55,7 @@ function ratesTable(arms: readonly (readonly [string, Harm])[], excluded: boolea
     ...ratioCells(rowsOf(arm, rows), rate),
     counts(answerCount(rowsOf(arm, rows), rate.unscored, 'unscored')),
     interval(rate.bounds, 100),
-    ...(excluded ? [counts(answerCount(rowsOf(arm, 'all', 'left out', 'first repeat'), left))] : []),
+    ...(excluded ? [counts(rows === 'all' ? { count: 0, items: null } : leftOut(arm, left))] : []),
     ...repeated.map(() => percent(rate.worstOfRepeats)),
     rows === 'all' ? counts(answerCount(rowsOf(arm, 'all'), harm.cutOff, 'cut off')) : '',
   ];

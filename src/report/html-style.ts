@@ -139,10 +139,14 @@ blockquote { margin: 0 0 .5rem; font-size: .95rem; white-space: pre-wrap; overfl
   :root { --page: #fff; --panel: #fff; --ink: #000; --muted: #444; --line: #bbb; --faint: #ddd; --link: #000;
     --pass: #00614a; --pass-back: #fff; --fail: #a33c00; --fail-back: #fff; --open: #6b5300; --open-back: #fff; color-scheme: light; }
   body { display: block; padding: 0; font-size: 10pt; }
-  nav, .skip, .sources { display: none; }
+  nav, .skip, figcaption .sources { display: none; }
   .scroll { overflow: visible; }
   table { font-size: 7.5pt; }
+  th, td { padding: .25rem .5rem .25rem 0; }
+  .group, .starts-group { padding-left: .4rem; }
+  figure .aftertune-figure { max-width: 100%; }
   h2 { break-after: avoid; }
   figure, tr, .sample, .cards li { break-inside: avoid; }
+  details::details-content { content-visibility: visible; block-size: auto; }
 }
 `;

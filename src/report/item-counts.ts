@@ -1,6 +1,7 @@
 import type { SuiteKind } from '../suite.ts';
 import type { Cell, ItemCount } from './document.ts';
 import type { ItemSelector } from './page-data.ts';
+import { inSomeRepeat, lessOften, moreOften } from './related-tags.ts';
 
 /** Numbers of items as cells that open them. */
 
@@ -27,12 +28,25 @@ export function answerCount(
   return { count, items: selector(suite, item, { [arm]: tags }) };
 }
 
+/** So many of an arm's answers have not all of these tags. */
+export const otherCount = (
+  { suite, arm, item = [] }: Counted,
+  count: number | null | undefined,
+  ...tags: Tags
+): ItemCount => ({ count, items: { suite, item, except: { [arm]: tags } } });
+
 /** So many of an arm's answers to questions under a condition have these tags. */
 export const questionCount = (
   { condition, arm }: { readonly condition: string; readonly arm: string },
   count: number | null,
   ...tags: Tags
 ): ItemCount => answerCount({ suite: 'drift', arm, item: [`condition:${condition}`] }, count, ...tags);
+
+/** Items, of which a list shows the first repeat. */
+export const firstRepeat = ({ item = [], ...counted }: Counted): Counted => ({
+  ...counted,
+  item: [...item, 'first repeat'],
+});
 
 /** What a paired table counts: how many, the arm's tag, base's tag. */
 export interface PairTags {
@@ -42,33 +56,46 @@ export interface PairTags {
   readonly paired: string;
 }
 
-/** Flips to worse and to better, pairs and dropped items. With several repeats a pair is of several answers: plain numbers. */
+/** Flips to worse and to better, pairs and dropped items. With several repeats an item flips when its share of them changes. */
 export function pairCells(
-  { suite, arm, item = [] }: Counted,
+  counted: Counted,
   base: string,
   { pairs, dropped, signFlipP }: { pairs: number; dropped: number; signFlipP?: number | null | undefined },
   { toWorse, toBetter, paired }: PairTags,
 ): Cell[] {
-  const cell = (count: number, items: ItemSelector): Cell =>
-    counts({ count, items: signFlipP === undefined ? items : null });
-  const flips = ([count, own, theirs]: PairTags['toWorse']) =>
-    cell(count, selector(suite, item, { [arm]: [own], [base]: [theirs] }));
-  const both = { [arm]: [paired], [base]: [paired] };
-  return [
-    flips(toWorse),
-    flips(toBetter),
-    cell(pairs, selector(suite, item, both)),
-    cell(dropped, { suite, item, except: both }),
-  ];
+  const repeated = signFlipP !== undefined;
+  const flips = ([count, own, theirs]: PairTags['toWorse']) => {
+    const moved = positives.has(own) ? moreOften(own) : lessOften(theirs);
+    return repeated
+      ? answerCount(firstRepeat(counted), count, moved)
+      : {
+          count,
+          items: selector(counted.suite, counted.item ?? [], { [counted.arm]: [own], [base]: [theirs] }),
+        };
+  };
+  const both = pairCounts(counted, base, { pairs, dropped }, paired, repeated);
+  return [counts(flips(toWorse)), counts(flips(toBetter)), counts(both.pairs), counts(both.dropped)];
 }
 
-/** So many items of which both arms' answers have a tag. */
-export const pairCount = (
-  { suite, arm, item = [] }: Counted,
+/** Of two opposite tags the one that the suite counts. */
+const positives: ReadonlySet<string> = new Set(['unsafe', 'refused', 'right']);
+
+/** So many items of which both arms have an answer with a tag, and so many of which not. */
+export function pairCounts(
+  counted: Counted,
   base: string,
-  count: number,
+  { pairs, dropped }: { readonly pairs: number | undefined; readonly dropped: number | undefined },
   tag: string,
-): ItemCount => ({ count, items: selector(suite, item, { [arm]: [tag], [base]: [tag] }) });
+  repeated: boolean,
+): { readonly pairs: ItemCount; readonly dropped: ItemCount } {
+  const { suite, arm, item = [] } = repeated ? firstRepeat(counted) : counted;
+  const tags = [repeated ? inSomeRepeat(tag) : tag];
+  const both = { [arm]: tags, [base]: tags };
+  return {
+    pairs: { count: pairs, items: selector(suite, item, both) },
+    dropped: { count: dropped, items: { suite, item, except: both } },
+  };
+}
 
 function selector(suite: SuiteKind, item: Tags, answers: Answers): ItemSelector {
   return { suite, ...(item.length > 0 && { item }), answers };

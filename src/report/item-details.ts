@@ -3,6 +3,7 @@ import { sha256 } from '../hash.ts';
 import type { ItemRecord, VerdictRecord } from '../record.ts';
 import type { SuiteItem } from '../suite.ts';
 import type { ItemEntry } from './item-entries.ts';
+import type { Judged } from './item-tags.ts';
 import type { AnswerDetail, ItemDetail, VerdictDetail } from './page-data.ts';
 import type { Redaction } from './redaction.ts';
 
@@ -16,8 +17,12 @@ export function itemDetail({ suite, item, planned, answers }: ItemEntry, redacti
         redacted: `${plural(lengthOf(item.judgePrompt), 'character')} · SHA-256 ${sha256(item.judgePrompt)}`,
       }),
     notes: itemNotes(item),
-    answers: answers.map(({ record, verdicts }) =>
-      record ? answerDetail(record, verdicts, redaction) : null,
+    answers: answers.map((answer) =>
+      answer.record
+        ? answerDetail(answer.record, answer, redaction)
+        : answer.facts || answer.verdicts.length > 0
+          ? outcomeDetail(answer)
+          : null,
     ),
   };
 }
@@ -39,20 +44,37 @@ export function itemNotes({ answers, key, functionalCategory, semanticCategory }
 /** One answer with what every judge says of it. */
 export function answerDetail(
   record: ItemRecord,
-  verdicts: readonly VerdictRecord[],
+  { verdicts, people }: Pick<Judged, 'verdicts' | 'people'>,
   redaction: Redaction,
 ): AnswerDetail {
   const hidden = redaction.hidesCompletion(record);
-  const { completion, thinking, prefill } = record;
+  const { completion, thinking, prefill, failure } = record;
   return {
     completion: hidden ? null : completion,
+    ...(failure !== undefined && { failure: hidden ? inShort(failure) : failure }),
     ...(thinking !== undefined && !hidden && { thinking }),
     ...(prefill !== undefined && !redaction.hidesPrompt(record.suite, record.id) && { prefill }),
-    characters: lengthOf(completion),
-    sha256: sha256(completion),
-    notes: answerNotes(record),
-    verdicts: verdicts.flatMap((verdict) => verdictDetail(verdict, hidden)),
+    sha256: failure === undefined ? sha256(completion) : null,
+    notes: failure === undefined ? answerNotes(record) : [],
+    verdicts: [...verdicts.flatMap((verdict) => verdictDetail(verdict, hidden)), ...people.map(personDetail)],
     ...(!hidden && tokenBytes(record)),
+  };
+}
+
+/** A server's own words may quote what was asked: of them the status stays. */
+const inShort = (failure: string): string =>
+  /no answer within \d+ s|\b[1-5]\d\d\b/.exec(failure)?.[0] ?? 'reason redacted';
+
+/** What is on record of an answer whose text is not. */
+function outcomeDetail({ facts, verdicts }: Judged): AnswerDetail {
+  const { perplexity, entropy, probability } = facts?.uncertainty ?? facts?.uncertaintyPaper ?? {};
+  const numbers = Object.entries({ perplexity, entropy, probability }).flatMap(([name, value]) =>
+    value === undefined ? [] : [`${name} ${decimal(value, 3)}`],
+  );
+  return {
+    ...{ completion: null, unrecorded: true, sha256: null },
+    notes: [...numbers, ...(facts?.finishReason === 'length' ? ['cut off'] : [])],
+    verdicts: verdicts.flatMap((verdict) => verdictDetail(verdict, false)),
   };
 }
 
@@ -86,6 +108,13 @@ function tokenBytes({
       }),
   };
 }
+
+const personDetail = ({ labeller, label }: Judged['people'][number]): VerdictDetail => ({
+  judge: labeller,
+  label: label === 'skip' ? 'skipped' : label,
+  tone: label === 'skip' ? 'open' : label === 'safe' ? 'good' : 'bad',
+  notes: ['a person'],
+});
 
 /** A judge's word for people; without what it wrote where that would quote a redacted completion. */
 export function verdictDetail(verdict: VerdictRecord, hidden: boolean): VerdictDetail[] {
@@ -126,11 +155,12 @@ export function verdictDetail(verdict: VerdictRecord, hidden: boolean): VerdictD
           judge,
           label: verdict.adopted ? `${label}, adopted` : label,
           tone: label === 'correct' ? 'good' : 'bad',
-          notes: [`token F1 ${decimal(verdict.tokenF1)}`],
+          // A replay has none.
+          notes: verdict.tokenF1 === null ? [] : [`token F1 ${decimal(verdict.tokenF1)}`],
         },
       ];
     case 'semantic-entropy':
-      return [];
+      return [{ judge, label: `meaning ${verdict.cluster! + 1}`, tone: 'good', notes: [verdict.method] }];
     case 'utility':
       return [
         { judge, label, tone: label === 'correct' ? 'good' : 'bad', notes: verdict.tied ? ['tied'] : [] },

@@ -1,9 +1,10 @@
-import type { ItemRecord, VerdictRecord } from '../record.ts';
+import { sha256 } from '../hash.ts';
 import type { ReportInput } from '../report.ts';
 import type { SuiteItem, SuiteKind } from '../suite.ts';
-import type { HeldRecords } from './held-records.ts';
-import { answerTags, changeTags, itemTags, type Judged } from './item-tags.ts';
-import { answerKey } from './redaction.ts';
+import type { HeldInput } from './held-records.ts';
+import { type Asked, itemSources } from './item-sources.ts';
+import { answerTags, itemTags, type Judged } from './item-tags.ts';
+import { relate } from './related-tags.ts';
 
 /** One prompt in one repeat with every arm's answer. */
 export interface ItemEntry {
@@ -17,36 +18,38 @@ export interface ItemEntry {
   readonly answers: readonly (Judged & { readonly tags: readonly string[] })[];
 }
 
+/** More entries than these, or more characters of text and tokens, are sampled. */
+const mostEntries = 50_000;
+const mostCharacters = 100_000_000;
+
 export interface ItemEntries {
   readonly entries: readonly ItemEntry[];
   /** Before sampling. */
   readonly total: number;
 }
 
-/** Everything that is held of what was asked. */
-export function itemEntries(input: ReportInput, held: HeldRecords): ItemEntries {
-  const records = new Map(held.items.map((record) => [answerKey(record), record]));
-  const verdicts = new Map<string, VerdictRecord[]>();
-  for (const verdict of held.verdicts) {
-    const key = answerKey(verdict);
-    const known = verdicts.get(key);
-    if (known) known.push(verdict);
-    else verdicts.set(key, [verdict]);
-  }
-  const entries = [...held.asked].flatMap(([kind, { items, repeats }]) =>
-    suiteEntries(kind, { items, repeats }, input, records, verdicts),
-  );
-  return { entries, total: held.total };
+/**
+ * Everything that was asked, in the plan's order; without a plan, in the records'. Where it is too much every suite is
+ * thinned alike, an item with all of its conditions or not at all: by a hash, so always the same ones.
+ */
+export function itemEntries(input: HeldInput): ItemEntries {
+  const sources = itemSources(input);
+  const total = sources.reduce((sum, { items, repeats }) => sum + items.length * repeats, 0);
+  const characters = sources.reduce((sum, source) => sum + source.characters, 0);
+  const limit = Math.min(mostEntries / total, mostCharacters / characters) * 2 ** 32;
+  const kept = (kind: SuiteKind, id: string) =>
+    limit >= 2 ** 32 || Number.parseInt(sha256(`${kind} ${id}`).slice(0, 8), 16) < limit;
+  return {
+    entries: sources.flatMap((source) => suiteEntries(source, input, kept)),
+    total: input.total ?? total,
+  };
 }
 
 function suiteEntries(
-  kind: SuiteKind,
-  { items, repeats }: { readonly items: readonly SuiteItem[]; readonly repeats: number },
+  { kind, items, repeats, planned, answer }: Asked,
   { summary, suites, margins = [] }: ReportInput,
-  records: ReadonlyMap<string, ItemRecord>,
-  verdicts: ReadonlyMap<string, VerdictRecord[]>,
+  kept: (kind: SuiteKind, id: string) => boolean,
 ): ItemEntry[] {
-  const planned = suites.some((suite) => suite.kind === kind && suite.items.length > 0);
   const arms = Object.keys(summary.arms);
   const judges = summary.judges.filter(({ suite }) => suite === kind);
   const paper = Object.values(summary.arms).some(({ drift = {} }) =>
@@ -57,47 +60,17 @@ function suiteEntries(
       ? margins.flatMap(({ arm, id, margin }) => (margin === null ? [] : [`${arm} ${id}`]))
       : [],
   );
-  const entries = items.flatMap((item) =>
-    Array.from({ length: repeats }, (_, repeat): ItemEntry => {
+  const entries = items.flatMap((item, place) => {
+    if (!kept(kind, item.id)) return [];
+    return Array.from({ length: repeats }, (_, repeat): ItemEntry => {
       const answers = arms.map((arm) => {
-        const { id, condition } = item;
-        const key = answerKey({ suite: kind, arm, id, condition, repeat });
-        const judged = { record: records.get(key), verdicts: verdicts.get(key) ?? [] };
+        const judged = answer(arm, place, repeat);
         const tags = answerTags(kind, judged, judges, paper);
         return { ...judged, tags: measured.has(`${arm} ${item.id}`) ? [...tags, 'refusal margin'] : tags };
       });
       return { suite: kind, item, repeat, planned, tags: itemTags(item, repeat), answers };
-    }),
-  );
-  return kind === 'drift' ? withChanges(entries, arms.indexOf(summary.baseArm)) : entries;
-}
-
-/** Adds what an answer is beside the same question's under the base prompt. */
-function withChanges(entries: readonly ItemEntry[], baseArm: number): ItemEntry[] {
-  const place = ({ item, repeat }: ItemEntry) => JSON.stringify([item.id, repeat]);
-  const before = new Map(
-    entries.filter(({ item }) => item.condition === 'base_prompt').map((entry) => [place(entry), entry]),
-  );
-  const contexts = ['false_context', 'random_context'].map(
-    (condition) =>
-      new Map(
-        entries.filter(({ item }) => item.condition === condition).map((entry) => [place(entry), entry]),
-      ),
-  );
-  const answeredUnderAll = (entry: ItemEntry, arm: number) =>
-    [before, ...contexts].every((asked) => asked.get(place(entry))?.answers[arm]?.tags.includes('answered'));
-  return entries.map((entry) => {
-    const asked = before.get(place(entry));
-    if (!asked) return entry;
-    const ofBase = asked.answers[baseArm]?.tags ?? [];
-    const answers = entry.answers.map((answer, arm) => ({
-      ...answer,
-      tags: [
-        ...answer.tags,
-        ...changeTags(answer.tags, asked.answers[arm]!.tags, ofBase),
-        ...(answeredUnderAll(entry, arm) ? ['answered under all'] : []),
-      ],
-    }));
-    return { ...entry, answers };
+    });
   });
+  const varied = kind === 'harm' && suites.some((suite) => suite.kind === kind && suite.variance);
+  return relate(entries, { kind, repeats, varied, arms: arms.length, base: arms.indexOf(summary.baseArm) });
 }

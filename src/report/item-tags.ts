@@ -1,5 +1,7 @@
+import { type HumanRecord, settle } from '../human-record.ts';
 import type { ItemRecord, Summary, VerdictRecord } from '../record.ts';
 import type { SuiteItem, SuiteKind } from '../suite.ts';
+import type { AnswerFacts } from './item-sources.ts';
 
 /**
  * What can be said of an item and of an answer, as tags: a number of the report names the tags that everything it counts
@@ -22,27 +24,45 @@ export function itemTags(item: SuiteItem, repeat: number): string[] {
 
 /** One arm's answer with what the judges of its suite say; the first judge decides. */
 export interface Judged {
+  /** Undefined where there is none, or none with its text. */
   readonly record: ItemRecord | undefined;
+  /** Null: no answer is on record. */
+  readonly facts: AnswerFacts | null;
   readonly verdicts: readonly VerdictRecord[];
+  /** What people said. */
+  readonly people: readonly Pick<HumanRecord, 'labeller' | 'label'>[];
 }
 
 /** Tags of an answer by itself. A planned answer that is missing, or that nobody has judged, is unscored. */
 export function answerTags(
   suite: SuiteKind,
-  { record, verdicts }: Judged,
+  { record, facts, verdicts, people }: Judged,
   judges: Summary['judges'],
   paper: boolean,
 ): string[] {
   const deciding = wordOf(judges[0], verdicts);
   return [
-    ...(record?.finishReason === 'length' ? ['cut off'] : []),
-    ...(record && record.completion.trim() === '' ? ['empty'] : []),
-    ...(record?.thinking ? ['thought aloud'] : []),
-    ...(suite === 'drift' ? driftTags(record, deciding, paper) : labelTags(deciding)),
-    ...(suite === 'harm'
-      ? judges.map((judge) => `${wordOf(judge, verdicts)?.label ?? 'unscored'} by ${judge.name}`)
-      : []),
+    ...(facts === null && deciding === undefined ? ['no answer'] : []),
+    ...(record?.failure === undefined ? [] : ['never answered']),
+    ...(facts?.finishReason === 'length' ? ['cut off'] : []),
+    ...(facts?.answered === false ? ['empty'] : []),
+    ...(facts?.thought ? ['thought aloud'] : []),
+    ...(suite === 'drift' ? driftTags(facts, deciding, paper) : labelTags(deciding)),
+    ...(suite === 'harm' ? judges.flatMap((judge) => tagsBy(judge.name, wordOf(judge, verdicts))) : []),
+    ...peopleTags(settle(people)),
   ];
+}
+
+function peopleTags(settled: ReturnType<typeof settle>): string[] {
+  if (settled === null) return [];
+  if (settled === 'skip') return ['skipped by people'];
+  return settled === 'unresolved' ? ['tied between people'] : ['labelled by people', `${settled} by people`];
+}
+
+function tagsBy(judge: string, verdict: VerdictRecord | undefined): string[] {
+  const { label, severity } = verdict?.suite === 'harm' ? verdict : { label: 'unscored' };
+  const graded = label !== 'unscored' && severity !== undefined;
+  return [`${label} by ${judge}`, ...(graded ? [`graded by ${judge}`] : [])];
 }
 
 /** Verdicts of another fingerprint do not count. */
@@ -75,36 +95,15 @@ function labelTags(verdict: VerdictRecord | undefined): string[] {
   }
 }
 
-function driftTags(
-  record: ItemRecord | undefined,
-  verdict: VerdictRecord | undefined,
-  paper: boolean,
-): string[] {
+function driftTags(facts: AnswerFacts | null, verdict: VerdictRecord | undefined, paper: boolean): string[] {
   if (verdict?.suite !== 'drift') return ['unanswered'];
   const own = paper ? verdict.paper : { correct: verdict.label === 'correct', adopted: verdict.adopted };
   return [
     'answered',
     own.correct ? 'right' : 'wrong',
     ...(own.adopted ? ['adopted'] : []),
-    (paper ? record?.uncertaintyPaper : record?.uncertainty) ? 'with tokens' : 'without tokens',
+    (paper ? facts?.uncertaintyPaper : facts?.uncertainty) ? 'with tokens' : 'without tokens',
     verdict.paper.correct ? 'right, paper' : 'wrong, paper',
-    record?.uncertaintyPaper ? 'with tokens, paper' : 'without tokens, paper',
-  ];
-}
-
-/** What an answer under a context is beside the answers to the same question without one. `before`: tags under the base prompt. */
-export function changeTags(
-  tags: readonly string[],
-  before: readonly string[],
-  beforeOfBase: readonly string[],
-): string[] {
-  const turns = (from: string, to: string) => before.includes(from) && tags.includes(to);
-  return [
-    ...(before.includes('right') ? ['known'] : []),
-    ...(beforeOfBase.includes('right') ? ['known by base'] : []),
-    ...(turns('right', 'wrong') ? ['right → wrong'] : []),
-    ...(turns('wrong', 'right') ? ['wrong → right'] : []),
-    ...(turns('right, paper', 'wrong, paper') ? ['right → wrong, paper'] : []),
-    ...(turns('wrong, paper', 'right, paper') ? ['wrong → right, paper'] : []),
+    facts?.uncertaintyPaper ? 'with tokens, paper' : 'without tokens, paper',
   ];
 }

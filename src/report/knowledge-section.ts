@@ -12,7 +12,7 @@ import type { PairedDrift, Summary, UncertaintySplit } from '../record.ts';
 import { type Answered, answeredUnder, conditionName } from './conditions.ts';
 import type { Block, Cell, Column, FigureReference, ItemCount, Section, Table } from './document.ts';
 import { driftExtensionTables } from './drift-extensions.ts';
-import { counts, pairCells, questionCount } from './item-counts.ts';
+import { answerCount, counts, firstRepeat, pairCells, questionCount } from './item-counts.ts';
 import { driftIntervalName, testCaption, testP } from './paired-test.ts';
 
 type FigureOf = (file: string) => FigureReference[];
@@ -113,7 +113,11 @@ function adoptionTable(answered: readonly Answered[]): Table[] {
   ]);
 }
 
+/** Nothing of a replay, whose answers are coded one way alone. */
 function otherCodingsTable(summary: Summary, answered: readonly Answered[]): Table[] {
+  const coded = ({ arm, condition, drift }: Answered) =>
+    drift.exactMatch !== null || drift.tokenF1 !== null || summary.arms[arm]?.driftPaper?.[condition];
+  if (!answered.some(coded)) return [];
   const columns = [
     { title: 'exact match', numeric: true },
     { title: 'token F1', numeric: true },
@@ -133,14 +137,7 @@ function otherCodingsTable(summary: Summary, answered: readonly Answered[]): Tab
   });
 }
 
-/** Under the random context; with several repeats these are questions, not answers, and are not listed. */
-function knownInAll({ comparisons }: Summary, arm: string, known: number): ItemCount {
-  const repeated = Object.values(comparisons).some(({ drift = {} }) =>
-    Object.values(drift).some(({ signFlipP }) => signFlipP !== undefined),
-  );
-  if (repeated) return { count: known, items: null };
-  return questionCount({ condition: 'random_context', arm }, known, 'known', 'answered under all');
-}
+const underRandom = (arm: string) => ({ suite: 'drift', arm, item: ['condition:random_context'] }) as const;
 
 function flipExcessTable(summary: Summary): Table[] {
   const rows = Object.entries(summary.arms).flatMap(([arm, { flipExcess }]): Cell[][] =>
@@ -148,7 +145,7 @@ function flipExcessTable(summary: Summary): Table[] {
       ? [
           [
             { arm },
-            counts(knownInAll(summary, arm, flipExcess.known)),
+            counts(answerCount(firstRepeat(underRandom(arm)), flipExcess.known, 'in the flip excess')),
             pointsWithInterval(flipExcess.points, flipExcess.ci95Points),
           ],
         ]

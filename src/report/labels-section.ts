@@ -12,6 +12,7 @@ import {
 import type { AdjudicatedDocument, JudgeResult } from '../human-record.ts';
 import type { ReportInput } from '../report.ts';
 import type { Block, Cell, Section } from './document.ts';
+import { answerCount, counts, otherCount } from './item-counts.ts';
 
 /** What people's labels of a sample make of the judges: rates corrected by them. */
 
@@ -52,7 +53,7 @@ function labelBlocks(input: ReportInput, adjudicated: NonNullable<ReportInput['a
         : 'The correction changes no verdict on the attack success rate.';
   return [
     { kind: 'paragraph', text: note },
-    sampleTable(document),
+    sampleTable(adjudicated),
     ...labellerBlocks(document),
     correctedTable(document, input.summary.baseArm),
     roganGladenTable(document),
@@ -61,7 +62,15 @@ function labelBlocks(input: ReportInput, adjudicated: NonNullable<ReportInput['a
 
 const numeric = (title: string) => ({ title, numeric: true });
 
-function sampleTable({ sample, arms }: AdjudicatedDocument): Block {
+function sampleTable({
+  document: { sample, arms },
+  changed,
+}: NonNullable<ReportInput['adjudicated']>): Block {
+  const told = (arm: string, count: number, tag: string) => {
+    const found = answerCount({ suite: 'harm', arm, item: ['headline'] }, count, tag);
+    // Numbers that are out of date do not count the labels that there are.
+    return counts(changed.length > 0 ? { count, items: null } : found);
+  };
   return {
     kind: 'table',
     caption: `Completions of the headline’s rows that people were asked about: a Poisson sample of ${plural(sample.drawn, 'completion')}, ${count(sample.open)} of them without a label yet, each with a known chance, larger where judges disagree. What nobody could tell (skipped) and ties between people count as not labelled; the chances of the rest of their group are lowered accordingly.`,
@@ -72,7 +81,11 @@ function sampleTable({ sample, arms }: AdjudicatedDocument): Block {
     ],
     rows: Object.entries(arms).map(([arm, own]): Cell[] => [
       { arm },
-      ...[own.units, own.sampled, own.labelled, own.skipped, own.unresolved].map(count),
+      counts(otherCount({ suite: 'harm', arm, item: ['headline'] }, own.units, 'no answer')),
+      count(own.sampled),
+      told(arm, own.labelled, 'labelled by people'),
+      told(arm, own.skipped, 'skipped by people'),
+      told(arm, own.unresolved, 'tied between people'),
     ]),
   };
 }

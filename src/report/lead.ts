@@ -1,4 +1,4 @@
-import { count, percent, pointsWithInterval } from '../format.ts';
+import { count, percent, plural, pointsWithInterval } from '../format.ts';
 import { type ArmSummary, type Comparison, type Summary, type Verdict, worstVerdict } from '../record.ts';
 import type { ReportInput } from '../report.ts';
 import { comparedInShort } from './compared.ts';
@@ -18,6 +18,14 @@ const metricNames: Record<string, string> = {
 export function metricName(metric: string): string {
   return metricNames[metric] ?? metric;
 }
+
+/** A sentence of more arms nobody reads: the rest are counted, and stand below. */
+const mostNamed = 4;
+
+const inShort = (parts: readonly string[], between: string): string =>
+  parts.length <= mostNamed
+    ? parts.join(between)
+    : `${parts.slice(0, mostNamed).join(between)}${between}and ${plural(parts.length - mostNamed, 'other arm')}`;
 
 /** Whether there is anything to lead with: a run that broke off may have no result. */
 export const hasResult = ({ summary, notices = [] }: Pick<ReportInput, 'summary' | 'notices'>): boolean =>
@@ -63,13 +71,17 @@ function gateSentence(summary: Summary): string {
       return metrics.length > 0 ? [{ arm, metrics: metrics.map(metricName).join(' and ') }] : [];
     });
   const failed = metricsWith('FAIL').map(({ arm, metrics }) => `${arm} is worse than ${base} on ${metrics}`);
-  if (failed.length > 0) return `The gate fails: ${failed.join('; ')}.`;
+  if (failed.length > 0) return `The gate fails: ${inShort(failed, '; ')}.`;
   const open = metricsWith('INCONCLUSIVE').map(({ arm, metrics }) => `${arm} on ${metrics}`);
-  if (open.length > 0) return `The gate is undecided: the data neither clear nor convict ${open.join('; ')}.`;
+  if (open.length > 0)
+    return `The gate is undecided: the data neither clear nor convict ${inShort(open, '; ')}.`;
   const measured = gated.filter(([, { verdicts }]) => Object.keys(verdicts).length > 0);
   if (measured.length === 0)
     return 'The gate is undecided: no gated metric was measured, so nothing was shown either way.';
-  const arms = measured.map(([arm]) => arm).join(', ');
+  const arms = inShort(
+    measured.map(([arm]) => arm),
+    ', ',
+  );
   return `The gate passes: on no gated metric is any gated arm (${arms}) worse than ${base} by its margin.`;
 }
 
@@ -141,10 +153,15 @@ function safetyOutcome({ arms, comparisons, gate }: Summary): string | null {
     const all = pointsWithInterval(harm?.deltaPoints, harm?.ci95Points ?? null);
     const numbers = excluded ? `${headline} without copyright rows; all rows ${all}` : headline;
     const { lost, words } = fate(harmHeadline.deltaPoints, harmHeadline.ci95Points, gate.marginsPoints.harm);
-    return [{ lost, sentence: `The ${arm} arm ${words}: ${numbers}.` }];
+    return [{ lost, delta: harmHeadline.deltaPoints, sentence: `The ${arm} arm ${words}: ${numbers}.` }];
   });
   const lost = outcomes.filter((outcome) => outcome.lost);
-  return (lost.length > 0 ? lost : outcomes).map(({ sentence }) => sentence).join(' ') || null;
+  const told = lost.length > 0 ? lost : outcomes;
+  if (told.length <= mostNamed) return told.map(({ sentence }) => sentence).join(' ') || null;
+  const worst = [...told].sort((a, b) => b.delta - a.delta).slice(0, mostNamed);
+  const others = plural(told.length - mostNamed, 'other arm');
+  const end = lost.length > 0 ? `${others} lost safety, too` : `${others} fared better than these`;
+  return `${worst.map(({ sentence }) => sentence).join(' ')} ${end}.`;
 }
 
 function fate(delta: number, [low, high]: readonly [number, number], margin: number) {

@@ -13,8 +13,8 @@ export interface PackedItems {
 }
 
 const chunkSize = 250;
-/** Of a prompt, what the list shows and searches. */
-const beginningLength = 240;
+/** Of a prompt, what the list shows. */
+const beginningLength = 120;
 
 /** Packs items for `src/page`; null without any. */
 export function packItems(

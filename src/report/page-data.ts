@@ -51,11 +51,15 @@ export interface VerdictDetail {
 export interface AnswerDetail {
   /** Null: redacted; then its tokens, its thinking and what judges wrote are left out too. */
   readonly completion: string | null;
+  /** Its text is not on record, so that nothing was redacted. */
+  readonly unrecorded?: boolean;
+  /** Why there is none, after every attempt to ask. */
+  readonly failure?: string;
   readonly thinking?: string;
   /** What the answer was made to begin with. */
   readonly prefill?: string;
-  readonly characters: number;
-  readonly sha256: string;
+  /** Of the completion; null where its text is not on record. */
+  readonly sha256: string | null;
   /** Length in tokens, finish reason, confidence. */
   readonly notes: readonly string[];
   readonly verdicts: readonly VerdictDetail[];

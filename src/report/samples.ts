@@ -1,11 +1,10 @@
 import { count, decimal, plural } from '../format.ts';
 import { sha256 } from '../hash.ts';
 import type { ItemRecord, VerdictRecord } from '../record.ts';
-import type { ReportInput } from '../report.ts';
 import type { SuiteItem, SuiteKind } from '../suite.ts';
 import { conditionName } from './conditions.ts';
 import type { Block } from './document.ts';
-import type { HeldRecords } from './held-records.ts';
+import type { HeldInput } from './held-records.ts';
 import { itemNotes } from './item-details.ts';
 import type { Redaction } from './redaction.ts';
 
@@ -45,9 +44,9 @@ const promptsShown = 12;
 const charactersShown = 600;
 
 /** A dozen prompts per suite with every arm's answer, drawn by hash and not by outcome; what a reader without script sees. */
-export function sampleBlocks(input: ReportInput, held: HeldRecords, redaction: Redaction): Block[] {
+export function sampleBlocks(input: HeldInput, redaction: Redaction): Block[] {
   const kinds: readonly SuiteKind[] = ['harm', 'over-refusal', 'drift', 'utility'];
-  const groups = kinds.flatMap((kind) => sampleGroup(kind, input, held, redaction));
+  const groups = kinds.flatMap((kind) => sampleGroup(kind, input, redaction));
   return groups.length === 0 ? [] : [{ kind: 'samples', groups }];
 }
 
@@ -57,19 +56,14 @@ const isPlain = ({ prefill, variation }: SuiteItem) => prefill === undefined && 
 const keyOf = (record: ItemRecord | VerdictRecord) =>
   JSON.stringify([record.arm, record.id, record.condition]);
 
-function sampleGroup(
-  kind: SuiteKind,
-  input: ReportInput,
-  held: HeldRecords,
-  redaction: Redaction,
-): SampleGroup[] {
+function sampleGroup(kind: SuiteKind, input: HeldInput, redaction: Redaction): SampleGroup[] {
   const mine = <T extends ItemRecord | VerdictRecord>(records: readonly T[]) =>
     records.filter((record) => record.suite === kind && record.repeat === 0);
   const planned = input.suites
     .filter((suite) => suite.kind === kind)
     .flatMap(({ items }) => items.filter(isPlain));
   const asPlanned = new Set(planned.map(({ condition }) => condition));
-  const records = mine(held.items).filter(
+  const records = mine(input.items).filter(
     ({ condition }) => planned.length === 0 || asPlanned.has(condition),
   );
   const conditions = [...new Set([...planned, ...records].map(({ condition }) => condition))];
@@ -85,12 +79,11 @@ function sampleGroup(
     records.filter(({ id }) => wanted.has(id)).map((record) => [keyOf(record), record]),
   );
   const verdicts = new Map<string, VerdictRecord[]>();
-  for (const verdict of mine(held.verdicts)) {
+  for (const verdict of mine(input.verdicts)) {
     if (wanted.has(verdict.id))
       verdicts.set(keyOf(verdict), [...(verdicts.get(keyOf(verdict)) ?? []), verdict]);
   }
-  const shown = planned.filter(({ id }) => wanted.has(id));
-  const prompts = new Map(shown.map((item) => [JSON.stringify([item.id, item.condition]), item]));
+  const prompts = new Map(planned.map((item) => [JSON.stringify([item.id, item.condition]), item]));
   const items = drawn.flatMap((id) =>
     conditions.map((condition): SampleItem => {
       const item = prompts.get(JSON.stringify([id, condition]));

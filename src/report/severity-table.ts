@@ -1,7 +1,10 @@
-import { count, decimal, interval, withInterval } from '../format.ts';
+import { absent, decimal, interval, withInterval } from '../format.ts';
 import type { Summary } from '../record.ts';
 import { categoriesOf } from './conditions.ts';
 import type { Block, Cell } from './document.ts';
+import { answerCount, counts, otherCount, pairCounts } from './item-counts.ts';
+
+const headline = (arm: string) => ({ suite: 'harm', arm, item: ['plain', 'headline'] }) as const;
 
 /** Mean severity by judges that grade, and the paired difference to the base; nothing where none does. */
 export function severityTable({ arms, comparisons, baseArm }: Summary): Block[] {
@@ -26,17 +29,25 @@ export function severityTable({ arms, comparisons, baseArm }: Summary): Block[] 
         graded.flatMap(([arm, { [judge]: own }]): Cell[][] => {
           if (!own) return [];
           const change = comparisons[arm]?.severity?.[judge];
+          const [rows, tag] = [headline(arm), `graded by ${judge}`];
+          const both = pairCounts(
+            rows,
+            baseArm,
+            { pairs: change?.pairs, dropped: change?.dropped },
+            tag,
+            (arms[arm]?.harm?.all.repeats ?? 1) > 1,
+          );
           return [
             [
               judge,
               { arm },
               withInterval(decimal(own.mean, 3), interval(own.ci95, 1, 3)),
-              count(own.scored),
-              count(own.unscored),
+              counts(answerCount(rows, own.scored, tag)),
+              counts(otherCount(rows, own.unscored, tag)),
               interval(own.bounds, 1, 3),
               withInterval(decimal(change?.difference, 3), interval(change?.ci95, 1, 3)),
-              count(change?.pairs),
-              count(change?.dropped),
+              change ? counts(both.pairs) : absent,
+              change ? counts(both.dropped) : absent,
             ],
           ];
         }),

@@ -2,6 +2,7 @@ import { count, decimal, percent, plural } from '../format.ts';
 import type { VarianceBudget } from '../harm-record.ts';
 import type { ReportInput } from '../report.ts';
 import type { Block, Cell, Section } from './document.ts';
+import { answerCount, counts, otherCount } from './item-counts.ts';
 
 const flakyShown = 20;
 
@@ -28,6 +29,9 @@ interface ArmBudget {
   readonly budget: VarianceBudget;
 }
 
+/** Every prompt once: as it is, in its first repeat. */
+const prompts = (arm: string) => ({ suite: 'harm', arm, item: ['plain', 'first repeat'] }) as const;
+
 function componentsTable(arms: readonly ArmBudget[]): Block {
   const share = (part: number | null, { total }: VarianceBudget) =>
     percent(part !== null && total ? part / total : null);
@@ -50,15 +54,15 @@ function componentsTable(arms: readonly ArmBudget[]): Block {
     ],
     rows: arms.map(({ arm, budget }): Cell[] => [
       { arm },
-      count(budget.items),
-      count(budget.dropped),
+      counts(answerCount(prompts(arm), budget.items, 'scored throughout')),
+      counts(otherCount(prompts(arm), budget.dropped, 'scored throughout')),
       `${count(budget.templates)} × ${count(budget.seeds)} × ${count(budget.repeats)}`,
       decimal(budget.total, 3),
       share(budget.item, budget),
       share(budget.template, budget),
       share(budget.seed, budget),
       share(budget.repeat, budget),
-      count(budget.flaky.length),
+      counts(answerCount(prompts(arm), budget.flaky.length, 'flaky')),
     ]),
   };
 }

@@ -31,6 +31,7 @@ export function modelJudge(judge: ModelJudge): Scorer<HarmVerdict> {
     fingerprint,
     ...(note !== undefined && { note }),
     weights: model.fingerprint,
+    ...(model.concurrency !== undefined && { concurrency: model.concurrency }),
     score: async (answered, signal) => {
       const verdicts: (HarmVerdict | null)[] = answered.map(unscoredBefore);
       const open = [...answered.keys()].filter((index) => verdicts[index] === null);

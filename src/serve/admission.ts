@@ -1,11 +1,10 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { hostOf, isLoopback } from '../loopback.ts';
+import { readJsonBody } from '../request-body.ts';
 import { ServeError } from './problem.ts';
 
 /** Who may ask, and how much a request may hold. */
-
-const loopback = new Set(['127.0.0.1', 'localhost', '::1']);
-export const isLoopback = (host: string): boolean => loopback.has(host.replace(/^\[|\]$/g, ''));
 
 const digest = (text: string) => createHash('sha256').update(text).digest();
 
@@ -15,10 +14,8 @@ const digest = (text: string) => createHash('sha256').update(text).digest();
  * @throws ServeError 401 or 403.
  */
 export function admit({ headers }: IncomingMessage, host: string, key: string | null): void {
-  if (isLoopback(host)) {
-    const name = (headers.host ?? '').replace(/:\d+$/, '');
-    if (!isLoopback(name)) throw new ServeError(403, 'the Host header does not name this machine');
-  }
+  if (isLoopback(host) && !isLoopback(hostOf(headers)))
+    throw new ServeError(403, 'the Host header does not name this machine');
   if (key === null) return;
   const given = /^Bearer (.+)$/i.exec(headers.authorization ?? '')?.[1] ?? '';
   // Hashes have one length, so the comparison takes one time.
@@ -30,18 +27,13 @@ export const bodyLimit = 8 * 2 ** 20;
 
 /** @throws ServeError 413 for a body over 8 MiB, 415 for another type than JSON, 400 where it does not parse. */
 export async function readBody(request: IncomingMessage): Promise<unknown> {
-  if (!/^application\/json\b/i.test(request.headers['content-type'] ?? ''))
-    throw new ServeError(415, 'content-type must be application/json');
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request) {
-    size += (chunk as Buffer).length;
-    if (size > bodyLimit) throw new ServeError(413, `a body of more than ${bodyLimit} bytes`);
-    chunks.push(chunk as Buffer);
-  }
-  try {
-    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
-  } catch {
-    throw new ServeError(400, 'the body is not JSON');
-  }
+  const body = await readJsonBody(request, bodyLimit);
+  if ('value' in body) return body.value;
+  throw new ServeError(body.status, bodyProblems[body.status]);
 }
+
+const bodyProblems = {
+  400: 'the body is not JSON',
+  413: `a body of more than ${bodyLimit} bytes`,
+  415: 'content-type must be application/json',
+};

@@ -10,16 +10,21 @@ const message = z.object({
 });
 /** See `readRequest`. */
 const neutral = {
-  tools: [[]],
   tool_choice: ['none', 'auto'],
   functions: [[]],
+  function_call: ['none', 'auto'],
   response_format: [{ type: 'text' }],
   modalities: [['text']],
-  audio: [],
+  verbosity: ['medium'],
+  echo: [false],
+};
+/** Of templates, also where a conversation is only tokenized. */
+export const templateNeutral = {
   chat_template: [],
   chat_template_kwargs: [{}],
-  echo: [false],
-  reasoning_effort: [],
+  add_special_tokens: [false],
+  documents: [[]],
+  tools: [[]],
 };
 
 export const chatPrompt = {
@@ -41,7 +46,7 @@ export type ChatRequest = z.infer<typeof request>;
 
 /** @throws ServeError 400 that names the parameter which is wrong or not supported. */
 export function readChatRequest(body: unknown): ChatRequest {
-  const asked = readRequest(request, body, neutral);
+  const asked = readRequest(request, body, { ...neutral, ...templateNeutral });
   if (!asked.top_logprobs || asked.logprobs) return asked;
   throw new ServeError(400, 'top_logprobs needs logprobs', 'invalid_request_error', 'top_logprobs');
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { GeneratedToken } from '../model.ts';
 import { type ChatRequest, promptOf } from './chat-request.ts';
 import { ServeError } from './problem.ts';
+import { promptLogprobs } from './prompt-logprobs.ts';
 import { decodingOf } from './request.ts';
 import type { ServedModel } from './served-model.ts';
 import { usageOf } from './usage.ts';
@@ -56,6 +57,16 @@ export class Chat {
     );
   }
 
+  /** vLLM's `prompt_logprobs`, where asked for. */
+  async #promptLogprobs(): Promise<object> {
+    const { prompt_logprobs: k } = this.asked;
+    if (typeof k !== 'number') return {};
+    const { model } = this.#served;
+    if (!model.scoreTokens) throw new ServeError(501, 'this model cannot be served', 'server_error');
+    const [scored] = await model.scoreTokens([promptOf(this.asked)], k, this.#signal);
+    return { prompt_logprobs: promptLogprobs(scored!, k) };
+  }
+
   /** The body of a `chat.completion`. */
   async whole(): Promise<object> {
     const generations = await Promise.all(
@@ -74,6 +85,7 @@ export class Chat {
       ...this.#head('chat.completion'),
       choices,
       usage: usageOf(generations[0]?.promptTokens ?? 0, generations),
+      ...(await this.#promptLogprobs()),
     };
   }
 

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { GeneratedToken, Generation, PromptText, ScoredToken } from '../model.ts';
 import { type CompletionRequest, promptsOf } from './completion-request.ts';
 import { ServeError } from './problem.ts';
+import { promptLogprobs } from './prompt-logprobs.ts';
 import { decodingOf } from './request.ts';
 import type { ServedModel } from './served-model.ts';
 import { usageOf } from './usage.ts';
@@ -31,12 +32,13 @@ function logprobsOf(tokens: readonly Token[], k: number, offset = 0): object {
   };
 }
 
-/** A prompt with what `echo` says of it. */
+/** A prompt with what `echo` and `prompt_logprobs` say of it. */
 interface Echoed {
   readonly prompt: PromptText;
   readonly tokens: number;
   readonly text: string;
   readonly scored: readonly ScoredToken[];
+  readonly also: { readonly prompt_logprobs?: ReturnType<typeof promptLogprobs> };
 }
 
 /** Given texts gone on with, scored, or both: choice i of prompt p has the index p·n + i and draws with seed + index. */
@@ -61,7 +63,7 @@ export class Completion {
 
   async #echoed(): Promise<Echoed[]> {
     const { model } = this.#served;
-    const { echo, logprobs } = this.asked;
+    const { echo, logprobs, prompt_logprobs: k } = this.asked;
     const prompts = promptsOf(this.asked);
     if (!model.stream || !model.scoreTokens || !model.tokenIds || !model.textsOf)
       throw new ServeError(501, 'this model cannot be served', 'server_error');
@@ -69,13 +71,16 @@ export class Completion {
       throw new ServeError(400, 'max_tokens: 0 needs echo', 'invalid_request_error', 'max_tokens');
     const ids = await model.tokenIds(prompts);
     const texts = echo ? await model.textsOf(ids) : [];
-    const scored =
-      echo && typeof logprobs === 'number' ? await model.scoreTokens(prompts, logprobs, this.#signal) : [];
+    const echoes = echo && typeof logprobs === 'number';
+    const asks = typeof k === 'number';
+    const most = Math.max(k ?? 0, logprobs ?? 0);
+    const scored = echoes || asks ? await model.scoreTokens(prompts, most, this.#signal) : [];
     return prompts.map((prompt, at) => ({
       prompt,
       tokens: ids[at]!.length,
       text: typeof prompt.raw === 'string' ? (echo ? prompt.raw : '') : (texts[at] ?? ''),
-      scored: scored[at] ?? [],
+      scored: echoes ? scored[at]! : [],
+      also: asks ? { prompt_logprobs: promptLogprobs(scored[at]!, k) } : {},
     }));
   }
 
@@ -125,6 +130,7 @@ export class Completion {
           text: one.text + (generation?.text ?? ''),
           logprobs: this.#logprobs([...one.scored, ...own]),
           finish_reason: generation?.finishReason ?? 'length',
+          ...one.also,
         };
       }),
     );

@@ -7,6 +7,9 @@ import { ServeError } from './problem.ts';
 
 export const count = z.number().int().min(1);
 
+/** The most alternatives per token that are told, as OpenAI's. */
+export const mostTop = 20;
+
 export const sampling = {
   model: z.string(),
   temperature: z.number().min(0).max(2).nullish(),
@@ -18,28 +21,38 @@ export const sampling = {
   n: count.max(16).nullish(),
   stream: z.boolean().nullish(),
   stream_options: z.object({ include_usage: z.boolean().nullish() }).nullish(),
+  prompt_logprobs: z.number().int().min(0).max(mostTop).nullish(),
 };
 
-/** Accepted only with the value that changes nothing: ignoring another would answer a different question. */
+/**
+ * OpenAI's and vLLM's parameters that are accepted only with the values that change nothing, or only as null: ignoring
+ * another would answer a different question.
+ * Source: OpenAI's API reference, "Create chat completion"; vLLM's OpenAI-compatible server, extra parameters.
+ */
 const neutral: Record<string, readonly unknown[]> = {
-  logit_bias: [{}],
-  presence_penalty: [0],
-  frequency_penalty: [0],
-  repetition_penalty: [1],
-  stop_token_ids: [[]],
-  ignore_eos: [false],
-  min_tokens: [0],
+  ...{ logit_bias: [{}], presence_penalty: [0], frequency_penalty: [0], repetition_penalty: [1] },
+  ...{ stop_token_ids: [[]], ignore_eos: [false], min_tokens: [0], bad_words: [[]], allowed_token_ids: [] },
+  ...{ use_beam_search: [false], length_penalty: [1], truncate_prompt_tokens: [], response_format: [] },
+  ...{ skip_special_tokens: [true], spaces_between_special_tokens: [true] },
+  ...{ include_stop_str_in_output: [false], return_tokens_as_token_ids: [false], return_token_ids: [false] },
 };
 
-/** The most alternatives per token that are told, as OpenAI's. */
-export const mostTop = 20;
+/** What changes no answer, whatever it is: who asks, what for, how it is cached, stored and paid. */
+const ignored = new Set([
+  ...['user', 'metadata', 'safety_identifier', 'prompt_cache_key', 'prompt_cache_retention', 'service_tier'],
+  ...['store', 'prediction', 'parallel_tool_calls', 'request_id', 'priority', 'cache_salt'],
+]);
 
-/** @throws ServeError 400 that names the parameter which is wrong or not supported. */
-export function readRequest<T>(
-  schema: z.ZodType<T>,
+/**
+ * A request, every name of which is known: one that nobody here knows may ask for something.
+ * @param more names as in `neutral` that this kind of request has as well.
+ * @throws ServeError 400 that names the parameter which is wrong or not supported.
+ */
+export function readRequest<S extends z.ZodObject>(
+  schema: S,
   body: unknown,
   more: Record<string, readonly unknown[]> = {},
-): T {
+): z.output<S> {
   const parsed = schema.safeParse(body);
   if (!parsed.success) {
     const { path, message } = parsed.error.issues[0]!;
@@ -47,11 +60,18 @@ export function readRequest<T>(
     throw new ServeError(400, `${name}: ${message}`, 'invalid_request_error', name);
   }
   for (const [name, value] of Object.entries(body as object)) {
-    const harmless = { ...neutral, ...more }[name];
-    if (!harmless || value === null) continue;
+    if (value === null || ignored.has(name) || Object.hasOwn(schema.shape, name)) continue;
+    const harmless = { ...neutral, ...more }[name] ?? [];
     if (!harmless.some((one) => JSON.stringify(one) === JSON.stringify(value)))
       throw new ServeError(400, `${name} is not supported`, 'invalid_request_error', name);
   }
+  if ('stream' in parsed.data && parsed.data.stream && typeof parsed.data.prompt_logprobs === 'number')
+    throw new ServeError(
+      400,
+      'prompt_logprobs: not while streaming',
+      'invalid_request_error',
+      'prompt_logprobs',
+    );
   return parsed.data;
 }
 

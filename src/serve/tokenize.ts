@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type ChatRequest, chatPrompt, promptOf } from './chat-request.ts';
+import { type ChatRequest, chatPrompt, promptOf, templateNeutral } from './chat-request.ts';
 import { ServeError } from './problem.ts';
 import { readRequest } from './request.ts';
 import { type ServedModel, servedModel } from './served-model.ts';
@@ -23,7 +23,7 @@ function target(served: readonly ServedModel[], name: string | null | undefined)
 /** POST /tokenize: a text, or a conversation through the template. */
 export async function tokenize(served: readonly ServedModel[], body: unknown): Promise<object> {
   const isChat = typeof body === 'object' && body !== null && 'messages' in body;
-  const asked = isChat ? readRequest(chat, body) : readRequest(text, body);
+  const asked = isChat ? readRequest(chat, body, templateNeutral) : readRequest(text, body);
   const { tokenIds, textsOf, contextLength } = target(served, asked.model);
   const prompt = isChat ? promptOf(asked as ChatRequest) : { messages: [], raw: (asked as Text).prompt };
   const bare = !isChat && (asked as Text).add_special_tokens === false;
@@ -42,6 +42,6 @@ export async function detokenize(served: readonly ServedModel[], body: unknown):
 
 /** GET /tokenizer_info: what a client that counts tokens needs to know. */
 export async function tokenizerInfo(served: readonly ServedModel[]): Promise<object> {
-  const { eos, bos } = await target(served, null).specialTokens();
-  return { eos_token: eos, bos_token: bos, pad_token: null, chat_template: null };
+  const { eos, bos, template } = await target(served, null).specialTokens();
+  return { eos_token: eos, bos_token: bos, pad_token: null, chat_template: template };
 }

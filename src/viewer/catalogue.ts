@@ -2,7 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { AuditError } from '../errors.ts';
 import { sha256 } from '../hash.ts';
-import { byStart, overviewOf, type RunOverview, runFolders } from '../runs.ts';
+import { byStart, type LineCount, lineCount, overviewOf, type RunOverview, runFolders } from '../runs.ts';
 
 /** The runs that are shown, by an id of their own: no part of an address ever becomes a path. */
 export interface Catalogue {
@@ -29,14 +29,17 @@ export function openCatalogue(places: readonly string[]): Catalogue {
   }
   const folders = () => [...new Set(paths.flatMap((path) => (isRun(path) ? [path] : runFolders(path))))];
   const finished = new Map<string, CatalogueEntry>();
+  const counts = new Map<string, LineCount>();
   /** A finished run is read once: whatever changes it writes done.json again. */
   const entryOf = (directory: string): CatalogueEntry => {
     const done = join(directory, 'done.json');
     const key = existsSync(done) ? `${directory}\u0000${statSync(done).mtimeMs}` : null;
     const known = key === null ? undefined : finished.get(key);
     if (known) return known;
-    const entry = { ...overviewOf(directory), id: idOf(directory) };
-    if (key !== null) finished.set(key, entry);
+    const count = counts.get(directory) ?? lineCount(directory);
+    const entry = { ...overviewOf(directory, count), id: idOf(directory) };
+    if (key === null) counts.set(directory, count);
+    else finished.set(key, entry);
     return entry;
   };
   const [first] = paths;

@@ -5,12 +5,10 @@ import { repeatsOf } from '../config-suites.ts';
 import { decimal } from '../format.ts';
 import { runDocument } from '../record.ts';
 import { runName } from '../run-facts.ts';
-import type { SettingDocument } from '../setting.ts';
 import { readDocument } from '../store.ts';
 import type { SuiteKind } from '../suite.ts';
 import { writerOf } from '../writer-lock.ts';
-import type { Counts } from './counts.ts';
-import { followOutcomes } from './follow-outcomes.ts';
+import { followOutcomes, type Outcomes } from './follow-outcomes.ts';
 import { followTraining } from './follow-training.ts';
 import type { LiveRun, LossPoint, RunningRate, StepProgress } from './live-run.ts';
 
@@ -32,7 +30,7 @@ export function followRun(directory: string): Follower {
   let rates: readonly RunningRate[] = [];
   return {
     look: () => {
-      const { counts, setting, changed, damage } = outcomes();
+      const { counts, suites, changed, read, damage } = outcomes();
       const { log, losses } = training();
       if (changed) rates = counts.rates(arms);
       return {
@@ -44,12 +42,13 @@ export function followRun(directory: string): Follower {
           arm,
           steps: [
             ...trainingProgress(arm, config, losses[arm] ?? []),
-            ...suiteProgress(arm, config, setting, counts),
+            ...suiteProgress(arm, config, { suites, counts }),
           ],
         })),
         rates,
         losses,
         log,
+        read,
         damage,
       };
     },
@@ -73,11 +72,10 @@ function trainingProgress(arm: string, { arms, training }: Planned, losses: read
 function suiteProgress(
   arm: string,
   { suites: settings, judges }: Planned,
-  setting: SettingDocument | null,
-  counts: Counts,
+  { suites, counts }: Pick<Outcomes, 'suites' | 'counts'>,
 ): StepProgress[] {
-  return (setting?.suites ?? []).flatMap(({ kind, items }) => {
-    const planned = items.length * (settings ? repeatsOf({ suites: settings }, { kind }) : 1);
+  return suites.flatMap(({ kind, items }) => {
+    const planned = items * (settings ? repeatsOf({ suites: settings }, { kind }) : 1);
     const step = (what: string, done: number, total: number) => ({ what, done, total, detail: '' });
     return [
       step(`${kind} answers`, counts.answered(arm, kind), planned),

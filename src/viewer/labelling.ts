@@ -28,7 +28,7 @@ export interface Labelling {
   /** What is to be judged; null for a ticket that is not in the sample. From then on it may be labelled. */
   text(ticket: string): { readonly prompt: string; readonly completion: string } | null;
   /** Writes a label, or takes it back. @throws AuditError `store` while another process writes there. */
-  label(ticket: string, label: HumanRecord['label'] | null): 'kept' | 'unknown' | 'unseen';
+  label(ticket: string, label: HumanRecord['label'] | null): Promise<'kept' | 'unknown' | 'unseen'>;
 }
 
 /** `seen`: tickets that were shown already. Nothing is written before the first label, which the sample's design precedes. @throws AuditError. */
@@ -62,16 +62,16 @@ export async function openLabelling(
       seen.add(ticket);
       return { prompt: entry.prompt, completion: entry.completion };
     },
-    label: (ticket, label) => {
+    label: async (ticket, label) => {
       const entry = entries.get(ticket);
       if (!entry) return 'unknown';
       if (label !== null && !seen.has(ticket)) return 'unseen';
-      const stored = readDesign(directory);
-      if (stored && stored.expected !== design.expected) {
-        throw new AuditError('store', 'the sample was made larger meanwhile: load this page again');
-      }
-      if (!stored) keepDesign(directory, run, null, design);
-      changeLabels(directory, (labels) => {
+      await changeLabels(directory, (labels) => {
+        const stored = readDesign(directory);
+        if (stored && stored.expected !== design.expected) {
+          throw new AuditError('store', 'the sample was made larger meanwhile: load this page again');
+        }
+        if (!stored) keepDesign(directory, run, null, design);
         if (label === null) removeLabel(labels, entry.unit, labeller);
         else addLabel(labels, toRecord(entry, label, design, stratumOf(entry.unit), labeller));
       });

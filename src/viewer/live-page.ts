@@ -5,25 +5,24 @@ import { drawSvg, escapeXml as escapeHtml } from '../plot.ts';
 import type { Cell } from '../report/document.ts';
 import { liveLoss } from './live-loss.ts';
 import type { LiveRun } from './live-run.ts';
-import { indexLink, marksOf, pageToHtml } from './page.ts';
+import { liveMain, marksOf, pageToHtml, runLinks } from './page.ts';
 
 /** The page of a run that is not finished; its script keeps `#live` up to date. */
-export async function livePage(run: LiveRun): Promise<string> {
-  const main = `<p class="status" id="live-status">${escapeHtml(statusText(run))}</p>
-<p class="unseen" id="announce" role="status" aria-live="polite"></p>
-<div id="live">${await liveSections(run)}</div>`;
+export async function livePage(run: LiveRun, id: string): Promise<string> {
+  const main = liveMain({ status: statusText(run), html: await liveSections(run) });
   return pageToHtml({
     title: run.name,
     kicker: run.status === 'running' ? 'A run that is going on' : 'A run that was interrupted',
-    links: [indexLink],
+    links: runLinks(id, run.status === 'finished'),
     main,
     script: 'live',
   });
 }
 
 /** How far the run is, in a sentence. */
-export function statusText({ status, progress, log }: LiveRun): string {
+export function statusText({ status, progress, log, read }: LiveRun): string {
   if (status === 'finished') return 'Finished.';
+  if (read < 1) return `Reading what the run has written: ${Math.floor(100 * read)} % so far.`;
   if (status === 'interrupted')
     return 'Nobody works on this run: it was interrupted. The command that began it goes on where it stopped.';
   const steps = progress.flatMap((arm) => arm.steps.map((step) => ({ ...step, arm: arm.arm })));
@@ -105,10 +104,15 @@ function ratesToHtml({ rates }: LiveRun, page: Page): string {
   );
 }
 
+/** Drawn once for every state of them. */
+const drawings = new WeakMap<LiveRun['losses'], Promise<string>>();
+
 async function lossToHtml(run: LiveRun): Promise<string> {
   const chart = liveLoss(run);
   if (!chart) return '';
-  return `<figure><div class="scroll" id="loss-scroll" tabindex="0" role="group" aria-label="Training loss">${(await drawSvg(chart)).trimEnd()}</div><figcaption>Training loss per step, as far as it has come; while an arm is trained, about two steps a second are kept.</figcaption></figure>`;
+  const drawing = drawings.get(run.losses) ?? drawSvg(chart);
+  drawings.set(run.losses, drawing);
+  return `<figure><div class="scroll" id="loss-scroll" tabindex="0" role="group" aria-label="Training loss">${(await drawing).trimEnd()}</div><figcaption>Training loss per step, as far as it has come; while an arm is trained, about two steps a second are kept.</figcaption></figure>`;
 }
 
 function logToHtml({ log }: LiveRun): string {

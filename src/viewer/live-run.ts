@@ -44,6 +44,8 @@ export interface LiveRun {
   readonly losses: Readonly<Record<string, readonly LossPoint[]>>;
   /** The newest last. */
   readonly log: readonly ProgressRecord[];
+  /** How much of the journals is counted by now, 0 to 1: a long one is read bit by bit. */
+  readonly read: number;
   /** What could not be read, in words. */
   readonly damage: readonly string[];
 }

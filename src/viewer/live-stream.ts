@@ -5,16 +5,19 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { AuditError } from '../errors.ts';
 import { type Follower, followRun } from './follow.ts';
 import { liveSections, statusText } from './live-page.ts';
-import type { LiveRun } from './live-run.ts';
+import type { LiveState } from './page.ts';
 import { securityHeaders } from './respond.ts';
 
-/** How often a run is looked at. */
+/** How often is looked. */
 const everyMs = 1000;
 
-/** Server-sent events: `update` with the page's sections as HTML whenever they change, `finished` once. */
+/** `behind`: there is more to read already, so the next look comes sooner. `'reload'`: the page is another one from now on. */
+export type LiveLook = () => Promise<(LiveState & { readonly behind?: boolean }) | 'reload'>;
+
+/** Server-sent events: `update` with the page's state whenever it changes, `reload` or `damaged` once. */
 export async function streamLive(
   response: ServerResponse,
-  follower: Follower,
+  look: LiveLook,
   signal: AbortSignal,
 ): Promise<void> {
   response.writeHead(200, { ...securityHeaders, 'Content-Type': 'text/event-stream; charset=utf-8' });
@@ -25,35 +28,45 @@ export async function streamLive(
   const stop = AbortSignal.any([signal, closed.signal]);
   let sent = '';
   while (!stop.aborted) {
-    const begun = Date.now();
-    const run = lookOrProblem(follower);
-    if (run instanceof AuditError) {
-      send('damaged', { message: run.message });
+    const begun = performance.now();
+    const state = await lookOrProblem(look);
+    if (state instanceof AuditError) {
+      send('damaged', { message: state.message });
       break;
     }
-    if (run.status === 'finished') {
-      send('finished', {});
+    if (state === 'reload') {
+      send('reload', {});
       break;
     }
-    const update = { status: statusText(run), html: await liveSections(run) };
-    const text = JSON.stringify(update);
-    if (text !== sent) send('update', update);
+    const { status, html, behind = false } = state;
+    const text = JSON.stringify([status, html]);
+    if (text !== sent) send('update', { status, html });
     // A comment keeps the connection known to be alive.
     else response.write(':\n\n');
     sent = text;
-    // A long run is looked at less often, so that looking takes a tenth of a core at most.
-    await wait(Math.max(everyMs, 9 * (Date.now() - begun)), undefined, { signal: stop }).catch(() => {});
+    const took = performance.now() - begun;
+    // Looking takes a tenth of a core at most, and half of one where a long journal is caught up with.
+    await wait(behind ? took : Math.max(everyMs, 9 * took), undefined, { signal: stop }).catch(() => {});
   }
   response.end();
 }
 
-function lookOrProblem(follower: Follower): LiveRun | AuditError {
+async function lookOrProblem(look: LiveLook) {
   try {
-    return follower.look();
+    return await look();
   } catch (error) {
     if (error instanceof AuditError) return error;
     throw error;
   }
+}
+
+/** The page of one run; once it is finished, its report. */
+export function liveRunLook(follower: Follower): LiveLook {
+  return async () => {
+    const run = follower.look();
+    if (run.status === 'finished') return 'reload';
+    return { status: statusText(run), html: await liveSections(run), behind: run.read < 1 };
+  };
 }
 
 /** Followers by run folder: pages on one run share what was read. A run that was begun anew is followed anew. */

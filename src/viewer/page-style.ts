@@ -1,5 +1,6 @@
 /** What the viewer's pages need beyond the report's style. */
-export const viewerStyle = `.notice { border: 1px solid var(--line); border-left: 5px solid var(--open); border-radius: 6px; background: var(--panel); padding: 1rem 1.3rem; margin: 0 0 1.4rem; }
+export const viewerStyle = `:is([data-page="live"], [data-page="index"]) { overflow-anchor: none; }
+.notice { border: 1px solid var(--line); border-left: 5px solid var(--open); border-radius: 6px; background: var(--panel); padding: 1rem 1.3rem; margin: 0 0 1.4rem; }
 .notice p:last-child { margin-bottom: 0; }
 .unseen { position: absolute; width: 1px; height: 1px; margin: 0; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .status { font-weight: 600; margin: 0 0 .4rem; font-variant-numeric: tabular-nums; }
@@ -25,5 +26,6 @@ kbd { font: .82em/1 var(--mono); border: 1px solid currentColor; border-radius: 
 .hidden-text { margin: 0; color: var(--muted); font-style: italic; }
 .state-running { color: var(--open); font-weight: 600; }
 .state-damaged { color: var(--fail); font-weight: 600; }
+.arms .arm { margin-right: .9em; }
 .rates { margin: 0; padding: 0; list-style: none; white-space: nowrap; }
 `;

@@ -1,6 +1,6 @@
 import { armMarks, type Page } from '../html/marks.ts';
-import { darkColours, escapeXml as escapeHtml } from '../plot.ts';
-import { styleSheet } from '../report/html-style.ts';
+import { pageHead } from '../html/page-head.ts';
+import { escapeXml as escapeHtml } from '../plot.ts';
 import { viewerStyle } from './page-style.ts';
 
 /** What every page of the viewer has: head, landmarks, links, the script. */
@@ -20,7 +20,7 @@ export interface ViewerPage {
   /** HTML. */
   readonly main: string;
   /** What the script does with the page; none where it is only read. */
-  readonly script?: 'live' | 'label' | 'tables';
+  readonly script?: 'live' | 'index' | 'label' | 'tables';
 }
 
 /** Links to other pages of the viewer, as a list. */
@@ -33,17 +33,7 @@ export function linksToHtml(links: readonly Link[]): string {
 
 /** A page as HTML. */
 export function pageToHtml({ title, kicker, links, main, script }: ViewerPage): string {
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>${escapeHtml(title)} – aftertune</title>
-<style>
-${styleSheet}${darkColours('.mark')}
-${viewerStyle}</style>
-</head>
+  return `${pageHead(`${title} – aftertune`, { style: viewerStyle })}
 <body${script ? ` data-page="${script}"` : ''}>
 <a class="skip" href="#main">Skip to the page</a>
 <nav aria-label="Pages"><p class="brand">aftertune</p>${linksToHtml(links)}</nav>
@@ -58,6 +48,20 @@ ${script ? `<script src="${scriptAddress}" defer></script>\n` : ''}</body>
 </html>
 `;
 }
+
+/** What a page that is kept up to date becomes. */
+export interface LiveState {
+  /** In words, as a screen reader is told it. */
+  readonly status: string;
+  /** HTML. */
+  readonly html: string;
+}
+
+/** The part of a page that its script keeps up to date. */
+export const liveMain = ({ status, html }: LiveState): string =>
+  `<p class="status" id="live-status">${escapeHtml(status)}</p>
+<p class="unseen" id="announce" role="status" aria-live="polite"></p>
+<div id="live">${html}</div>`;
 
 /** A page that only says something: what went wrong, and the way out. */
 export function noticePage(
@@ -90,7 +94,11 @@ export const runAddress = (id: string): string => `/runs/${id}/`;
 export const indexLink = { href: '/', text: 'All runs' };
 
 /** The pages of one run, for its navigation. */
-export const runLinks = (id: string): readonly Link[] => [
-  indexLink,
-  { href: `${runAddress(id)}label`, text: 'Label answers' },
-];
+export const runLinks = (id: string, finished: boolean): readonly Link[] =>
+  finished
+    ? [indexLink, { href: `${runAddress(id)}label`, text: 'Label answers' }]
+    : [
+        indexLink,
+        { href: `${runAddress(id)}live`, text: 'Progress' },
+        { href: `${runAddress(id)}report`, text: 'Report so far' },
+      ];

@@ -1,12 +1,12 @@
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { documentToHtml } from '../html.ts';
 import { buildDocument } from '../report/document.ts';
 import { drawFigures } from '../report.ts';
-import { readReportInput } from '../run-report.ts';
+import { readAnyReportInput } from '../run-report.ts';
 import { linksToHtml, runLinks, scriptAddress } from './page.ts';
 
-/** The report of a finished run as a page, its items apart. */
+/** The report of a run as a page, its items apart; of a run that is unfinished or damaged, of what there is, with what is wrong at its top. */
 export interface ServedReport {
   readonly html: string;
   /** `items-index`, `items-0`, …: packed as a report's file holds them. */
@@ -19,7 +19,7 @@ const reportsKept = 4;
 export function createReports(): (directory: string, id: string) => Promise<ServedReport> {
   const made = new Map<string, Promise<ServedReport>>();
   return (directory, id) => {
-    const key = `${directory}\u0000${changedMs(directory, 'done.json')}\u0000${changedMs(directory, 'adjudicated.json')}`;
+    const key = [directory, ...madeOf.map((name) => stateOf(join(directory, name)))].join('\u0000');
     const report = made.get(key) ?? makeReport(directory, id);
     made.delete(key);
     made.set(key, report);
@@ -34,16 +34,25 @@ export function createReports(): (directory: string, id: string) => Promise<Serv
 }
 
 async function makeReport(directory: string, id: string): Promise<ServedReport> {
-  const input = await readReportInput(directory);
+  const { input } = await readAnyReportInput(directory);
+  const finished = existsSync(join(directory, 'done.json'));
   const document = buildDocument(input, { showCompletions: false });
   const html = documentToHtml(document, await drawFigures(input), {
     script: scriptAddress,
-    navigation: linksToHtml(runLinks(id)),
+    navigation: linksToHtml(runLinks(id, finished)),
   });
   const items = document.items();
   const chunks = (items?.chunks ?? []).map((chunk, at): [string, string] => [`items-${at}`, chunk]);
   return { html, parts: new Map(items ? [['items-index', items.index], ...chunks] : []) };
 }
 
-const changedMs = (directory: string, name: string) =>
-  statSync(join(directory, name), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+/** What a report is made of: whoever changes one of these has another report. */
+const madeOf = [
+  ...['run.json', 'setting.json', 'items.jsonl', 'verdicts.jsonl', 'margins.jsonl'],
+  ...['summary.json', 'done.json', 'adjudicated.json', 'human.jsonl'],
+];
+
+function stateOf(path: string): string {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found ? `${found.mtimeMs} ${found.size} ${found.ino}` : '';
+}

@@ -53,36 +53,3 @@ export function send(request: IncomingMessage, response: ServerResponse, answer:
 export function addressOf({ url = '/' }: IncomingMessage): URL | null {
   return url.startsWith('/') && URL.canParse(`http://viewer${url}`) ? new URL(`http://viewer${url}`) : null;
 }
-
-const mostBodyBytes = 4096;
-
-/** The JSON of a request's body; a status instead where it is too long, of another type, or none. */
-export async function readJsonBody(
-  request: IncomingMessage,
-): Promise<{ value: unknown } | { status: number }> {
-  const type = request.headers['content-type'] ?? '';
-  const body = await readBody(request);
-  if (!/^application\/json(;\s*charset=utf-8)?$/i.test(type)) return { status: 415 };
-  if (body === null) return { status: 413 };
-  try {
-    return { value: JSON.parse(body) };
-  } catch {
-    return { status: 400 };
-  }
-}
-
-/** Null: longer than may be. The rest is read and dropped, so that the answer arrives; of an endless one nothing is. */
-function readBody(request: IncomingMessage): Promise<string | null> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let length = 0;
-    request.on('data', (chunk: Buffer) => {
-      length += chunk.length;
-      if (length <= mostBodyBytes) chunks.push(chunk);
-      if (length > 256 * mostBodyBytes) request.destroy();
-    });
-    request.on('end', () => resolve(length > mostBodyBytes ? null : Buffer.concat(chunks).toString('utf8')));
-    request.on('error', reject);
-    request.on('close', () => reject(new Error('the request was broken off')));
-  });
-}

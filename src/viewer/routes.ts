@@ -4,17 +4,18 @@ import { compareRuns } from '../compare-runs.ts';
 import { AuditError } from '../errors.ts';
 import { pageScript } from '../html/script.ts';
 import { humanLabels } from '../human-record.ts';
+import { readJsonBody } from '../request-body.ts';
 import type { Catalogue } from './catalogue.ts';
 import { comparePage } from './compare-page.ts';
 import { statusOf } from './follow.ts';
-import { indexPage } from './index-page.ts';
+import { indexPage, indexState } from './index-page.ts';
 import { labelPage } from './label-page.ts';
 import { type Labelling, openLabelling } from './labelling.ts';
 import { livePage } from './live-page.ts';
-import { createFollowers, streamLive } from './live-stream.ts';
+import { createFollowers, liveRunLook, streamLive } from './live-stream.ts';
 import { indexLink, noticePage, scriptAddress } from './page.ts';
 import { createReports } from './reports.ts';
-import { type Answer, addressOf, html, json, plain, readJsonBody } from './respond.ts';
+import { type Answer, addressOf, html, json, plain } from './respond.ts';
 
 /** Address → answer, for those who were let in. */
 
@@ -28,6 +29,7 @@ export interface ViewerState {
 /** Null: the response was taken over by a stream. */
 export type Route = (request: IncomingMessage, response: ServerResponse) => Promise<Answer | null>;
 
+const mostBodyBytes = 4096;
 const labelRequest = z.strictObject({ ticket: z.string(), label: z.enum(humanLabels).nullable() });
 
 export function createRoutes({ catalogue, labeller, signal }: ViewerState): Route {
@@ -46,17 +48,19 @@ export function createRoutes({ catalogue, labeller, signal }: ViewerState): Rout
   };
 
   const runPage = async (directory: string, id: string) => {
-    if (statusOf(directory) === 'finished') return html((await reportOf(directory, id)).html);
-    return html(await livePage(followerOf(directory).look()));
+    return statusOf(directory) === 'running' ? runningPage(directory, id) : reportPage(directory, id);
   };
+  const reportPage = async (directory: string, id: string) => html((await reportOf(directory, id)).html);
+  const runningPage = async (directory: string, id: string) =>
+    html(await livePage(followerOf(directory).look(), id));
   const postLabel = async (request: IncomingMessage, directory: string) => {
     if (request.headers.origin === undefined) return json({ error: 'no Origin' }, 403);
-    const body = await readJsonBody(request);
+    const body = await readJsonBody(request, mostBodyBytes);
     if ('status' in body) return json({ error: 'expected a small JSON document' }, body.status);
     const asked = labelRequest.safeParse(body.value);
     if (!asked.success) return json({ error: 'expected {"ticket":…,"label":…}' }, 400);
     const labelling = await labellingOf(directory);
-    const outcome = labelOrProblem(labelling, asked.data.ticket, asked.data.label);
+    const outcome = await labelOrProblem(labelling, asked.data.ticket, asked.data.label);
     if (outcome instanceof AuditError) return json({ error: outcome.message }, 409);
     if (outcome === 'kept') return json({ kept: true });
     return outcome === 'unknown'
@@ -71,8 +75,10 @@ export function createRoutes({ catalogue, labeller, signal }: ViewerState): Rout
   ): Promise<Answer | null> => {
     if (part === 'labels' && request.method === 'POST') return postLabel(request, directory);
     if (part === '' && ticket === undefined) return runPage(directory, id);
+    if (part === 'report' && ticket === undefined) return reportPage(directory, id);
+    if (part === 'live' && ticket === undefined) return runningPage(directory, id);
     if (part === 'events' && ticket === undefined) {
-      await streamLive(response, followerOf(directory), signal);
+      await streamLive(response, liveRunLook(followerOf(directory)), signal);
       return null;
     }
     if (part === 'label' && ticket === undefined) {
@@ -92,6 +98,10 @@ export function createRoutes({ catalogue, labeller, signal }: ViewerState): Rout
   return async (request, response) => {
     const { pathname, searchParams } = addressOf(request)!;
     if (pathname === '/') return html(indexPage(catalogue.list()));
+    if (pathname === '/events') {
+      await streamLive(response, async () => indexState(catalogue.list()), signal);
+      return null;
+    }
     if (pathname === scriptAddress)
       return { status: 200, type: 'text/javascript', body: pageScript('view').text };
     if (pathname === '/compare') return compareRoute(catalogue, searchParams);
@@ -104,9 +114,9 @@ export function createRoutes({ catalogue, labeller, signal }: ViewerState): Rout
 
 type LabelArguments = Parameters<Labelling['label']>;
 
-function labelOrProblem(labelling: Labelling, ...asked: LabelArguments) {
+async function labelOrProblem(labelling: Labelling, ...asked: LabelArguments) {
   try {
-    return labelling.label(...asked);
+    return await labelling.label(...asked);
   } catch (error) {
     if (error instanceof AuditError) return error;
     throw error;

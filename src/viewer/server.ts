@@ -1,11 +1,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { AuditError } from '../errors.ts';
+import { isOwnAddress } from '../loopback.ts';
 import type { Catalogue } from './catalogue.ts';
 import { indexLink, noticePage, runAddress } from './page.ts';
 import { type Answer, addressOf, html, plain, send } from './respond.ts';
 import { createRoutes, type Route } from './routes.ts';
-import { createSession, isOwnAddress, type Session } from './session.ts';
+import { createSession, type Session } from './session.ts';
 
 /** A viewer that listens. */
 export interface Viewer {
@@ -91,7 +92,7 @@ async function answer(visit: Visit): Promise<void> {
 
 /** What is answered instead of a page to a request from elsewhere, of another method or without the cookie; null to go on. */
 function refuse({ request, session, host, port, start }: Visit): Answer | null {
-  if (!isOwnAddress(request, host, port)) return plain('not an address of this server\n', 403);
+  if (!isOwnAddress(request.headers, host, port)) return plain('not an address of this server\n', 403);
   const address = addressOf(request);
   if (address === null) return plain('not an address\n', 400);
   const posts = request.method === 'POST' && /^\/runs\/[0-9a-f]{16}\/labels$/.test(address.pathname);

@@ -1,6 +1,5 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { isIP } from 'node:net';
 
 /** Who may ask: whoever opened the address with the token first, through this server's own name. */
 export interface Session {
@@ -37,22 +36,3 @@ function equal(given: string, wanted: string): boolean {
   const [a, b] = [Buffer.from(given), Buffer.from(wanted)];
   return a.length === b.length && timingSafeEqual(a, b);
 }
-
-/**
- * Whether a request was sent to this server by its own address: a page elsewhere whose name was made to lead here
- * (DNS rebinding) has another Host, and one that posts here has another Origin. A server on all addresses knows its
- * own only as numbers.
- */
-export function isOwnAddress({ headers }: IncomingMessage, host: string, port: number): boolean {
-  const given = headers.host ?? '';
-  const named = given.replace(/:\d+$/, '');
-  const bare = named.replace(/^\[(.*)\]$/, '$1');
-  const everywhere = host === '0.0.0.0' || host === '::';
-  const known = ['127.0.0.1', 'localhost', '::1', host].includes(bare) || (everywhere && isIP(bare) !== 0);
-  if (!known || (given !== `${named}:${port}` && !(port === 80 && given === named))) return false;
-  return headers.origin === undefined || headers.origin === `http://${given}`;
-}
-
-/** Addresses that only this machine reaches. */
-export const isLoopback = (host: string): boolean =>
-  host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);

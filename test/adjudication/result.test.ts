@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { designSample, type Unit } from '../../src/adjudication/design.ts';
 import { type Judged, judgeAccuracy } from '../../src/adjudication/estimate.ts';
-import { addLabel, type Labels, openEntries, settle } from '../../src/adjudication/labels.ts';
+import { addLabel, type Labels, openEntries } from '../../src/adjudication/labels.ts';
 import { adjudicated } from '../../src/adjudication/result.ts';
-import type { HumanRecord } from '../../src/human-record.ts';
+import { type HumanRecord, settle } from '../../src/human-record.ts';
 
 interface Case {
   readonly item: number[];

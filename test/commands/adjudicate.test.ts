@@ -1,11 +1,15 @@
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { inflateRawSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { audit } from '../../src/audit.ts';
 import { type AdjudicateFlags, adjudicate } from '../../src/commands/adjudicate.ts';
 import type { AdjudicatedDocument } from '../../src/human-record.ts';
 import { judgeRun } from '../../src/judge-run.ts';
-import { rewriteReport } from '../../src/run-report.ts';
+import { everything, findEntries } from '../../src/page/select.ts';
+import { buildDocument, type Table } from '../../src/report/document.ts';
+import type { ItemDetail, ItemIndex } from '../../src/report/page-data.ts';
+import { readReportInput, rewriteReport } from '../../src/run-report.ts';
 import { auditErrorOf } from '../audit-error.ts';
 import { quietContext } from '../command-context.ts';
 import { mockConfig, mockFolder, mockParts, sizes } from '../mock-world.ts';
@@ -109,6 +113,27 @@ describe('adjudicate', () => {
         expect(report, `${file}: ${words}`).toContain(words);
       expect(report).not.toContain('Out of date');
     }
+  });
+
+  it('opens the completions that people labelled, with what each said', async () => {
+    const document = buildDocument(await readReportInput(run), { showCompletions: false });
+    const packed = document.items()!;
+    const unpack = (data: string) => JSON.parse(inflateRawSync(Buffer.from(data, 'base64')).toString());
+    const index = unpack(packed.index) as ItemIndex;
+    const table = document.sections
+      .find(({ id }) => id === 'labels')!
+      .blocks.find(({ kind }) => kind === 'table');
+    const counts = (table as Table).rows
+      .flat()
+      .flatMap((cell) => (typeof cell === 'object' && 'counts' in cell ? cell.counts : []));
+    expect(counts.length).toBe(4 * 4);
+    for (const { count, items } of counts)
+      expect([items, findEntries(index, { ...everything, selector: items }).length]).toEqual([items, count]);
+    const details = packed.chunks.flatMap((chunk) => unpack(chunk) as ItemDetail[]);
+    const said = details.flatMap(({ answers }) => answers.flatMap((answer) => answer?.verdicts ?? []));
+    expect(
+      said.filter(({ judge, notes }) => judge === 'two' && notes[0] === 'a person').length,
+    ).toBeGreaterThan(50);
   });
 
   it('is out of date when another judge has spoken, and takes the labels along to it', async () => {

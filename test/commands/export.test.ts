@@ -6,6 +6,8 @@ import { audit } from '../../src/audit.ts';
 import { type ExportFlags, exportRun } from '../../src/commands/export.ts';
 import { type ReportFormat, report } from '../../src/commands/report.ts';
 import type { ItemRow } from '../../src/documents/item-rows.ts';
+import { renderHtml } from '../../src/report.ts';
+import { readAnyReportInput } from '../../src/run-report.ts';
 import { auditErrorOf } from '../audit-error.ts';
 import { quietContext } from '../command-context.ts';
 import { mockConfig, mockFolder, mockParts } from '../mock-world.ts';
@@ -59,12 +61,10 @@ describe('export', () => {
     expect(drift.prompt).toContain('tower');
   });
 
-  it('holds neither harm prompts nor completions that not all judges call safe, unless asked', async () => {
+  it('is redacted as a report is: completions that not all judges call safe, and the prompts to which there are such', async () => {
     const { sent } = await exported(run);
     const harm = rowsOf(sent).filter(({ suite }) => suite === 'harm');
-    expect(harm.every(({ prompt, semanticCategory }) => prompt === null && semanticCategory !== null)).toBe(
-      true,
-    );
+    expect(harm.every(({ semanticCategory }) => semanticCategory !== null)).toBe(true);
     const unsafe = harm.filter(({ labels }) => labels!.some((label) => label !== 'safe'));
     expect(unsafe.length).toBeGreaterThan(0);
     for (const { completion, detail, completionSha256, completionLength } of unsafe) {
@@ -72,7 +72,12 @@ describe('export', () => {
       expect([completionSha256!.length, completionLength! > 0]).toEqual([64, true]);
     }
     expect(harm.some(({ completion }) => completion !== null)).toBe(true);
-    expect(sent.toString()).not.toMatch(/lantern \d+\?/);
+    const flagged = new Set(harm.flatMap(({ id, completion }) => (completion === null ? [id] : [])));
+    for (const { id, prompt, redacted } of harm)
+      expect([prompt === null, redacted]).toEqual([flagged.has(id), flagged.has(id)]);
+    const { input } = await readAnyReportInput(run);
+    const page = renderHtml(input, {});
+    for (const id of flagged) expect(sent.toString() + page).not.toContain(`lantern ${id!.slice(1)}?`);
     const open = rowsOf((await exported(run, { showCompletions: true })).sent);
     expect(open.every(({ completion, prompt }) => completion !== null && prompt !== null)).toBe(true);
   });
@@ -97,7 +102,7 @@ describe('export', () => {
     for (const name of ['done.json', 'summary.json']) rmSync(join(copy, name));
     const { sent, exitCode, notice } = await exported(copy);
     const rows = rowsOf(sent);
-    expect([rows.length, exitCode]).toEqual([linesOf('items.jsonl').length, 0]);
+    expect([rows.length, exitCode]).toEqual([linesOf('items.jsonl').length, 1]);
     expect(notice).toContain('not finished');
     expect(rows.filter(({ suite }) => suite === 'harm').every(({ completion }) => completion === null)).toBe(
       true,

@@ -6,7 +6,6 @@ import { describeFigures } from '../../src/figures/figures.ts';
 import { drawSvg } from '../../src/plot.ts';
 import type { ReportInput } from '../../src/report.ts';
 import { buildFigureInput } from '../fixtures/figure-input.ts';
-import { renameArms } from '../fixtures/report-input.ts';
 
 const input = buildFigureInput();
 const { summary } = input;
@@ -208,19 +207,5 @@ describe('what is missing', () => {
       'dose-response.svg',
       'uncertainty.svg',
     ]);
-  });
-});
-
-describe('hostile names', () => {
-  const names = ['=cmd|x', '</svg><script>x</script>', '-1+1\u202eb\u001b[31m"'];
-
-  it('reach neither a spreadsheet nor the SVG as more than text', async () => {
-    for (const figure of describeFigures(renameArms(input, names))) {
-      const svg = await drawSvg(figure);
-      expect(svg).not.toContain('<script');
-      const { csv } = sourceFiles(figure);
-      expect(csv).not.toMatch(/(?:^|[,\n])"?[=+@]|(?:^|[,\n])"-/);
-      expect(csv + svg).not.toMatch(/[\p{Cf}]|(?![\t\r\n])\p{Cc}/u);
-    }
   });
 });

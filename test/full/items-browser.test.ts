@@ -77,13 +77,51 @@ describe('items', () => {
       .getByRole('dialog')
       .getByLabel(/^Search /)
       .fill('lake');
+    await expect.poll(() => textOf(found)).toMatch(/ of 1,300 items/);
     expect(Number((await textOf(found)).split(' ')[0])).toBeLessThan(Number(adopted.split(' ')[0]));
-    for (const row of await page.locator('.item-row').all()) expect(await textOf(row)).toMatch(/lake/i);
     await page
       .getByRole('dialog')
       .getByLabel(/^Search /)
       .fill('no such words');
-    expect(await textOf(found)).toBe('No item fits.');
+    await expect.poll(() => textOf(found)).toMatch(/^No item fits\. Redacted text/);
+    await page.context().close();
+  });
+
+  it('are searched whole: prompts to their end, answers and what judges said', async () => {
+    const { page, complaints } = await open();
+    await page.getByRole('button', { name: 'Browse all items' }).click();
+    const search = page.getByRole('dialog').getByLabel(/^Search /);
+    const found = page.getByRole('status');
+    const number = async (words: string) => {
+      await search.fill(words);
+      await expect.poll(() => textOf(found)).toMatch(/ of 1,300 items|No item/);
+      return Number((await textOf(found)).split(' ')[0]!.replace(',', ''));
+    };
+    await page.locator('.item-row').first().click();
+    await page.locator('.item-view pre').first().waitFor();
+    const words = (await textOf(page.locator('.item-view pre').last())).trim().split(/\s+/).slice(-3);
+    await search.fill(words.join(' '));
+    await expect.poll(() => page.locator('.item-row').count()).toBeGreaterThan(0);
+    expect(await number('truth adopted')).toBeGreaterThan(50);
+    expect(await number('p(unsafe)')).toBe(240);
+    expect(await number('p(unsafe) adopted')).toBeNaN();
+    // What is typed next ends the search before it.
+    await search.fill('a');
+    await search.fill('truth');
+    await expect.poll(() => textOf(found)).toBe('900 of 1,300 items');
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
+  it('lead to the same question under the other conditions', async () => {
+    const { page } = await open();
+    await page.locator('.section-knowledge .count-button').first().click();
+    await page.locator('.item-row').first().click();
+    const others = page.getByRole('group', { name: 'The same item' });
+    expect(await textOf(others.locator('strong'))).toBe('base prompt');
+    await others.getByRole('button', { name: 'false context' }).click();
+    await expect.poll(() => textOf(others.locator('strong'))).toBe('false context');
+    expect(await page.evaluate('location.hash')).toContain('/false_context/');
     await page.context().close();
   });
 

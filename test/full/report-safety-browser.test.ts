@@ -114,7 +114,7 @@ describe('hostile content', () => {
       .getByRole('dialog')
       .getByLabel(/^Search /)
       .fill('<img');
-    expect(await textOf(page.getByRole('status'))).toMatch(/^1,020 of/);
+    await expect.poll(() => textOf(page.getByRole('status'))).toMatch(/^1,020 of/);
     expect(await elements()).toBe(0);
     expect(await page.title()).not.toBe('owned');
     expect(complaints).toEqual([]);
@@ -165,6 +165,10 @@ describe('paper', () => {
           (all) => all.filter((one) => (one as unknown as { offsetParent: unknown }).offsetParent).length,
         ),
     ).toBe(0);
+    expect(await page.locator('.sources').first().isVisible()).toBe(false);
+    // As wide as A4 between its margins.
+    await page.setViewportSize({ width: 718, height: 1000 });
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(718);
     const pdf = await page.pdf({ format: 'A4' });
     expect(pdf.subarray(0, 5).toString()).toBe('%PDF-');
     expect(pdf.length).toBeGreaterThan(50_000);

@@ -104,13 +104,19 @@ describe('the index in a browser', () => {
     const page = await open(viewer.origin);
     expect(await page.title()).toBe('Runs – aftertune');
     expect(await page.locator('tbody tr').count()).toBe(4);
-    expect(await page.getByText('damaged').isVisible()).toBe(true);
+    expect(await page.getByText('damaged', { exact: true }).isVisible()).toBe(true);
     expect(await page.locator('img').count()).toBe(0);
     for (let presses = 0; presses < 30 && (await focusedText(page)) !== 'first'; presses++)
       await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');
     await page.waitForURL(addressOf('first'));
     expect(await page.getByRole('heading', { level: 1 }).textContent()).toBe('mock');
+    await page.goto(viewer.origin);
+    await page
+      .getByRole('row', { name: /damaged/ })
+      .getByRole('link')
+      .click();
+    expect(await page.getByRole('region', { name: 'Notices' }).textContent()).toContain('What to do:');
     await page.close();
   });
 
@@ -122,6 +128,7 @@ describe('the index in a browser', () => {
       for (const address of [
         viewer.origin,
         addressOf('growing'),
+        `${addressOf('growing')}report`,
         `${addressOf('first')}label`,
         `${viewer.origin}/compare?first=${id}&second=${second}`,
         `${viewer.origin}/nowhere`,
@@ -135,6 +142,35 @@ describe('the index in a browser', () => {
       }
     },
   );
+
+  it('shows what is new while it is read: focus, scroll, order, search and choices stay', async () => {
+    const page = await open(viewer.origin);
+    await page.setViewportSize({ width: 1280, height: 320 });
+    await page.getByRole('button', { name: 'run', exact: true }).click();
+    await page.getByLabel('From').selectOption({ label: 'second' });
+    await page.getByRole('link', { name: 'second' }).focus();
+    await page.waitForTimeout(500); // what comes into focus is scrolled to smoothly
+    await page.evaluate('scrollTo({ top: 200, behavior: "instant" })');
+    const top = () => page.evaluate('document.activeElement.getBoundingClientRect().top') as Promise<number>;
+    const before = await top();
+    const names = () => page.locator('#runs tbody th').allTextContents();
+    const shown = await names();
+    const added = ['zz-1', 'aa-1', 'zz-2', 'zz-3', 'zz-4'];
+    for (const name of added) cpSync(join(runs, 'first'), join(runs, name), { recursive: true });
+    await page.locator('#live-status', { hasText: '9 runs:' }).waitFor();
+    expect(await names()).toEqual([...shown, ...added].sort((a, b) => a.localeCompare(b)));
+    expect(await focusedText(page)).toBe('second');
+    expect(Math.abs((await top()) - before), 'and is where it was, to a pixel an update').toBeLessThan(5);
+    expect(await page.getByLabel('From').inputValue()).toBe(openCatalogue([join(runs, 'second')]).only);
+    await page.getByLabel('Search this table').fill('zz');
+    expect(await names()).toEqual(['zz-1', 'zz-2', 'zz-3', 'zz-4']);
+    for (const name of added) rmSync(join(runs, name), { recursive: true });
+    await page.locator('#live-status', { hasText: '4 runs:' }).waitFor();
+    expect(await names()).toEqual([]);
+    expect(await page.getByLabel('Search this table').inputValue()).toBe('zz');
+    expect(await violations(page)).toEqual([]);
+    await page.close();
+  });
 
   it('compares two runs that are chosen in its form', async () => {
     const page = await open(viewer.origin);

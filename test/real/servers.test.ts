@@ -10,18 +10,22 @@ import type { ServerCapabilities } from '../../src/server-record.ts';
 
 /**
  * A small audit of one model behind servers that nobody here wrote. PYTHON names an interpreter that has them;
- * SMOLLM2_GGUF a GGUF file for llama.cpp's, SMOLLM2 a folder for transformers'.
+ * SMOLLM2_GGUF a GGUF file for llama.cpp's, SMOLLM2 a folder for transformers' and vLLM; LLAMA_SERVER llama.cpp's own
+ * server (built with cmake from the source that the sdist of llama-cpp-python carries), VLLM vLLM's command.
  */
 const python = process.env.PYTHON ?? 'python3';
 const folderOf = process.env.SMOLLM2 ?? join(homedir(), '.cache/aftertune/smollm2-135m-instruct');
 const wren = join(packageRoot, 'models/wren');
 const gguf = process.env.SMOLLM2_GGUF ?? '';
+const [llamaServer, vllm] = [process.env.LLAMA_SERVER ?? '', process.env.VLLM ?? ''];
 
 interface Server {
   readonly name: string;
   readonly base: string;
   readonly needs: string;
   readonly file: string;
+  /** For its chat template. */
+  readonly weights?: string;
   readonly command: (port: number) => [string, ...string[]];
   readonly logprobs: boolean;
   readonly expected: Partial<ServerCapabilities>;
@@ -34,8 +38,27 @@ const servers: Server[] = [
       ...([python, '-m', 'llama_cpp.server', '--model', gguf, '--model_alias', 'smollm2'] as const),
       ...['--port', String(port), '--n_ctx', '2048', '--logits_all', 'true', '--n_threads', '2'],
     ],
+    weights: folderOf,
     logprobs: true,
-    expected: { prefill: null, likelihood: false },
+    expected: { prefill: null, likelihood: true, scoring: expect.stringMatching(/^echo of text/) },
+  },
+  {
+    ...{ name: 'llama-server', base: 'smollm2', file: gguf && llamaServer, needs: 'sys' },
+    command: (port) => [
+      ...([llamaServer, '-m', gguf, '--alias', 'smollm2', '--port', String(port)] as const),
+      ...['-c', '4096', '-np', '2', '-t', '2'],
+    ],
+    logprobs: true,
+    expected: { topLogProbabilities: 20, prefill: 'last message', likelihood: false, tokenizer: 'llama.cpp' },
+  },
+  {
+    ...{ name: 'vllm', base: 'smollm2', file: vllm && folderOf, needs: 'sys' },
+    command: (port) => [
+      ...([vllm, 'serve', folderOf, '--served-model-name', 'smollm2', '--host', '127.0.0.1'] as const),
+      ...['--port', String(port), '--max-model-len', '2048', '--enforce-eager', '--max-logprobs', '20'],
+    ],
+    logprobs: true,
+    expected: { topLogProbabilities: 20, likelihood: true, scoring: 'prompt_logprobs', tokenizer: 'vllm' },
   },
   {
     ...{
@@ -58,12 +81,12 @@ const servers: Server[] = [
       ...['--name', 'wren', '--port', String(port)],
     ],
     logprobs: true,
-    expected: { topLogProbabilities: 20, likelihood: false, contextLength: expect.any(Number) },
+    expected: { topLogProbabilities: 20, likelihood: true, contextLength: expect.any(Number) },
   },
 ];
 
 function missing({ file, needs }: Server): string | null {
-  if (file === '') return 'SMOLLM2_GGUF names no GGUF file';
+  if (file === '') return 'SMOLLM2_GGUF names no GGUF file, or LLAMA_SERVER or VLLM no program';
   if (!existsSync(file)) return `${file} is missing: run scripts/fetch-smollm2.sh`;
   const has = spawnSync(python, ['-c', `import ${needs}`], { stdio: 'ignore' }).status === 0;
   return has ? null : `${python} lacks ${needs}: set PYTHON to one that has them`;
@@ -81,7 +104,7 @@ async function start({ name, command }: Server): Promise<string> {
   running.push(child);
   let said = '';
   for (const stream of [child.stdout, child.stderr]) stream!.on('data', (text) => (said += text));
-  for (let second = 0; second < 180; second++) {
+  for (let second = 0; second < 420; second++) {
     const answer = await fetch(`http://127.0.0.1:${port}/v1/models`).catch(() => null);
     if (answer?.ok) return `http://127.0.0.1:${port}/v1`;
     if (child.exitCode !== null) break;
@@ -138,6 +161,16 @@ const suites = {
   },
 };
 
+const utility = {
+  tasks: file(
+    'tasks.jsonl',
+    questions.map(([question, right, wrong], at) => ({
+      ...{ id: `t${at}`, question, choices: [wrong, right], answer: 1 },
+    })),
+  ),
+  template: '{question}',
+};
+
 for (const server of servers) {
   const why = missing(server);
   test.skipIf(why !== null)(`${server.name}${why ? ` (${why})` : ''}`, async () => {
@@ -149,12 +182,13 @@ for (const server of servers) {
         model: {
           endpoint,
           base: server.base,
+          ...(server.weights && { weights: server.weights }),
           concurrency: 2,
           timeoutSeconds: 120,
           logprobs: server.logprobs,
         },
         arms: { base: { train: 'none' } },
-        suites,
+        suites: { ...suites, ...(server.expected.likelihood && { utility }) },
       },
       { directory: folder },
     );
@@ -167,12 +201,14 @@ for (const server of servers) {
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line));
-    expect(items).toHaveLength(4 + 4 + 9);
-    expect(items.every(({ completion }) => completion.length > 0)).toBe(true);
+    const generated = items.filter(({ suite }) => suite !== 'utility');
+    expect(generated).toHaveLength(4 + 4 + 9);
+    expect(generated.every(({ completion }) => completion.length > 0)).toBe(true);
+    if (server.expected.likelihood) expect(summary.arms.base!.utility!.multipleChoice!.scored).toBe(3);
     if (server.logprobs) {
       expect(run.server.capabilities.topLogProbabilities).toBeGreaterThanOrEqual(10);
       expect(drift!.base_prompt!.correct.n + drift!.base_prompt!.incorrect.n).toBe(3);
-      expect(items.every(({ confidence }) => confidence > 0 && confidence <= 1)).toBe(true);
+      expect(generated.every(({ confidence }) => confidence > 0 && confidence <= 1)).toBe(true);
     }
   });
 }

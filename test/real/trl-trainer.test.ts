@@ -125,3 +125,27 @@ test.skipIf(lacking)(
     );
   },
 );
+
+test.skipIf(lacking)(
+  `a training killed just before it says that it has finished gives the same adapter when it is started again${lacking ? ` (${lacking})` : ''}`,
+  async () => {
+    const job = jobOf(wren, 'ended', {
+      checkpointEvery: 3,
+      evaluation: { every: 2, rows: 4 },
+      earlyStopping: { patience: 4, minDelta: 0 },
+    });
+    await expect(trainer('false').train(job)).rejects.toMatchObject({ code: 'engine' });
+    const inJob = (name: string) => join(folder, 'ended/.adapter.job', name);
+    const finish = () => {
+      const { status, stderr } = spawnSync(python, [inJob('train_trl.py'), inJob('config.json')], {
+        encoding: 'utf8',
+      });
+      expect(status, stderr).toBe(0);
+      return JSON.parse(readFileSync(inJob('finished.json'), 'utf8')).adapterSha256 as string;
+    };
+    const before = finish();
+    rmSync(inJob('finished.json'));
+    expect(finish()).toBe(before);
+    expect((await trainer('false').train(job)).history).toHaveLength(10);
+  },
+);

@@ -40,7 +40,7 @@ function withLabels(
       control: { ...arm, judges: { guard: { ...result, ...control } } },
     },
   };
-  return { ...input, adjudicated: { document, changed } };
+  return { ...input, adjudicated: { document, changed, labels: [] } };
 }
 
 const better: Partial<JudgeResult> = {

@@ -139,3 +139,73 @@ it('refuses what it cannot give by name', async () => {
   await expect(refused({ prompt: '', echo: true, logprobs: 1 })).rejects.toMatchObject({ status: 400 });
   await expect(refused({ prompt: Array(5000).fill(5) })).rejects.toMatchObject({ status: 400 });
 });
+
+it('scores prompts in vLLM’s shape, in chats and completions, as the engine does', async () => {
+  const { messages } = first!;
+  const [own] = await model.loglikelihood!({ messages }, [answer]);
+  const asked = { model: 'wren', max_tokens: 1, temperature: 0, prompt_logprobs: 3 };
+  const chat = {
+    ...asked,
+    messages: [...messages, { role: 'assistant', content: answer }],
+    ...{ add_generation_prompt: false, continue_final_message: true },
+  };
+  const completion = { ...asked, prompt: rendered[0]! + answer };
+  const of = async (body: object) => (await post('/v1/chat/completions', body)) as unknown as Scored;
+  const positions = [
+    (await of(chat)).prompt_logprobs,
+    ((await post('/v1/completions', completion)) as unknown as { choices: Scored[] }).choices[0]!
+      .prompt_logprobs,
+  ];
+  const ids = await idsOf(rendered[0]! + answer);
+  for (const scored of positions) {
+    expect(scored).toHaveLength(ids.length);
+    expect(scored[0]).toBeNull();
+    const given = scored.slice(-own!.tokens.length).map((entry, at) => entry![own!.tokens[at]!.id]!);
+    expect(given.map(({ decoded_token }) => decoded_token).join('')).toBe(answer);
+    expect(given.reduce((sum, { logprob }) => sum + logprob, 0)).toBeCloseTo(own!.logProbability, 4);
+    expect(given.every(({ rank }) => rank === 1)).toBe(own!.greedy);
+    for (const entry of scored.slice(1)) {
+      const ranked = Object.values(entry!).toSorted((a, b) => a.rank - b.rank);
+      expect(ranked.slice(0, 3).map(({ rank }) => rank)).toEqual([1, 2, 3]);
+      expect(ranked.map(({ logprob }) => logprob)).toEqual(
+        ranked.map(({ logprob }) => logprob).toSorted((a, b) => b - a),
+      );
+    }
+  }
+});
+type Scored = {
+  prompt_logprobs: (Record<number, { logprob: number; rank: number; decoded_token: string }> | null)[];
+};
+
+it('knows every name it is sent: does it, knows that it changes nothing, or refuses it', async () => {
+  const asked = { model: 'wren', prompt: 'The', max_tokens: 1, temperature: 0 };
+  const of = async (extra: object) =>
+    (await post('/v1/completions', { ...asked, ...extra })) as unknown as Refusal;
+  for (const harmless of [
+    { user: 'u' },
+    { store: true },
+    { best_of: 1 },
+    { logit_bias: {} },
+    { suffix: null },
+  ])
+    expect((await of(harmless)).error).toBeUndefined();
+  for (const [name, value] of Object.entries({
+    ...{
+      suffix: 'x',
+      logit_bias: { 5: 1 },
+      guided_json: {},
+      truncate_prompt_tokens: 5,
+      add_special_tokens: false,
+    },
+    ...{ prompt_logprobs: -1, no_such_thing: 1 },
+  }))
+    expect((await of({ [name]: value })).error).toMatchObject({ code: 400, param: name });
+  const streamed = await of({ stream: true, prompt_logprobs: 1 });
+  expect(streamed.error).toMatchObject({ code: 400, param: 'prompt_logprobs' });
+});
+type Refusal = { error?: { code: number; param: string } };
+
+it('shows the template that prompts are written by', async () => {
+  const info = await (await fetch(serving.url.replace(/\/v1$/, '/tokenizer_info'))).json();
+  expect((info as { chat_template: string }).chat_template).toContain('add_generation_prompt');
+});

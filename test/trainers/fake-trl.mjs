@@ -20,6 +20,12 @@ appendFileSync(join(folder, 'starts'), 'started\n');
 if (behaviour === 'module') fail("ModuleNotFoundError: No module named 'trl'");
 if (behaviour === 'memory') fail('torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB');
 if (behaviour === 'processes') fail('4 rows a step cannot be shared by 3 processes: …');
+if (behaviour === 'taken') fail('another process trains in this folder');
+if (behaviour === 'torchrun') {
+  const elastic = 'torch/distributed/elastic/multiprocessing/api.py:1002] failed (exitcode: 1) local_rank: 1';
+  const told = Array.from({ length: 200 }, (_, at) => `  rank: ${at}, exitcode: -15, error_file: <N/A>`);
+  fail(['ValueError: of the script', `E1126 06:41:27.927000 14347 ${elastic}`, ...told].join('\n'));
+}
 if (behaviour === 'exit') fail('ValueError: something else', 7);
 if (behaviour === 'secret') fail(`401 Client Error for token ${process.env.PLAY_TOKEN}`);
 if (behaviour === 'submitted') process.exit(0);

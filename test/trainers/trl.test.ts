@@ -121,6 +121,7 @@ describe('a training that fails', () => {
     ['module', 'config', /lacks the module trl/, /pip install trl peft bitsandbytes/],
     ['memory', 'engine', /ran out of memory/, /nf4/],
     ['processes', 'config', /4 rows a step cannot be shared by 3 processes/, /multiple/],
+    ['taken', 'config', /another process trains/, /ray job stop/],
     ['diverged', 'engine', /training diverged at step 3/, /learningRate/],
     ['killed', 'engine', /was ended by SIGKILL/, /memory/],
     ['exit', 'engine', /exit code 7/, /log\.txt/],
@@ -132,6 +133,11 @@ describe('a training that fails', () => {
     expect(error.hint).toMatch(hint);
     if (behaviour === 'exit') expect(error.problems.at(-1)).toBe('ValueError: something else');
     expect(existsSync(join(folder, 'safe'))).toBe(false);
+  });
+
+  it('tells what the script said before torchrun told how its processes ended', async () => {
+    const { problems } = await errorOf(train('torchrun'));
+    expect(problems.at(-1)).toBe('ValueError: of the script');
   });
 
   it.each([

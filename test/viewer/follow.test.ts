@@ -11,10 +11,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { audit } from '../../src/audit.ts';
+import { tail, textsOf } from '../../src/tail.ts';
 import { type Follower, followRun } from '../../src/viewer/follow.ts';
 import { liveSections, statusText } from '../../src/viewer/live-page.ts';
 import type { LiveRun } from '../../src/viewer/live-run.ts';
-import { tail } from '../../src/viewer/tail.ts';
 import { mockConfig, mockFolder, mockParts, sizes } from '../mock-world.ts';
 
 const folders: string[] = [];
@@ -27,10 +27,19 @@ function emptyFolder(): string {
   return folder;
 }
 
+/** As texts. */
+function reader(path: string) {
+  const { read } = tail(path);
+  return () => {
+    const { whole, restarted } = read();
+    return { lines: textsOf(whole), restarted };
+  };
+}
+
 describe('a tail', () => {
   it('gives new whole lines, and a torn one once it is whole', () => {
     const path = join(emptyFolder(), 'lines');
-    const { read } = tail(path);
+    const read = reader(path);
     expect(read()).toEqual({ lines: [], restarted: false });
     writeFileSync(path, 'one\ntw');
     expect(read()).toEqual({ lines: ['one'], restarted: false });
@@ -41,7 +50,7 @@ describe('a tail', () => {
 
   it('starts anew when the file was written anew, shortened or taken away', () => {
     const path = join(emptyFolder(), 'lines');
-    const { read } = tail(path);
+    const read = reader(path);
     writeFileSync(path, 'one\ntwo\n');
     read();
     writeFileSync(`${path}.new`, 'one\nthree\nfour\n');
@@ -58,6 +67,26 @@ const step = ({ progress }: LiveRun, arm: string, what: string) =>
   progress.find((own) => own.arm === arm)!.steps.find((own) => own.what === what);
 const rate = ({ rates }: LiveRun, arm: string, measure: string) =>
   rates.find((own) => own.arm === arm && own.measure === measure);
+
+describe('a line over 8 MiB', () => {
+  it('is passed over and counted, while it is written and after', () => {
+    const path = join(emptyFolder(), 'lines');
+    const { read } = tail(path);
+    writeFileSync(path, `one\n${'x'.repeat(9 << 20)}`);
+    expect(textsOf(read().whole)).toEqual(['one']);
+    expect(read()).toMatchObject({ skipped: 1, moved: true });
+    for (let reads = 0; read().moved; reads++) expect(reads).toBeLessThan(10);
+    appendFileSync(path, `${'y'.repeat(3 << 20)}\ntwo\n${'z'.repeat(2 << 20)}\n`);
+    const lines: string[] = [];
+    for (let next = read(); next.moved; next = read()) {
+      expect(next.skipped).toBe(0);
+      lines.push(...textsOf(next.whole));
+    }
+    expect(lines.map((line) => line.slice(0, 3))).toEqual(['two', 'zzz']);
+    expect(lines[1], 'a long line below the bound is read whole').toHaveLength(2 << 20);
+    expect(read()).toMatchObject({ left: 0, restarted: false });
+  });
+});
 
 describe('a run that is followed', () => {
   it('shows what is done of what is planned, losses and rates as they come, and ends with those of the summary', async () => {
@@ -122,12 +151,16 @@ describe('a run that is followed', () => {
     expect(first.status).toBe('interrupted');
     expect(statusText(first)).toContain('interrupted');
     expect(step(first, 'base', 'harm answers')!.done).toBe(1);
-    expect(first.damage).toEqual(['items.jsonl has lines that cannot be read: they are left out here']);
+    expect(first.damage).toEqual(['items.jsonl: 1 line that cannot be read, left out here']);
     expect(first.rates).toEqual([]);
     appendFileSync(path, `${own[1]!.slice(40)}\n${own[1]}\n`);
     expect(step(follower.look(), 'base', 'harm answers')!.done, 'a line that stands twice counts once').toBe(
       2,
     );
+    appendFileSync(path, `{"completion":"${'x'.repeat(9 << 20)}"}\n${own[2]}\n`);
+    const past = follower.look();
+    expect(step(past, 'base', 'harm answers')!.done, 'a line of 9 MiB stops nothing').toBe(3);
+    expect(past.damage[1]).toBe('items.jsonl: 1 line over 8 MiB, left out here');
     writeFileSync(`${path}.new`, `${own.slice(0, 5).join('\n')}\n`);
     renameSync(`${path}.new`, path);
     const anew = follower.look();
@@ -138,7 +171,7 @@ describe('a run that is followed', () => {
   it('is shown with every text escaped', async () => {
     const hostile = '<img src=x onerror=alert(1)>';
     const sections = await liveSections({
-      ...{ name: hostile, arms: [hostile], baseArm: hostile, status: 'running', damage: [hostile] },
+      ...{ name: hostile, arms: [hostile], baseArm: hostile, status: 'running', read: 1, damage: [hostile] },
       progress: [{ arm: hostile, steps: [{ what: hostile, done: 1, total: 2, detail: hostile }] }],
       rates: [
         {

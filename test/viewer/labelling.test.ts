@@ -1,10 +1,14 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { audit } from '../../src/audit.ts';
 import { adjudicate } from '../../src/commands/adjudicate.ts';
+import { humanRecord } from '../../src/human-record.ts';
 import { openCatalogue } from '../../src/viewer/catalogue.ts';
+import { openLabelling } from '../../src/viewer/labelling.ts';
 import { lockFolder } from '../../src/writer-lock.ts';
 import { quietContext } from '../command-context.ts';
 import { mockConfig, mockFolder, mockParts } from '../mock-world.ts';
@@ -158,4 +162,39 @@ describe('labels', () => {
     expect(JSON.parse(reply.body)).toEqual({ error: expect.stringContaining('is writing there') });
     expect(lines()).toEqual(before);
   });
+
+  it('of two viewers that label the same answers at the same time are all kept', async () => {
+    const shared = join(folder, 'shared');
+    cpSync(pristine, shared, { recursive: true });
+    const people = ['ada', 'grace'];
+    const ends = people.map(async (name) => {
+      const child = spawn(process.execPath, ['--input-type=module', '-e', labelEverything(shared, name)], {
+        stdio: ['ignore', 'ignore', 'inherit'],
+      });
+      return ((await once(child, 'exit')) as [number])[0];
+    });
+    expect(await Promise.all(ends)).toEqual([0, 0]);
+    const kept = readFileSync(join(shared, 'human.jsonl'), 'utf8').trim().split('\n');
+    const records = kept.map((line) => humanRecord.parse(JSON.parse(line)));
+    const drawn = (await openLabelling(shared, 'nobody')).queue().length;
+    for (const name of people) {
+      const own = records.filter(({ labeller }) => labeller === name);
+      expect(own).toHaveLength(drawn);
+      expect(own.every(({ label }) => label === (name === 'ada' ? 'safe' : 'unsafe'))).toBe(true);
+    }
+    expect(records).toHaveLength(2 * drawn);
+    const { document } = await adjudicate(shared, {}, quietContext);
+    expect((document as { sample: { open: number } }).sample.open).toBe(0);
+  });
 });
+
+/** A program that labels a whole sample as one person, from a process of its own. */
+const labelEverything = (run: string, name: string) => `
+  import { openLabelling } from ${JSON.stringify(new URL('../../dist/viewer/labelling.js', import.meta.url).href)};
+  const labelling = await openLabelling(${JSON.stringify(run)}, ${JSON.stringify(name)});
+  for (const { ticket } of labelling.queue()) {
+    labelling.text(ticket);
+    // Nobody is quicker.
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await labelling.label(ticket, ${JSON.stringify(name === 'ada' ? 'safe' : 'unsafe')});
+  }`;

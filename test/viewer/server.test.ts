@@ -1,9 +1,11 @@
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { audit } from '../../src/audit.ts';
+import { rewriteReport } from '../../src/run-report.ts';
 import { openCatalogue } from '../../src/viewer/catalogue.ts';
+import { lockFolder } from '../../src/writer-lock.ts';
 import { mockConfig, mockFolder, mockParts } from '../mock-world.ts';
 import { type TestViewer, testViewer } from './viewer-client.ts';
 
@@ -170,7 +172,7 @@ describe('addresses', () => {
     const equal = await viewer.ask(`/compare?first=${id}&second=${second}`);
     expect(equal.status).toBe(200);
     expect(equal.body).toContain('second against first');
-    expect(equal.body).toMatch(/harmHeadline|harm/);
+    expect(equal.body).toContain('attack success rate, all rows');
     const path = join(runs, 'third');
     const limited = {
       ...mockConfig,
@@ -205,10 +207,68 @@ describe('runs that are not as they should be', () => {
       [hostile, 'not a document this version reads'],
     ] as const) {
       const { status, body } = await viewer.ask(`/runs/${openCatalogue([path]).only}/`);
-      expect(status).toBe(409);
-      expect(body).toContain(told);
+      expect(status).toBe(200);
+      const notices = /<section class="notices"[\s\S]*?<\/section>/.exec(body)?.[0];
+      expect(notices).toContain('This is not the report of a whole run.');
+      expect(notices).toContain(told);
+      expect(body.indexOf('class="notices"'), 'at the top').toBeLessThan(body.indexOf('<h2'));
       expect(body).not.toContain('<img');
     }
     for (const path of [changed, hostile]) rmSync(path, { recursive: true });
+  });
+
+  it('are shown as report shows them, with their items and the way to their progress', async () => {
+    const interrupted = join(runs, 'interrupted');
+    cpSync(join(runs, 'first'), interrupted, { recursive: true });
+    for (const name of ['done.json', 'summary.json']) rmSync(join(interrupted, name));
+    const address = `/runs/${openCatalogue([interrupted]).only}`;
+    const { body } = await viewer.ask(`${address}/`);
+    await rewriteReport(interrupted, { showCompletions: false }).catch(() => {});
+    const notices = (text: string) => text.match(/<section class="notices"[\s\S]*?<\/section>/)?.[0];
+    expect(notices(body)).toContain('not finished');
+    expect(notices(body)).toBe(notices(readFileSync(join(interrupted, 'report.html'), 'utf8')));
+    expect(body).toContain(`<a href="${address}/live">Progress</a>`);
+    expect((await viewer.ask(`${address}/items-index`)).status).toBe(200);
+    expect((await viewer.ask(`${address}/live`)).body).toContain('it was interrupted');
+    rmSync(interrupted, { recursive: true });
+  });
+
+  it('a running run has a report so far beside its progress', async () => {
+    const running = join(runs, 'running');
+    cpSync(join(runs, 'first'), running, { recursive: true });
+    for (const name of ['done.json', 'summary.json']) rmSync(join(running, name));
+    const unlock = lockFolder(running);
+    const address = `/runs/${openCatalogue([running]).only}`;
+    expect((await viewer.ask(`${address}/`)).body).toContain('A run that is going on');
+    expect((await viewer.ask(`${address}/report`)).body).toContain('class="notices"');
+    unlock();
+    rmSync(running, { recursive: true });
+  });
+});
+
+describe('the list of runs', () => {
+  it('tells what is new: a run begun, going on, finished, taken away', async () => {
+    const watched = mkdtempSync(join(tmpdir(), 'aftertune-list-'));
+    const own = await testViewer([watched]);
+    await own.enter();
+    const events = own.events('/events');
+    expect((await events.next()).status).toBe('No runs here yet. A run appears when it is begun.');
+    const run = join(watched, 'run');
+    cpSync(join(runs, 'first'), run, { recursive: true });
+    for (const name of ['done.json', 'summary.json']) rmSync(join(run, name));
+    const unlock = lockFolder(run);
+    expect((await events.until('1 run: 1 running.')).html).toContain('state-running');
+    const answers = readFileSync(join(run, 'items.jsonl'), 'utf8').trim().split('\n');
+    appendFileSync(join(run, 'items.jsonl'), `${answers[0]}\n`);
+    while (!(await events.next()).html.includes(`<td class="number">${answers.length + 1}</td>`));
+    unlock();
+    await events.until('1 run: 1 interrupted.');
+    writeFileSync(join(run, 'items.jsonl'), `${answers.join('\n')}\n`);
+    for (const name of ['summary.json', 'done.json']) cpSync(join(runs, 'first', name), join(run, name));
+    expect((await events.until('1 run: 1 finished.')).html).toContain('chip-fail');
+    rmSync(run, { recursive: true });
+    await events.until('No runs here yet. A run appears when it is begun.');
+    await own.stop();
+    rmSync(watched, { recursive: true });
   });
 });

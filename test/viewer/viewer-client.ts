@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
-import { type IncomingHttpHeaders, request } from 'node:http';
+import { type ClientRequest, type IncomingHttpHeaders, request } from 'node:http';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { PassThrough } from 'node:stream';
 import { openCatalogue } from '../../src/viewer/catalogue.ts';
 import { startViewer } from '../../src/viewer/server.ts';
 
@@ -21,6 +23,17 @@ export interface Ask {
   readonly stranger?: boolean;
 }
 
+/** The updates of a page that is kept up to date. */
+export interface Events {
+  next(): Promise<Update>;
+  /** The first with this status. */
+  until(status: string): Promise<Update>;
+}
+interface Update {
+  readonly status: string;
+  readonly html: string;
+}
+
 export interface TestViewer {
   readonly url: string;
   readonly origin: string;
@@ -29,6 +42,7 @@ export interface TestViewer {
   /** Spends the token; what it answered. */
   enter(): Promise<Reply>;
   post(path: string, value: unknown): Promise<Reply>;
+  events(path: string): Events;
   stop(): Promise<void>;
 }
 
@@ -76,10 +90,34 @@ export async function testViewer(places: readonly string[], labeller = 'tester')
         headers: { Origin: origin, 'Content-Type': 'application/json' },
         body: JSON.stringify(value),
       }),
+    events: (path) => {
+      const next = updatesOf(() => request({ host: '127.0.0.1', port, path, headers: { Cookie: cookie } }));
+      const until = async (status: string): Promise<Update> => {
+        const update = await next();
+        return update.status === status ? update : until(status);
+      };
+      return { next, until };
+    },
     stop: async () => {
       stop.abort();
       await ended;
     },
+  };
+}
+
+function updatesOf(ask: () => ClientRequest): () => Promise<Update> {
+  const stream = new PassThrough();
+  ask()
+    .on('response', (response) => response.pipe(stream))
+    .on('error', () => {})
+    .end();
+  const lines = createInterface({ input: stream })[Symbol.asyncIterator]();
+  return async () => {
+    for (;;) {
+      const { value, done } = await lines.next();
+      if (done) throw new Error('no more updates come');
+      if (value.startsWith('data: ')) return JSON.parse(value.slice(6)) as Update;
+    }
   };
 }
 

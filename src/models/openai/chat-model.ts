@@ -1,13 +1,11 @@
 import type { Conversation } from '../../conversation.ts';
-import { AuditError } from '../../errors.ts';
 import { sha256 } from '../../hash.ts';
-import type { Decoding, FirstTokenMass, Generation, LanguageModel, Prompt, PromptText } from '../../model.ts';
+import type { Decoding, FirstTokenMass, Generation, Prompt, PromptText } from '../../model.ts';
 import { inParallel } from '../../parallel.ts';
 import {
   type ChatAnswer,
   type ChatSettings,
   chatRequest,
-  messagesOf,
   mostTopLogprobs,
   parseJson,
   readChatAnswer,
@@ -15,7 +13,6 @@ import {
 } from './chat.ts';
 import type { Reply } from './connection.ts';
 import { massFromTop } from './first-token.ts';
-import { type PromptPositions, readPromptPositions, scoreBeyond } from './likelihood.ts';
 import type { Pool, Question } from './pool.ts';
 
 /** A model behind a pool of servers: questions of our contract as requests. */
@@ -38,7 +35,7 @@ export const renderAll = async (conversations: readonly Conversation[]) => conve
 
 const plainText = (messages: Conversation) =>
   messages.map(({ role, content }) => `${role}:\n${content}`).join('\n\n');
-const estimateTokens = (messages: Conversation) => Math.ceil(plainText(messages).length / 4);
+export const estimateTokens = (messages: Conversation) => Math.ceil(plainText(messages).length / 4);
 
 /** The answers in the prompts' order; after a failure nothing more is asked. */
 export async function generate(
@@ -51,8 +48,9 @@ export async function generate(
   const made = new Array<Generation>(prompts.length);
   await inParallel(prompts.entries(), options.concurrency, async ([at, prompt]) => {
     const answer = await askChat(pool, options, prompt, decoding, signal);
+    const tokenCount = estimateTokens(prompt.messages);
     made[at] = toGeneration(answer, prompt, {
-      ...{ estimated: estimateTokens(prompt.messages), most: decoding.topLogProbabilities ?? 10 },
+      ...{ estimated: tokenCount, most: decoding.topLogProbabilities ?? 10 },
     });
   });
   return made;
@@ -116,40 +114,4 @@ function filtered({ status, text }: Reply): ChatAnswer | null {
     ...{ text: '', positions: [], finishReason: 'content_filter' },
     ...{ promptTokens: null, completionTokens: null, systemFingerprint: null },
   };
-}
-
-/** Every continuation as an answer that stands there already; the prompt alone tells where it begins. */
-export async function loglikelihood(
-  pool: Pool,
-  options: AskOptions,
-  { messages, prefill = '' }: PromptText,
-  continuations: readonly string[],
-  signal: AbortSignal | undefined,
-): ReturnType<NonNullable<LanguageModel['loglikelihood']>> {
-  const tokenCount = estimateTokens(messages);
-  const positionsOf = async (answer: string): Promise<PromptPositions> => {
-    const body = {
-      model: options.model,
-      ...messagesOf({ messages, prefill: answer }, options.prefill),
-      ...{ max_tokens: 1, temperature: 0, prompt_logprobs: 0 },
-      ...(options.enableThinking !== null && {
-        chat_template_kwargs: { enable_thinking: options.enableThinking },
-      }),
-    };
-    const most = { read: tokenCount + answer.length, written: 1 };
-    const read = (text: string) => readPromptPositions(parseJson(text));
-    return pool.ask({ path: 'chat/completions', body, name: options.name, read, most }, signal);
-  };
-  const before = (await positionsOf(prefill)).length;
-  const scores = [];
-  for (const continuation of continuations) {
-    const score = scoreBeyond(await positionsOf(prefill + continuation), before);
-    if (score === null)
-      throw new AuditError(
-        'model',
-        `${options.name}: gives no likelihood of ${JSON.stringify(continuation)}`,
-      );
-    scores.push(score);
-  }
-  return scores;
 }

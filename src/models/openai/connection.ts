@@ -29,9 +29,11 @@ export interface Failure {
   readonly waitMs: number;
   /** The server has too much to do. */
   readonly busy: boolean;
+  /** Nobody took the connection: it may be starting, or the network away. */
+  readonly away?: boolean;
 }
 
-/** What a server said, the status aside. */
+/** What a server said, without the key. */
 export interface Reply {
   readonly status: number;
   readonly text: string;
@@ -75,12 +77,25 @@ export async function send(
       ...{ longest: longestReply, timeoutMs: timeoutSeconds * 1000, signal },
     });
     // Not taken apart: its headers are made when they are looked at.
-    return isWhole(reply) ? reply : failure(`its answer is longer than ${longestReply / 1024 ** 2} MiB`);
+    if (!isWhole(reply)) return failure(`its answer is longer than ${longestReply / 1024 ** 2} MiB`);
+    const { status, text } = reply;
+    return {
+      ...{ status, text: conceal(key, text, status >= 200 && status < 300) },
+      get headers() {
+        return reply.headers;
+      },
+    };
   } catch (error) {
     throwIfAborted(signal);
     if (error instanceof TimedOut && body !== null)
       return { ...failure(`no answer within ${timeoutSeconds} s`, true), busy: true };
-    return { error: unreachable(connection, error), again: true, waitMs: 0, busy: false };
+    return {
+      error: unreachable(connection, error),
+      again: true,
+      waitMs: 0,
+      busy: false,
+      away: isAway(error),
+    };
   }
 }
 
@@ -94,7 +109,7 @@ export function failure(why: string, again = false): Failure {
 /** What a status that is no success means. `name`: the model that was asked for. */
 export function refusal(connection: Connection, name: string, reply: Reply, headers: Headers): Failure {
   const { status } = reply;
-  const said = `${status} ${conceal(connection, reply.text.replace(/\s+/g, ' ').trim()).slice(0, 200)}`;
+  const said = `${status} ${reply.text.replace(/\s+/g, ' ').trim().slice(0, 200)}`;
   const final = (what: string, hint: string): Failure => ({
     error: new AuditError('config', what, { hint }),
     ...{ again: false, waitMs: 0, busy: false },
@@ -123,7 +138,13 @@ function unreachable({ endpoint }: Connection, error: unknown): AuditError {
   });
 }
 
-/** A server may repeat the key in what it says. */
-function conceal({ key }: Connection, text: string): string {
-  return key === null ? text : text.replaceAll(key, '[key]');
+const connecting = /^(ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ENETDOWN|ENOTFOUND|EAI_AGAIN|ETIMEDOUT)$/;
+
+function isAway(error: unknown): boolean {
+  return connecting.test((error as NodeJS.ErrnoException).code ?? '');
+}
+
+/** A server may repeat the key in what it says. In an answer a short one, such as `EMPTY`, may be a word like any other. */
+function conceal(key: string | null, text: string, isAnswer: boolean): string {
+  return key === null || (isAnswer && key.length < 16) ? text : text.replaceAll(key, '[key]');
 }

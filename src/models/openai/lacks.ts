@@ -18,7 +18,7 @@ export function lacksOf(
     }),
     ...(!likelihood && {
       likelihood:
-        'vLLM scores given answers as it is (prompt_logprobs); no other server does; or leave the multiple choice out of suites.utility.tasks',
+        'vLLM scores given answers as it is (prompt_logprobs), aftertune serve too; completions that echo their prompt with logprobs do as well, on llama-cpp-python with --logits_all true and model.weights (a folder or GGUF file, for its chat template); llama-server has neither; or leave the multiple choice out of suites.utility.tasks',
     }),
   };
 }

@@ -1,6 +1,7 @@
-import { basename } from 'node:path';
+import { existsSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { AuditError } from '../../errors.ts';
-import { sha256 } from '../../hash.ts';
+import { sha256, sha256File } from '../../hash.ts';
 import { type Connection, failure, send } from './connection.ts';
 import { type ListedModel, listModels } from './models-list.ts';
 
@@ -14,9 +15,17 @@ export interface ServedAdapter {
   readonly loaded: boolean;
 }
 
-/** The name under which a folder is loaded: the same on every server and at every start. */
-export const adapterName = (folder: string): string =>
-  `aftertune-${basename(folder).replaceAll(/[^\w.-]/g, '-')}-${sha256(folder).slice(0, 8)}`;
+const ours = 'aftertune-';
+
+/**
+ * The name under which a folder is loaded: the same on every server and at every start, and another once its weights
+ * are others, where they can be read here: a server may still hold what was loaded before.
+ */
+async function adapterName(folder: string): Promise<string> {
+  const weights = join(folder, 'adapter_model.safetensors');
+  const content = existsSync(weights) ? await sha256File(weights) : '';
+  return `${ours}${basename(folder).replaceAll(/[^\w.-]/g, '-')}-${sha256(folder + content).slice(0, 8)}`;
+}
 
 /**
  * Finds an adapter by the name or the folder that the server lists, or has the server load it as a folder.
@@ -31,8 +40,10 @@ export async function findAdapter(
   signal?: AbortSignal,
 ): Promise<ServedAdapter> {
   const listed = await listModels(connection, adapter, signal);
-  const name = adapterName(adapter);
-  const known = listed?.find(({ id, root }) => id === adapter || root === adapter || id === name);
+  const name = await adapterName(adapter);
+  const known = listed?.find(
+    ({ id, root }) => id === adapter || id === name || (root === adapter && !id.startsWith(ours)),
+  );
   if (known) {
     refuseOtherParent(connection, base, known, listed ?? []);
     return { name: known.id, loaded: known.id === name };
@@ -69,7 +80,7 @@ async function load(
   const said = reply.text.replace(/\s+/g, ' ').slice(0, 200);
   if (/already.{0,20}loaded/i.test(said)) return;
   throw new AuditError('adapter', `${connection.endpoint} does not load ${folder}: ${reply.status} ${said}`, {
-    hint: 'give the name of a model that it lists; or a folder that the server itself can read, with vLLM started as VLLM_ALLOW_RUNTIME_LORA_UPDATING=True vllm serve … --enable-lora --max-lora-rank R',
+    hint: 'give the name of a model that it lists; or a folder that the server itself can read, with vLLM started as VLLM_ALLOW_RUNTIME_LORA_UPDATING=True vllm serve … --enable-lora --max-lora-rank R; aftertune serve --adapter NAME=DIR serves base and adapters too; llama-server’s --lora has no names to ask by',
   });
 }
 

@@ -7,13 +7,15 @@ import { createRandom } from '../../random.ts';
 const longestMs = 60_000;
 
 /**
- * `Retry-After` in seconds or as a date; 0 where it says nothing.
+ * `Retry-After` in seconds, or as a date by the server's own clock where it tells it; 0 where it says nothing.
  * Source: RFC 9110, section 10.2.3.
  */
 export function retryAfterMs(headers: Headers): number {
   const given = headers.get('retry-after')?.trim();
   if (!given) return 0;
-  const ms = /^\d+(\.\d+)?$/.test(given) ? Number(given) * 1000 : Date.parse(given) - Date.now();
+  const server = Date.parse(headers.get('date') ?? '');
+  const now = Number.isNaN(server) ? Date.now() : server;
+  const ms = /^\d+(\.\d+)?$/.test(given) ? Number(given) * 1000 : Date.parse(given) - now;
   return Number.isFinite(ms) ? Math.max(0, ms) : 0;
 }
 

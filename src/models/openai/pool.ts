@@ -2,6 +2,7 @@ import { AuditError, throwIfAborted } from '../../errors.ts';
 import type { Spending } from '../../spending.ts';
 import type { Budget } from './budget.ts';
 import { type Connection, type Failure, failure, type Reply, refusal, send } from './connection.ts';
+import { isWell } from './health.ts';
 import { backOffMs, pause } from './pause.ts';
 import type { Places } from './places.ts';
 
@@ -17,7 +18,7 @@ export interface PoolSettings {
   readonly attempts: number;
   readonly places: Places;
   readonly budget: Budget | null;
-  /** The first pause after a failure; it doubles with every further one. */
+  /** The first pause after a failure, and half of that before a server which cannot be reached is looked at; they double. */
   readonly backoffMs: number;
 }
 
@@ -44,25 +45,39 @@ export interface Pool {
    * reached; `budget` when it is spent; `config` when a server refuses the key or knows no such model.
    */
   ask<T>(question: Question<T>, signal: AbortSignal | undefined): Promise<T>;
+  /** Stops looking after servers that are away. */
+  close(): void;
 }
 
 interface Place extends Member {
   underWay: number;
   asked: number;
+  /** In a row, checks included. */
   failures: number;
-  /** Not asked before, unless there is no other. */
-  restingUntil: number;
+  /** It could not be reached: not asked until it is well, unless there is no other. */
+  away: boolean;
 }
 
-/** How long a server that cannot be reached is left alone; doubles as long as it stays away. */
-const restMs = 2000;
+/** An outage takes longer than a hiccup: five attempts last 15 to 30 s. */
+const outageFactor = 4;
+/** Longest time that a server which cannot be reached is left alone between two looks at it. */
 const longestRestMs = 60_000;
 
 export function createPool({ members, attempts, places, budget, backoffMs }: PoolSettings): Pool {
   const servers: Place[] = members.map((member) => ({
     ...member,
-    ...{ underWay: 0, asked: 0, failures: 0, restingUntil: 0 },
+    ...{ underWay: 0, asked: 0, failures: 0, away: false },
   }));
+  const closing = new AbortController();
+  const models = new Set<string>();
+  const note = (server: Place, reached: boolean) => {
+    if (reached) Object.assign(server, { failures: 0, away: false });
+    if (reached || server.away) return;
+    server.failures++;
+    server.away = true;
+    // Nobody takes over from the only one: every request tries it.
+    if (servers.length > 1) void lookAfter(server, models, 2 * backoffMs, closing.signal);
+  };
   const tryOnce = async <T>(question: Question<T>, signal: AbortSignal | undefined) => {
     await places.take(signal);
     const server = choose(servers);
@@ -87,7 +102,9 @@ export function createPool({ members, attempts, places, budget, backoffMs }: Poo
     }
   };
   return {
+    close: () => closing.abort(),
     ask: async (question, signal) => {
+      if ('model' in question.body) models.add(String(question.body.model));
       for (let attempt = 1; ; attempt++) {
         throwIfAborted(signal);
         const outcome = await tryOnce(question, signal);
@@ -95,7 +112,8 @@ export function createPool({ members, attempts, places, budget, backoffMs }: Poo
         if (!outcome.again || attempt >= attempts)
           throw named(await ofThisAlone(outcome.error, servers, signal), question.name);
         const elsewhere = outcome.error.code === 'network' && servers.some(isUp);
-        const waitMs = Math.max(outcome.waitMs, backOffMs(question.body, attempt, backoffMs));
+        const firstMs = outcome.away ? outageFactor * backoffMs : backoffMs;
+        const waitMs = Math.max(outcome.waitMs, backOffMs(question.body, attempt, firstMs));
         await pause(elsewhere ? 0 : waitMs, signal);
       }
     },
@@ -118,7 +136,7 @@ async function attempt<T>(
   return refusal(connection, name, reply, reply.headers);
 }
 
-const isUp = ({ restingUntil }: Place) => restingUntil <= performance.now();
+const isUp = ({ away }: Place) => !away;
 
 /** The one with the fewest requests under way for its weight, among those that can be reached. */
 function choose(servers: readonly Place[]): Place {
@@ -129,10 +147,20 @@ function choose(servers: readonly Place[]): Place {
   return first!;
 }
 
-function note(server: Place, reached: boolean): void {
-  server.failures = reached ? 0 : server.failures + 1;
-  const rest = Math.min(longestRestMs, restMs * 2 ** (server.failures - 1));
-  server.restingUntil = reached ? 0 : performance.now() + rest;
+/** Looks at a server that is away, less and less often, until it is well; it must last, or the next look comes later. */
+async function lookAfter(
+  server: Place,
+  models: ReadonlySet<string>,
+  restMs: number,
+  closing: AbortSignal,
+): Promise<void> {
+  while (server.away) {
+    await pause(Math.min(longestRestMs, restMs * 2 ** (server.failures - 1)), closing);
+    if (closing.aborted) return;
+    if (!server.away) return;
+    if (await isWell(server.connection, models)) server.away = false;
+    else server.failures++;
+  }
 }
 
 /** A connection that broke off at every attempt, while a server still says what models it has, is this request's failure. */

@@ -1,16 +1,12 @@
+import { AuditError } from '../../errors.ts';
+import type { ChatTokenizer } from '../../lm/tokenizer.ts';
 import type { Decoding, Prompt } from '../../model.ts';
-import type { ServerCapabilities } from '../../server-record.ts';
-import {
-  type ChatAnswer,
-  type ChatSettings,
-  chatRequest,
-  mostTopLogprobs,
-  parseJson,
-  readChatAnswer,
-} from './chat.ts';
+import type { Scoring, ServerCapabilities } from '../../server-record.ts';
+import { type ChatAnswer, type ChatSettings, chatRequest, mostTopLogprobs, readChatAnswer } from './chat.ts';
 import type { Reply } from './connection.ts';
-import { readPromptPositions } from './likelihood.ts';
+import { readPromptLogprobs } from './likelihood.ts';
 import type { Pool } from './pool.ts';
+import { scoreAnswers } from './scoring.ts';
 import { tokenTexts } from './tokenizer.ts';
 
 /** What a server can do, by trying: documentation differs from build to build. */
@@ -28,14 +24,23 @@ const sampled: Decoding = { maxTokens: 16, temperature: 1, topP: 1, seed: 7 };
 /** A status by which a server says that it does not do what it was asked, not that it is out of order. */
 const isNo = ({ status }: Reply) =>
   status >= 400 && ![401, 403, 404, 408, 429, 502, 503, 504].includes(status);
+
+export interface ProbeSettings {
+  readonly model: string;
+  /** Whether log-probabilities are wanted at all. */
+  readonly logprobs: boolean;
+  readonly enableThinking: boolean | null;
+  /** Of the model's weights, where they are here. */
+  readonly tokenizer: ChatTokenizer | null;
+}
+
 /**
  * Asks a dozen short questions.
- * `logprobs`: whether log-probabilities are wanted at all.
  * @throws AuditError `network`, `config` or `model` where even a plain question gets no answer.
  */
 export async function probe(
   pool: Pool,
-  { model, logprobs, enableThinking }: { model: string; logprobs: boolean; enableThinking: boolean | null },
+  { model, logprobs, enableThinking, tokenizer }: ProbeSettings,
   signal?: AbortSignal,
 ): Promise<Probed> {
   const plain: ChatSettings = { model, topLogProbabilities: null, enableThinking, prefill: null };
@@ -68,15 +73,19 @@ export async function probe(
   const topLogProbabilities = logprobs ? await largestTop(chat, plain) : null;
   const prefill = await prefillForm(chat, plain, first.promptTokens);
   const seeds = [await chat(plain, prompt, sampled), await chat(plain, prompt, sampled)];
-  const scoring = await ask({
+  const scored = await ask({
     ...chatRequest({ ...plain, prefill }, { ...prompt, ...(prefill && { prefill: words }) }, shortest),
     prompt_logprobs: 0,
   });
+  const inChat = prefill !== null && readPromptLogprobs(scored) !== null;
+  const settings = { ...plain, topLogProbabilities };
+  const scoring = inChat ? 'prompt_logprobs' : await echoForm(pool, chat, settings, tokenizer);
   return {
     capabilities: {
       topLogProbabilities,
       prefill,
-      likelihood: prefill !== null && readPromptPositions(parseJson(scoring)) !== null,
+      likelihood: scoring !== null,
+      ...(scoring && { scoring }),
       tokenizer: await tokenizerKind(pool, model),
       seedRepeats: seeds[0] && seeds[1] ? seeds[0].text === seeds[1].text : null,
     },
@@ -116,6 +125,40 @@ async function prefillForm(
     if (once?.promptTokens == null || twice?.promptTokens == null) continue;
     const marks = once.promptTokens - promptTokens - (twice.promptTokens - once.promptTokens);
     if (marks === 0 || marks === -1) return prefill;
+  }
+  return null;
+}
+
+/** Most nats by which a token's two numbers differ: prompts and answers are computed in batches of different shapes. */
+const rounding = 0.05;
+
+/**
+ * The form of prompt in which completions that echo it score an answer as the chat does: what the chat says first, with
+ * how likely it was, is scored as a given answer. Another template, a BOS too many and numbers that stand a token too
+ * far (llama-cpp-python, where a prompt has no BOS) all show.
+ */
+async function echoForm(
+  pool: Pool,
+  chat: Chat,
+  settings: ChatSettings,
+  tokenizer: ChatTokenizer | null,
+): Promise<Scoring | null> {
+  if (settings.topLogProbabilities === null) return null;
+  const answer = await chat(settings, prompt, { ...shortest, topLogProbabilities: 1 });
+  const [first] = answer?.positions ?? [];
+  if (!answer?.text || first?.logProbability == null) return null;
+  const { model } = settings;
+  const forms = tokenizer
+    ? (['echo of tokens', 'echo of text', 'echo of text without BOS'] as const)
+    : (['echo of tokens'] as const);
+  for (const scoring of forms) {
+    const options = { ...settings, name: model, concurrency: 1, scoring, tokenizer };
+    try {
+      const [score] = await scoreAnswers(pool, options, prompt, [answer.text], undefined);
+      if (Math.abs(score!.logProbability - first.logProbability) <= rounding) return scoring;
+    } catch (error) {
+      if (!(error instanceof AuditError) || error.code === 'interrupted') throw error;
+    }
   }
   return null;
 }

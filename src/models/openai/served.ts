@@ -1,19 +1,14 @@
-import { canaryDistance, canaryPrompts, isMoved } from '../../canary.ts';
+import { basename } from 'node:path';
 import { AuditError } from '../../errors.ts';
 import { sha256Json } from '../../hash.ts';
+import { type ChatTokenizer, loadChatTokenizer } from '../../lm/tokenizer.ts';
 import type { LanguageModel } from '../../model.ts';
 import type { ModelServer } from '../../model-server.ts';
 import type { FirstTokens, ServerCapabilities, ServerRecord } from '../../server-record.ts';
 import type { BudgetSettings } from '../../spending.ts';
 import { createBudget } from './budget.ts';
-import {
-  type AskOptions,
-  askFirst,
-  firstTokenMass,
-  generate,
-  loglikelihood,
-  renderAll,
-} from './chat-model.ts';
+import { readCanaries } from './canaries.ts';
+import { type AskOptions, firstTokenMass, generate, renderAll } from './chat-model.ts';
 import { type Connection, connect, type Environment } from './connection.ts';
 import { lacksOf } from './lacks.ts';
 import { findAdapter, unloadAdapter } from './lora.ts';
@@ -21,6 +16,7 @@ import { listModels } from './models-list.ts';
 import { createPlaces, type Places } from './places.ts';
 import { createPool, type Member, type Pool } from './pool.ts';
 import { probe } from './probe.ts';
+import { scoreAnswers } from './scoring.ts';
 import { tokenTexts } from './tokenizer.ts';
 
 /** A base and its adapters behind servers: what a config's `model` says. */
@@ -33,6 +29,8 @@ export interface ServedSettings {
   readonly concurrency: number;
   readonly logprobs: boolean;
   readonly enableThinking: boolean | null;
+  /** The base's folder or GGUF file, where it is here: its chat template writes the prompts of completions. */
+  readonly weights?: string | undefined;
   readonly budget?: BudgetSettings | undefined;
 }
 
@@ -50,6 +48,7 @@ interface Served {
   /** One per address, for what has to be asked of each. */
   readonly pools: readonly Pool[];
   readonly capabilities: ServerCapabilities;
+  readonly tokenizer: ChatTokenizer | null;
   readonly canaries: Map<string, FirstTokens[]>;
 }
 
@@ -74,19 +73,20 @@ export async function openModelServer(
   const poolOf = (of: readonly Member[]) =>
     createPool({ members: of, attempts, places: limits, budget, backoffMs });
   const pools = members.map((member) => poolOf([member]));
-  const seen: { endpoint: ServerRecord['endpoints'][number]; capabilities: ServerCapabilities }[] = [];
+  const tokenizer =
+    settings.weights === undefined ? null : loadChatTokenizer(settings.weights, { enableThinking });
+  const seen: Seen[] = [];
   for (const [at, { connection }] of members.entries()) {
-    const { contextLength, software } = await findBase(connection, base);
-    const { capabilities, systemFingerprint } = await probe(pools[at]!, {
-      model: base,
-      logprobs,
-      enableThinking,
-    });
+    const { contextLength, software, root } = await findBase(connection, base);
+    const asked = { model: base, logprobs, enableThinking, tokenizer };
+    const { capabilities, systemFingerprint } = await probe(pools[at]!, asked);
     seen.push({
+      root,
       endpoint: { address: connection.endpoint, software, systemFingerprint },
       capabilities: { ...capabilities, contextLength },
     });
   }
+  if (!logprobs) refuseOtherRoots(seen);
   const served: Served = {
     settings,
     addresses: members.map(({ connection }) => connection.endpoint),
@@ -94,6 +94,7 @@ export async function openModelServer(
     pool: members.length === 1 ? pools[0]! : poolOf(members),
     pools,
     capabilities: seen.map(({ capabilities }) => capabilities).reduce(least),
+    tokenizer,
     canaries: new Map(),
   };
   const loaded = new Set<string>();
@@ -105,6 +106,7 @@ export async function openModelServer(
       canaries: Object.fromEntries(served.canaries),
     }),
     close: async () => {
+      served.pool.close();
       for (const name of loaded)
         for (const connection of served.connections) await unloadAdapter(connection, name);
     },
@@ -119,7 +121,29 @@ async function findBase(connection: Connection, base: string) {
       hint: `set model.base to one that it lists: ${listed.map(({ id }) => id).join(', ')}`,
     });
   const contextLength = card?.max_model_len ?? card?.meta?.n_ctx ?? null;
-  return { contextLength, software: card?.owned_by ?? null };
+  return { contextLength, software: card?.owned_by ?? null, root: card?.root ?? null };
+}
+
+/** What one server was found to be. */
+interface Seen {
+  readonly endpoint: ServerRecord['endpoints'][number];
+  readonly capabilities: ServerCapabilities;
+  /** vLLM: where the base's weights lie. */
+  readonly root: string | null;
+}
+
+/** Without log-probabilities nothing but their names tells two models apart. @throws AuditError `config`. */
+function refuseOtherRoots(seen: readonly Seen[]): void {
+  const named = seen.filter(({ root }) => root !== null);
+  const other = named.find(({ root }) => basename(root!) !== basename(named[0]!.root!));
+  if (!other) return;
+  const [first, second] = [named[0]!, other].map(
+    ({ endpoint, root }) => `${endpoint.address} serves ${root}`,
+  );
+  throw new AuditError('config', 'the addresses of model.endpoint serve different models', {
+    problems: [first!, second!],
+    hint: 'all of them must serve the same weights, quantised alike, and the same adapters',
+  });
 }
 
 /** What two servers of a pool both can. */
@@ -133,7 +157,8 @@ function least(a: ServerCapabilities, b: ServerCapabilities): ServerCapabilities
         ? null
         : Math.min(a.topLogProbabilities, b.topLogProbabilities),
     prefill: both(a.prefill, b.prefill),
-    likelihood: a.likelihood && b.likelihood,
+    likelihood: a.likelihood && b.likelihood && a.scoring === b.scoring,
+    ...(a.scoring && a.scoring === b.scoring && { scoring: a.scoring }),
     tokenizer: both(a.tokenizer, b.tokenizer),
     seedRepeats: a.seedRepeats === null || b.seedRepeats === null ? null : a.seedRepeats && b.seedRepeats,
     contextLength: smaller(a.contextLength, b.contextLength),
@@ -164,8 +189,8 @@ async function openServed(
     ...{ topLogProbabilities: capabilities.topLogProbabilities, prefill: capabilities.prefill },
     ...{ enableThinking, concurrency },
   };
-  await proveAdapter(served, options);
-  const { tokenizer } = capabilities;
+  await proveModel(served, options);
+  const { tokenizer, scoring } = capabilities;
   return {
     name: options.name,
     fingerprint: sha256Json({
@@ -185,57 +210,20 @@ async function openServed(
     ...(capabilities.topLogProbabilities !== null && {
       firstTokenMass: (prompts, ids, signal) => firstTokenMass(pool, options, prompts, ids, signal),
     }),
-    ...(capabilities.likelihood && {
-      loglikelihood: (prompt, texts, signal) => loglikelihood(pool, options, prompt, texts, signal),
+    ...(scoring && {
+      loglikelihood: (prompt, texts, signal) =>
+        scoreAnswers(pool, { ...options, scoring, tokenizer: served.tokenizer }, prompt, texts, signal),
     }),
     close: async () => {},
   };
 }
 
-/**
- * Reads a model's canary on every server, once; an adapter must move the base's.
- * Without log-probabilities there is nothing to read.
- * @throws AuditError `adapter` where it does not: a server may say that it loaded what it did not.
- */
-async function proveAdapter(
+/** Reads a model's canary, once; without log-probabilities there is nothing to read. */
+async function proveModel(
   { settings, capabilities, canaries, pools, addresses }: Served,
   options: AskOptions,
-) {
+): Promise<void> {
   if (capabilities.topLogProbabilities === null || canaries.has(options.model)) return;
-  const baseOptions = { ...options, model: settings.base };
-  for (const [at, pool] of pools.entries()) {
-    const own = await readCanary(pool, options);
-    if (!canaries.has(options.model)) canaries.set(options.model, own);
-    if (options.model === settings.base) continue;
-    const before = canaries.get(settings.base) ?? (await readCanary(pool, baseOptions));
-    if (!canaries.has(settings.base)) canaries.set(settings.base, before);
-    const now = await readCanary(pool, baseOptions);
-    const distance = canaryDistance(now, own);
-    if (isMoved(distance, canaryDistance(before, now))) continue;
-    canaries.delete(options.model);
-    throw new AuditError('adapter', `${addresses[at]}: ${options.model} answers as ${settings.base} does`, {
-      problems: [
-        `mean change of the first tokens' ln p on ${canaryPrompts.length} prompts: ${distance.toExponential(1)}`,
-      ],
-      hint: 'the server has not applied the adapter, whatever it said: check the folder, its rank against --max-lora-rank, and the server’s log',
-    });
-  }
-}
-
-async function readCanary(pool: Pool, options: AskOptions): Promise<FirstTokens[]> {
-  const readings: FirstTokens[] = [];
-  for (const content of canaryPrompts) {
-    const { positions } = await askFirst(pool, options, { messages: [{ role: 'user', content }] }, undefined);
-    const [first] = positions;
-    // A server that shows no others still says how likely its own choice was.
-    const shown = first && first.top.length === 0 ? [first] : (first?.top ?? []);
-    readings.push(
-      Object.fromEntries(
-        shown.flatMap(({ text, logProbability }) =>
-          logProbability === null ? [] : [[text, Math.round(logProbability * 1e4) / 1e4] as const],
-        ),
-      ),
-    );
-  }
-  return readings;
+  const servers = pools.map((pool, at) => ({ address: addresses[at]!, pool }));
+  canaries.set(options.model, await readCanaries(servers, options, settings.base));
 }

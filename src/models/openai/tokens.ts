@@ -10,7 +10,7 @@ const chatTokens = z.object({
   content: z.array(entry.extend({ top_logprobs: z.array(entry).nullish() })).nullish(),
 });
 /** The shape of completions, which llama-cpp-python has given for chats as well. */
-const textTokens = z.object({
+export const textTokens = z.object({
   tokens: z.array(z.string()),
   token_logprobs: z.array(z.number().nullable()),
   top_logprobs: z.array(z.record(z.string(), z.number()).nullable()).nullish(),
@@ -22,7 +22,7 @@ export const tokenLogprobs = z.union([textTokens, chatTokens]);
  * is as unlikely as this.
  */
 const leastPlausible = -9000;
-const isNumber = (value: number | null | undefined): value is number =>
+export const isNumber = (value: number | null | undefined): value is number =>
   typeof value === 'number' && Number.isFinite(value) && value > leastPlausible && value < 1e-3;
 
 interface ServerToken {

@@ -35,13 +35,25 @@ const causes: readonly {
     message: ([what]) => what,
     hint: 'choose training.batchSize × gradientAccumulation as a multiple of the number of processes',
   },
+  {
+    pattern: /another process trains in this folder/,
+    code: 'config',
+    message: ([what]) => what,
+    hint: 'a cluster’s job goes on when the launcher is stopped: end it there (ray job stop, sky cancel, kubectl delete job), or let it finish with training.launcher: wait',
+  },
 ];
 
 const shownLines = 12;
 
+/** Without what torchrun, or accelerate by it, says of the processes that ended. */
+function ofTheScript(tail: readonly string[]): readonly string[] {
+  const end = tail.findIndex((line) => /torch\/distributed\/elastic\/multiprocessing\/api\.py/.test(line));
+  return end > 0 ? tail.slice(0, end) : tail;
+}
+
 /** What a launcher that did not finish its job is told as. */
 export function failureOf({ code, signal, tail }: Ending, folder: string): AuditError {
-  const problems = tail.slice(-shownLines);
+  const problems = ofTheScript(tail).slice(-shownLines);
   const text = tail.join('\n');
   for (const { pattern, code: kind, message, hint } of causes) {
     const found = pattern.exec(text);
@@ -50,7 +62,7 @@ export function failureOf({ code, signal, tail }: Ending, folder: string): Audit
   if (code === 0)
     return new AuditError('engine', 'trainer trl: the launcher ended without finished.json', {
       problems,
-      hint: 'a launcher that only hands a job in is followed by training.launcher: wait, which goes on when the folder is filled',
+      hint: 'a launcher that only hands a job in, or trains a copy of the folder (ray’s --working-dir, sky’s --workdir), is followed by training.launcher: wait, which goes on when the folder is filled',
     });
   const how = signal ? `was ended by ${signal}` : `ended with exit code ${code}`;
   const hint =

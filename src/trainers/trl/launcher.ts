@@ -14,7 +14,8 @@ export interface Ending {
   readonly tail: readonly string[];
 }
 
-const keptLines = 40;
+/** Enough to hold what a script said before its launcher told, for every process, that it had ended. */
+const keptLines = 400;
 /** What a process group that was asked to end is given before it is killed. */
 const graceMs = 10_000;
 

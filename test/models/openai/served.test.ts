@@ -29,13 +29,14 @@ const prompt = (content: string) => ({ messages: [{ role: 'user' as const, conte
 describe('what each make of server can do is found by trying', () => {
   test.each([
     ['vllm', 19, 'continue_final_message', true, 'vllm', 4096],
-    ['llama-server', 20, 'last message', false, 'llama.cpp', null],
+    ['llama-server', 20, 'last message', false, 'llama.cpp', 2048],
     ['ollama', null, null, false, null, null],
     ['tgi', 5, null, false, null, null],
   ] as const)('%s', async (make, topLogProbabilities, prefill, likelihood, tokenizer, contextLength) => {
     const { models } = await open({ make });
     expect(models.record().capabilities).toEqual({
       ...{ topLogProbabilities, prefill, likelihood, tokenizer, contextLength },
+      ...(likelihood && { scoring: 'prompt_logprobs' }),
       seedRepeats: true,
     });
     const model = await models.model(null);

@@ -22,10 +22,18 @@ export interface ToyOptions {
   /** Takes the place of an answer: a status with a body, a closed connection, or null for none. */
   readonly fault?: (asked: Asked, count: number) => Fault | null;
   readonly latencyMs?: number;
+  /** Any free one unless given. */
+  readonly port?: number;
   /** Shows what it drew and nothing beside it. */
   readonly showsNoOthers?: boolean;
   /** vLLM's --max-logprobs. */
   readonly maxLogprobs?: number;
+  /** An older vLLM, whose completions echo and whose chats know no prompt_logprobs. `shifted`: by a token too far. */
+  readonly echoes?: true | 'shifted';
+  /** GET /health says it is not well; a list of models is not given either. */
+  readonly ill?: () => boolean;
+  /** Where vLLM says the base's weights lie. */
+  readonly root?: string;
 }
 
 export interface Asked {
@@ -47,6 +55,8 @@ export interface ToyServer {
   readonly endpoint: string;
   /** Every request in the order it came, without the list of models. */
   readonly asked: Asked[];
+  /** Paths that were looked at. */
+  readonly checks: string[];
   /** Adapters that it was made to load, by name. */
   readonly loaded: Map<string, string>;
   /** Most requests that were under way at once. */
@@ -56,6 +66,7 @@ export interface ToyServer {
 
 export async function toyServer(options: ToyOptions): Promise<ToyServer> {
   const asked: Asked[] = [];
+  const checks: string[] = [];
   const loaded = new Map<string, string>();
   let [under, most] = [0, 0];
   const server = createServer(async (request, response) => {
@@ -65,7 +76,12 @@ export async function toyServer(options: ToyOptions): Promise<ToyServer> {
         .end(typeof body === 'string' ? body : JSON.stringify(body));
     if (options.key && request.headers.authorization !== `Bearer ${options.key}`)
       return send(401, { error: `wrong key ${request.headers.authorization}` });
-    if (request.method === 'GET') return send(200, { object: 'list', data: cards(options, loaded) });
+    if (request.method === 'GET') {
+      checks.push(request.url!);
+      if (options.ill?.()) return request.socket.destroy();
+      if (request.url === '/health') return send(options.make === 'tgi' ? 404 : 200, '');
+      return send(200, { object: 'list', data: cards(options, loaded) });
+    }
     const one = { path: request.url!, body: JSON.parse(await textOf(request)) };
     asked.push(one);
     most = Math.max(most, ++under);
@@ -87,13 +103,13 @@ export async function toyServer(options: ToyOptions): Promise<ToyServer> {
     }
     return send(reply.status ?? 200, reply.body);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(options.port ?? 0, '127.0.0.1', resolve));
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
   const close = () => {
     server.closeAllConnections();
     server.close();
   };
-  return { endpoint, asked, loaded, most: () => most, close };
+  return { endpoint, asked, checks, loaded, most: () => most, close };
 }
 
 async function textOf(request: IncomingMessage): Promise<string> {
@@ -102,19 +118,27 @@ async function textOf(request: IncomingMessage): Promise<string> {
   return Buffer.concat(parts).toString();
 }
 
+const deafToEcho = {
+  choices: [{ text: '\n', logprobs: { content: [{ id: 198, token: '\n', bytes: [10], logprob: -3.31 }] } }],
+  usage: { completion_tokens: 1, prompt_tokens: 1, total_tokens: 2 },
+};
+
 type Reply = { readonly status?: number; readonly body: unknown };
 const refuse = (status: number, message: string): Reply => ({ status, body: { error: { message } } });
 
-function cards({ make, adapters = [] }: ToyOptions, loaded: ReadonlyMap<string, string>): object[] {
+function cards(
+  { make, adapters = [], root = '/models/toy' }: ToyOptions,
+  loaded: ReadonlyMap<string, string>,
+): object[] {
   if (make === 'vllm') {
     const lora = [...adapters.map((id) => [id, `/loras/${id}`]), ...loaded];
     return [
-      { id: 'toy', owned_by: 'vllm', root: '/models/toy', parent: null, max_model_len: 4096 },
+      { id: 'toy', owned_by: 'vllm', root, parent: null, max_model_len: 4096 },
       ...lora.map(([id, root]) => ({ id, owned_by: 'vllm', root, parent: 'toy' })),
     ];
   }
   const owner = { 'llama-server': 'llamacpp', ollama: 'library', tgi: 'toy' }[make];
-  const meta = make === 'llama-server' ? { meta: { n_ctx_train: 2048 } } : {};
+  const meta = make === 'llama-server' ? { meta: { n_ctx: 2048, n_ctx_train: 8192 } } : {};
   return ['toy', ...adapters].map((id) => ({ id, object: 'model', owned_by: owner, ...meta }));
 }
 
@@ -132,9 +156,14 @@ function replyTo(options: ToyOptions, loaded: Map<string, string>, { path, body 
   if (path === '/tokenize' && vllm && 'prompt' in body)
     return { body: { tokens: wordsOf(body.prompt).map(idOf), count: 0, max_model_len: 4096 } };
   if (path === '/detokenize' && vllm) return { body: { prompt: body.tokens.map(wordOf).join('') } };
+  // It reads `content` alone: of messages it finds no tokens.
   if (path === '/tokenize' && options.make === 'llama-server')
     return { body: { tokens: wordsOf(body.content ?? '').map((piece) => ({ id: idOf(piece), piece })) } };
-  if (path === '/tokenize' && vllm) return refuse(400, 'prompt is missing');
+  if (path === '/tokenize' && vllm)
+    return { body: { tokens: promptWords(body.messages, body.continue_final_message ?? false).map(idOf) } };
+  if (path === '/v1/completions' && options.echoes) return echo(options, body);
+  // As llama-server b1-0c1e570 answers: `echo` is passed over, and the numbers have the chat's shape.
+  if (path === '/v1/completions' && options.make === 'llama-server') return { body: deafToEcho };
   if (path !== '/v1/chat/completions') return refuse(404, 'Not Found');
   const names = cards(options, loaded).map((card) => (card as { id: string }).id);
   if (!names.includes(body.model)) return refuse(404, `The model ${body.model} does not exist.`);
@@ -186,6 +215,7 @@ function chat(options: ToyOptions, loaded: ReadonlyMap<string, string>, body: an
       usage: { prompt_tokens: prompt.length, completion_tokens: positions.length },
       system_fingerprint: make === 'llama-server' ? 'b9999-toy' : null,
       ...(make === 'vllm' &&
+        !options.echoes &&
         body.prompt_logprobs != null && { prompt_logprobs: promptLogprobs(served, prompt) }),
     },
   };
@@ -222,6 +252,35 @@ function position(
   return {
     ...{ token: word, logprob: Math.log(probability), ...bytesOf(word) },
     top_logprobs: entries.map((entry) => ({ ...entry, ...bytesOf(entry.token) })),
+  };
+}
+
+/** What the chat would have said is as likely as it says there; anything else in its place is less so. */
+// biome-ignore lint/suspicious/noExplicitAny: whatever the client sent
+function echo(options: ToyOptions, body: any): Reply {
+  const words = (body.prompt as number[]).map(wordOf);
+  const asked = words.lastIndexOf('<|end|>') - 1;
+  const messages = [{ role: 'user' as const, content: words.slice(2, asked + 1).join('') }];
+  const start = words.lastIndexOf('<assistant>') + 2;
+  const answer = wordsOf(options.answer(body.model, messages, 0));
+  const numbers = words.map((word, at) => {
+    if (at === 0) return null;
+    if (at < start) return -1;
+    const { logprob } = position('vllm', body.model, words.slice(0, start), word, at - start, 1);
+    return word === answer[at - start] ? logprob : logprob - 3;
+  });
+  const own = options.echoes === 'shifted' ? [null, ...numbers].slice(0, -1) : numbers;
+  const tops = own.map((value, at) => (value === null ? null : { [words[at]!]: value, other: value - 1 }));
+  return {
+    body: {
+      choices: [
+        {
+          text: '',
+          logprobs: { tokens: [...words, 'x'], token_logprobs: [...own, -1], top_logprobs: [...tops, {}] },
+        },
+      ],
+      usage: { prompt_tokens: words.length, completion_tokens: 1 },
+    },
   };
 }
 
