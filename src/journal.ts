@@ -44,6 +44,7 @@ export interface Journal<T extends Line> extends Iterable<T> {
 
 const commitMilliseconds = 50;
 const commitLines = 256;
+const closed = -1;
 
 /**
  * Opens a journal for writing, creating it where there is none. A torn last line is dropped.
@@ -68,6 +69,8 @@ export function openJournal<T extends Line>(
   /** Lines written, and of these covered by an fsync, since it was opened. */
   let [written, synced] = [0, 0];
   let timer: NodeJS.Timeout | undefined;
+  /** An fsync goes on beside the main thread. */
+  let beside = false;
   let failure: unknown;
 
   const commit = () => {
@@ -85,17 +88,20 @@ export function openJournal<T extends Line>(
   };
 
   /** Beside the main thread, which goes on; 256 lines are more than it may run ahead. */
-  const commitLater = () => {
-    const covered = written;
-    const own = descriptor;
+  const commitBeside = () => {
+    timer = undefined;
+    beside = true;
+    const [own, covered] = [descriptor, written];
     fsync(own, (error) => {
-      if (own !== descriptor) return;
-      timer = undefined;
+      beside = false;
       // The next append, flush or close throws it.
-      if (error) failure ??= diskError(path, error);
-      else synced = Math.max(synced, covered);
-      if (synced < written && !failure) timer = setTimeout(commitLater, commitMilliseconds);
+      if (own === descriptor && error) failure ??= diskError(path, error);
+      else if (own === descriptor) synced = Math.max(synced, covered);
+      if (descriptor !== closed && synced < written && !failure) commitLater();
     });
+  };
+  const commitLater = () => {
+    if (!beside) timer ??= setTimeout(commitBeside, commitMilliseconds);
   };
 
   /** Hands lines to the kernel, which keeps them when this process is killed; only fsync keeps them when the machine is. */
@@ -134,7 +140,7 @@ export function openJournal<T extends Line>(
       if (failure) throw failure;
       write(lines);
       if (written - synced >= commitLines) commit();
-      else timer ??= setTimeout(commitLater, commitMilliseconds);
+      else commitLater();
     },
     retain: (keep) => {
       commit();
@@ -154,7 +160,7 @@ export function openJournal<T extends Line>(
         commit();
       } finally {
         const own = descriptor;
-        descriptor = -1;
+        descriptor = closed;
         closeSync(own);
       }
     },

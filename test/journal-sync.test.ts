@@ -8,6 +8,7 @@ import { temporaryFolder } from './temporary-folder.ts';
 /** Group commit: an fsync covers every line within 50 ms, or once 256 of them wait. */
 
 let syncs = 0;
+let delayMs = 0;
 vi.mock('node:fs', async (original) => {
   const fs = await original<typeof import('node:fs')>();
   return {
@@ -18,7 +19,7 @@ vi.mock('node:fs', async (original) => {
     },
     fsync: (descriptor: number, done: (error: Error | null) => void) => {
       syncs++;
-      fs.fsync(descriptor, done);
+      setTimeout(() => fs.fsync(descriptor, done), delayMs);
     },
   };
 });
@@ -28,6 +29,7 @@ const lines = (count: number) => Array.from({ length: count }, (_, i) => ({ batc
 const open = () => openJournal(join(temporaryFolder(), 'lines.jsonl'), line);
 beforeEach(() => {
   syncs = 0;
+  delayMs = 0;
 });
 
 test('256 lines are synced at once, and those before them with them', () => {
@@ -62,4 +64,20 @@ test('flush and close sync what waits, and nothing twice', () => {
   journal.append(lines(1));
   journal.close();
   expect(syncs).toBe(2);
+});
+
+test('a sync that is under way when the journal is flushed, written and closed leaves nothing behind', async () => {
+  delayMs = 40;
+  const journal = open();
+  journal.append(lines(1));
+  for (let tries = 0; tries < 100 && syncs === 0; tries++) await wait(5);
+  journal.flush();
+  journal.append(lines(1));
+  await wait(60);
+  journal.append(lines(1));
+  journal.close();
+  const before = syncs;
+  // A timer that outlives the journal would sync a closed file, and end the process.
+  await wait(200);
+  expect(syncs).toBe(before);
 });
