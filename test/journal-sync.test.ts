@@ -67,13 +67,13 @@ test('flush and close sync what waits, and nothing twice', () => {
 });
 
 test('a sync that is under way when the journal is flushed, written and closed leaves nothing behind', async () => {
-  delayMs = 40;
+  delayMs = 10;
   const journal = open();
   journal.append(lines(1));
   for (let tries = 0; tries < 100 && syncs === 0; tries++) await wait(5);
   journal.flush();
   journal.append(lines(1));
-  await wait(60);
+  await wait(25);
   journal.append(lines(1));
   journal.close();
   const before = syncs;
