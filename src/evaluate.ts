@@ -108,9 +108,10 @@ function whatIsFinished(
   const part = { arm, suite: suite.kind };
   const finished = new Uint8Array(plan.length);
   const failed = new Set<string>();
-  if (journals.every((journal) => journal.count(part) === 0)) return { finished, failed, resumed: 0 };
   let resumed = 0;
-  for (let batch = 0; batch < plan.length; batch++) {
+  // Once every line has its batch there is no other to be found.
+  const isAll = () => journals.every((journal) => journal.count(part) === resumed);
+  for (let batch = 0; batch < plan.length && !isAll(); batch++) {
     const key = plan.key(batch, arm);
     if (journals.every((journal) => journal.finished(key) === plan.size(batch))) {
       finished[batch] = 1;

@@ -94,10 +94,10 @@ export async function judge<K extends SuiteKind>(
 /** What the store holds of a plan; what it holds of another for this arm, suite and judge, or with an error, is dropped. */
 function whatIsJudged(plan: VerdictPlan, part: Part, verdicts: Journal<VerdictRecord>) {
   const finished = new Uint8Array(plan.length);
-  if (verdicts.count(part) === 0) return { finished, resumed: 0 };
   const keys = new Set<string>();
   let resumed = 0;
-  for (let batch = 0; batch < plan.length; batch++) {
+  // Once every line has its batch there is no other to be found.
+  for (let batch = 0; batch < plan.length && verdicts.count(part) !== resumed; batch++) {
     const { key, records } = plan.batch(batch);
     if (verdicts.finished(key) !== records.length) continue;
     finished[batch] = 1;
