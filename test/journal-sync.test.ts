@@ -34,12 +34,25 @@ beforeEach(() => {
 
 test('256 lines are synced at once, and those before them with them', () => {
   const journal = open();
-  journal.append(lines(255));
+  journal.append(lines(127));
   expect(syncs).toBe(0);
-  journal.append(lines(1));
+  journal.append(lines(129));
   expect(syncs).toBe(1);
   journal.close();
   expect(syncs).toBe(1);
+});
+
+test('half as many are synced beside the main thread, which waits when 256 have come before that is done', () => {
+  delayMs = 40;
+  const journal = open();
+  journal.append(lines(128));
+  expect(syncs).toBe(1);
+  journal.append(lines(127));
+  expect(syncs).toBe(1);
+  journal.append(lines(1));
+  expect(syncs).toBe(2);
+  journal.close();
+  expect(syncs).toBe(2);
 });
 
 test('fewer are synced by themselves, once for all of them', async () => {
