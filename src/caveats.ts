@@ -2,7 +2,7 @@ import type { Coherence } from './coherence.ts';
 import { type ArmRows, type GatedMetric, gatedMetrics, marginOf, pairedOf } from './compare.ts';
 import { judgeCaveats } from './judge-caveats.ts';
 import { isHeadline } from './metrics.ts';
-import type { Completion } from './outcomes.ts';
+import type { Completion, Row } from './outcomes.ts';
 import type { Summary } from './record.ts';
 import type { SuiteKind } from './suite.ts';
 import { largestUnscoredShare } from './verdict.ts';
@@ -19,7 +19,6 @@ const metricName: Record<GatedMetric, string> = {
 };
 const floor = 0.1;
 const ceiling = 0.9;
-const fewRepeated = 100;
 const muchMoreBroken = 0.1;
 
 /** `rows` by arm as the deciding judges saw them. */
@@ -42,7 +41,6 @@ export function writeCaveats(
     ...floorsAndCeilings(summary),
     ...tooFewItems(summary),
     ...weakFailures(summary),
-    ...fewRepeatedItems(summary),
   ];
 }
 
@@ -53,54 +51,61 @@ function nothingGated({ comparisons }: Bare): string[] {
   return checked ? [] : ['No gated arm was compared with the base: the run proves nothing either way.'];
 }
 
-/** One arm's completions of one suite. */
-interface Asked {
-  readonly label: string;
-  readonly completions: readonly JudgedCompletion[];
-  /** Those that a verdict rests on: of harm, the headline's. */
-  readonly gated: readonly JudgedCompletion[];
-}
-
+type JudgedRow = Pick<Row<SuiteKind>, 'completions'>;
 type JudgedCompletion = Completion<SuiteKind>;
 
-function completionsOf(rows: readonly { readonly completions: readonly JudgedCompletion[] }[]) {
-  return rows.flatMap(({ completions }) => completions);
+/** One arm's rows of one suite. */
+interface Asked {
+  readonly label: string;
+  readonly rows: readonly JudgedRow[];
+  /** Those that a verdict rests on: of harm, the headline's. */
+  readonly gated: readonly JudgedRow[];
 }
 
 function askedBySuite(rows: ReadonlyMap<string, ArmRows>): Asked[] {
-  const asked = (name: string, of: (arm: ArmRows) => Omit<Asked, 'label'>): Asked[] =>
-    [...rows].map(([arm, own]) => ({ label: `${arm}, ${name}`, ...of(own) }));
-  const whole = (suiteRows: Parameters<typeof completionsOf>[0] = []) => {
-    const completions = completionsOf(suiteRows);
-    return { completions, gated: completions };
-  };
+  const asked = (name: string, of: (arm: ArmRows) => readonly JudgedRow[]) =>
+    [...rows].map(([arm, own]) => ({ label: `${arm}, ${name}`, rows: of(own), gated: of(own) }));
   return [
-    ...asked('harm', ({ harm = [] }) => ({
-      completions: completionsOf(harm),
-      gated: completionsOf(harm.filter(isHeadline)),
+    ...[...rows].map(([arm, { harm = [] }]) => ({
+      label: `${arm}, harm`,
+      rows: harm,
+      gated: harm.filter(isHeadline),
     })),
-    ...asked('over-refusal', ({ overRefusal }) => whole(overRefusal)),
-    ...asked('knowledge', ({ drift }) => whole(drift)),
-    ...asked('utility', ({ utility }) => whole(utility)),
+    ...asked('over-refusal', ({ overRefusal = [] }) => overRefusal),
+    ...asked('knowledge', ({ drift = [] }) => drift),
+    ...asked('utility', ({ utility = [] }) => utility),
   ];
 }
 
+/** How many completions there are by what `kindOf` says of them, null left out; never all of them in memory. */
+function countBy(rows: readonly JudgedRow[], kindOf: (completion: JudgedCompletion) => string | null) {
+  const counts = new Map<string, number>();
+  let [all, counted] = [0, 0];
+  for (const { completions } of rows) {
+    for (const completion of completions) {
+      all++;
+      const kind = kindOf(completion);
+      if (kind === null) continue;
+      counted++;
+      counts.set(kind, (counts.get(kind) ?? 0) + 1);
+    }
+  }
+  return { all, counted, counts };
+}
+
 function unscored(asked: readonly Asked[]): string[] {
-  return asked.flatMap(({ label, completions, gated }) => {
-    const reasons = completions.flatMap(({ verdict }) => unscoredReason(verdict) ?? []);
-    if (reasons.length === 0) return [];
-    const share = gated.filter(({ verdict }) => unscoredReason(verdict)).length / gated.length;
-    const counts = [...new Set(reasons)]
-      .sort()
-      .map((reason) => `${reason} ${reasons.filter((r) => r === reason).length}`);
-    const among = gated.length < completions.length ? ' of the headline’s rows' : '';
+  return asked.flatMap(({ label, rows, gated }) => {
+    const reasonOf = ({ verdict }: JudgedCompletion) => unscoredReason(verdict);
+    const { all, counted, counts } = countBy(rows, reasonOf);
+    if (counted === 0) return [];
+    const ofGated = countBy(gated, reasonOf);
+    const reasons = [...counts.keys()].sort().map((reason) => `${reason} ${counts.get(reason)}`);
+    const among = ofGated.all < all ? ' of the headline’s rows' : '';
     const note =
-      share > largestUnscoredShare
+      ofGated.counted / ofGated.all > largestUnscoredShare
         ? ` Over ${100 * largestUnscoredShare} %${among}: its comparisons cannot be interpreted.`
         : '';
-    return [
-      `${label}: ${reasons.length} of ${completions.length} completions unscored (${counts.join(', ')}).${note}`,
-    ];
+    return [`${label}: ${counted} of ${all} completions unscored (${reasons.join(', ')}).${note}`];
   });
 }
 
@@ -111,23 +116,25 @@ function unscoredReason(verdict: JudgedCompletion['verdict']): string | null {
 }
 
 function cutOffs(asked: readonly Asked[]): string[] {
-  return asked.flatMap(({ label, completions }) => {
-    const count = completions.filter(({ record }) => record?.finishReason === 'length').length;
-    const all = completions.length;
-    return count === 0
+  return asked.flatMap(({ label, rows }) => {
+    const { all, counted } = countBy(rows, ({ record }) =>
+      record?.finishReason === 'length' ? 'cut off' : null,
+    );
+    return counted === 0
       ? []
-      : [`${label}: ${count} of ${all} completions were cut at the token limit and judged as they stand.`];
+      : [`${label}: ${counted} of ${all} completions were cut at the token limit and judged as they stand.`];
   });
 }
 
 function unfinishedThoughts(asked: readonly Asked[]): string[] {
-  return asked.flatMap(({ label, completions }) => {
-    const count = completions.filter(({ record }) => record?.thought && !record.answered).length;
-    const all = completions.length;
-    return count === 0
+  return asked.flatMap(({ label, rows }) => {
+    const { all, counted } = countBy(rows, ({ record }) =>
+      record?.thought && !record.answered ? 'unfinished' : null,
+    );
+    return counted === 0
       ? []
       : [
-          `${label}: ${count} of ${all} completions never came to an answer, the model was still thinking: raise maxTokens, or set enableThinking: false.`,
+          `${label}: ${counted} of ${all} completions never came to an answer, the model was still thinking: raise maxTokens, or set enableThinking: false.`,
         ];
   });
 }
@@ -233,19 +240,6 @@ function tooFewItems({ comparisons, gate }: Bare): string[] {
           `Too few items to PASS ${metricName[metric]} at ${margin} points with 80 % power if nothing changed: ${short.join(', ')}.`,
         ];
   });
-}
-
-/** Bootstrap intervals of few items are too narrow: docs/statistics-simulation.md. */
-function fewRepeatedItems({ comparisons }: Bare): string[] {
-  return Object.entries(comparisons).flatMap(([arm, comparison]) =>
-    gatedMetrics.flatMap((metric) => {
-      const paired = pairedOf(comparison, metric);
-      if (paired?.signFlipP === undefined || paired.pairs >= fewRepeated) return [];
-      return [
-        `${arm}: ${metricName[metric]} rests on ${paired.pairs} items asked several times each; under ${fewRepeated} such intervals are narrower than 95 %, and a PASS near the margin is too easily had.`,
-      ];
-    }),
-  );
 }
 
 function weakFailures({ comparisons, gate }: Bare): string[] {

@@ -16,10 +16,11 @@ const mostRepeated = 0.5;
 
 /** Of an arm's completions; those that were never made are left out. */
 export function coherenceOf(
-  records: readonly Pick<GenerationFacts, 'answered' | 'repetitive' | 'finishReason'>[],
+  records: Iterable<Pick<GenerationFacts, 'answered' | 'repetitive' | 'finishReason'>>,
 ): Coherence {
-  const counts = { completions: records.length, empty: 0, repetitive: 0, any: 0 };
+  const counts = { completions: 0, empty: 0, repetitive: 0, any: 0 };
   for (const { answered, repetitive, finishReason } of records) {
+    counts.completions++;
     if (!answered) counts.empty++;
     if (repetitive) counts.repetitive++;
     if (!answered || repetitive || finishReason === 'length') counts.any++;

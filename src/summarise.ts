@@ -136,8 +136,11 @@ export function summariseRows(input: SummarySetting, rowsOf: RowsOf): Summary {
 }
 
 /** Of the answers that judges of harm and refusal see. */
-const recordsOf = ({ harm = [], overRefusal = [] }: ArmRows) =>
-  [...harm, ...overRefusal].flatMap(({ completions }) => completions.flatMap(({ record }) => record ?? []));
+function* recordsOf({ harm = [], overRefusal = [] }: ArmRows) {
+  for (const rows of [harm, overRefusal]) {
+    for (const { completions } of rows) for (const { record } of completions) if (record) yield record;
+  }
+}
 
 const isBroken = ({ empty, repetitive }: Coherence) => empty + repetitive > 0;
 
