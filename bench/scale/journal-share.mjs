@@ -1,12 +1,12 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ours } from './contenders.mjs';
 import { startServer } from './mock.mjs';
 
-/** What of the main thread's time the journal takes while a server that answers at once is asked. */
-export async function journalShare({ connections, scratch }, items) {
-  const server = await startServer(0);
-  const folder = join(scratch, 'profile');
+/** What of the main thread's time the journal takes while a server that takes so long for an answer is asked. */
+export async function journalShare({ connections, scratch }, items, latencyMs) {
+  const server = await startServer(latencyMs);
+  const folder = mkdtempSync(join(scratch, 'profile-'));
   const found = await ours({ server, connections, scratch }, items, [
     '--cpu-prof',
     `--cpu-prof-dir=${folder}`,
@@ -14,6 +14,7 @@ export async function journalShare({ connections, scratch }, items) {
   server.stop();
   const [name] = readdirSync(folder);
   return {
+    latencyMs,
     itemsPerSecond: found.itemsPerSecond,
     ...sharesOf(JSON.parse(readFileSync(join(folder, name), 'utf8'))),
   };

@@ -71,8 +71,11 @@ results.versions = { ...results.versions, ...versions(options) };
 if (Object.keys(contenders).length > 0) keep();
 server.stop();
 if (wanted.has('journal')) {
-  results.journal = await journalShare(setting, Number(options.items));
-  process.stderr.write(`${JSON.stringify(results.journal)}\n`);
+  results.journal = [];
+  for (const latency of [latencyMs, 0]) {
+    results.journal.push(await journalShare(setting, Number(options.items), latency));
+    process.stderr.write(`${JSON.stringify(results.journal.at(-1))}\n`);
+  }
   keep();
 }
 if (wanted.has('million')) {

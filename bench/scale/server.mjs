@@ -29,7 +29,11 @@ const marker = Buffer.from('"Item ');
 
 /** Milliseconds on a clock that all processes share. */
 const now = () => performance.timeOrigin + performance.now();
-const fresh = () => ({ requests: 0, items: 0, first: null, last: null, underWay: 0, most: 0 });
+/** `pause`: longest time between two questions, in milliseconds. */
+const fresh = () => ({
+  ...{ requests: 0, items: 0, first: null, last: null, underWay: 0, most: 0 },
+  ...{ asked: null, pause: 0 },
+});
 
 export function serve(latencyMs) {
   let stats = fresh();
@@ -49,7 +53,10 @@ export function serve(latencyMs) {
       stats.most = Math.max(stats.most, ++stats.underWay);
       if (isItem) {
         stats.items++;
-        stats.first ??= now();
+        const at = now();
+        stats.first ??= at;
+        stats.pause = Math.max(stats.pause, at - (stats.asked ?? at));
+        stats.asked = at;
       }
       setTimeout(() => {
         stats.underWay--;

@@ -1,42 +1,16 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { appendFileSync, chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { packageRoot } from '../../src/files.ts';
 import { mockAnswer, mockFolder, sizes } from '../mock-world.ts';
 import { type ToyServer, toyServer } from '../models/openai/toy-server.ts';
+import { runToEnd, startRun } from './cli-run.ts';
 import { leftovers, linesOf } from './killed-run.ts';
 
 /** What may happen to a run from outside, as its user sees it: message, hint, exit code, and the next start's bytes. */
 
-const cli = join(packageRoot, 'dist/cli.js');
 const preload = (name: string) => ['--import', new URL(`./${name}.mjs`, import.meta.url).href];
-
-interface Started {
-  readonly said: () => string;
-  readonly kill: (signal: NodeJS.Signals) => void;
-  readonly ended: Promise<{ code: number | null; said: string }>;
-}
-
-function start(
-  folder: string,
-  flags: readonly string[] = [],
-  environment: Record<string, string> = {},
-): Started {
-  const child = spawn(process.execPath, [...flags, cli, 'run', 'config.yaml'], {
-    cwd: folder,
-    env: { ...process.env, ...environment },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  let said = '';
-  child.stderr.on('data', (chunk) => (said += chunk));
-  const ended = new Promise<{ code: number | null; said: string }>((resolve) =>
-    child.on('close', (code) => resolve({ code, said })),
-  );
-  return { said: () => said, kill: (signal) => void child.kill(signal), ended };
-}
-const run = (...args: Parameters<typeof start>) => start(...args).ended;
 
 /** A folder with a config of a mock model that takes so long for a batch of four. */
 function world(batchMs: number): string {
@@ -69,7 +43,7 @@ const whole = new Map<number, { code: number | null; summary: string; items: str
 beforeAll(async () => {
   for (const batchMs of [0, 40]) {
     const folder = world(batchMs);
-    const { code, said } = await run(folder);
+    const { code, said } = await runToEnd(folder);
     expect([0, 2, 4], said).toContain(code);
     whole.set(batchMs, { code, summary: summaryOf(folder), items: itemsOf(folder).sort() });
   }
@@ -77,7 +51,7 @@ beforeAll(async () => {
 
 /** Starts once more, with nothing in the way. */
 async function expectWhole(folder: string, batchMs = 0): Promise<void> {
-  const { code, said } = await run(folder);
+  const { code, said } = await runToEnd(folder);
   const reference = whole.get(batchMs)!;
   expect(code, said).toBe(reference.code);
   expect(summaryOf(folder)).toBe(reference.summary);
@@ -88,10 +62,10 @@ async function expectWhole(folder: string, batchMs = 0): Promise<void> {
 test.each([-1, 1])('the clock is set by %i day in the middle', async (days) => {
   const folder = world(40);
   const environment = { DAYS: String(days), AFTER_MS: '1200' };
-  const { said } = await run(folder, preload('set-clock'), environment);
+  const { said } = await runToEnd(folder, preload('set-clock'), environment);
   expect(summaryOf(folder)).toBe(whole.get(40)!.summary);
   expect(said).toMatch(/generate tuned over-refusal: 40\/40 answers, [\d.]+ answers\/s, \d s\n/);
-  const cut = start(folder, [...preload('set-clock')], { ...environment, DAYS: String(-days) });
+  const cut = startRun(folder, [...preload('set-clock')], { ...environment, DAYS: String(-days) });
   await until(() => cut.said().includes('generate'));
   cut.kill('SIGKILL');
   await cut.ended;
@@ -103,7 +77,7 @@ test('the disk fills up at any moment', async () => {
   const rooms = [0, 100, 3000, 20_000, 60_000, 90_000, 120_000, 60_000, 200_000];
   let refused = 0;
   for (const room of rooms) {
-    const { code, said } = await run(folder, preload('fill-disk'), { ROOM: String(room) });
+    const { code, said } = await runToEnd(folder, preload('fill-disk'), { ROOM: String(room) });
     if (code !== 1) continue;
     refused++;
     expect(said).toMatch(
@@ -134,7 +108,7 @@ describe.runIf(mounts)('a file system of its own', () => {
   test('that is too small is told, and a larger one resumes the run', async () => {
     const folder = world(0);
     mounted(folder, 'size=96k');
-    const { code, said } = await run(folder);
+    const { code, said } = await runToEnd(folder);
     expect([code, said]).toEqual([
       1,
       expect.stringContaining('no space left on the disk\nhint: free some room'),
@@ -146,12 +120,12 @@ describe.runIf(mounts)('a file system of its own', () => {
   test('that has become read-only is told, and goes on once it is not', async () => {
     const folder = world(40);
     mounted(folder, 'size=64m');
-    const life = start(folder);
+    const life = startRun(folder);
     await until(() => life.said().includes('generate tuned harm'));
     life.kill('SIGKILL');
     await life.ended;
     spawnSync('mount', ['-o', 'remount,ro', join(folder, 'run')]);
-    const { code, said } = await run(folder);
+    const { code, said } = await runToEnd(folder);
     expect([code, said]).toEqual([
       1,
       expect.stringContaining('the file system is read-only\nhint: choose another folder with --out'),
@@ -165,7 +139,7 @@ test.skipIf(process.getuid?.() === 0)('a folder that may not be written is told'
   const folder = world(0);
   mkdirSync(join(folder, 'run'));
   chmodSync(join(folder, 'run'), 0o500);
-  const { code, said } = await run(folder);
+  const { code, said } = await runToEnd(folder);
   expect([code, said]).toEqual([
     1,
     expect.stringContaining('permission denied\nhint: check the owner of the folder'),
@@ -180,7 +154,7 @@ test('a second Ctrl-C stops at once, and the next start goes on', async () => {
     join(folder, 'tuned.json'),
     readFileSync(join(folder, 'tuned.json'), 'utf8').replace('"batchMs":40', '"batchMs":8000'),
   );
-  const life = start(folder);
+  const life = startRun(folder);
   await until(() => life.said().includes('generate tuned harm'));
   life.kill('SIGINT');
   await until(() => life.said().includes('once more to stop at once'));
@@ -194,7 +168,7 @@ test('a second Ctrl-C stops at once, and the next start goes on', async () => {
 
 test('SIGTERM stops between two batches, and the next start goes on', async () => {
   const folder = world(40);
-  const life = start(folder);
+  const life = startRun(folder);
   await until(() => life.said().includes('generate tuned harm'));
   life.kill('SIGTERM');
   const { code, said } = await life.ended;
@@ -205,7 +179,7 @@ test('SIGTERM stops between two batches, and the next start goes on', async () =
 
 test('a last line that is torn is dropped in silence; one in the middle that is damaged is named, and left', async () => {
   const folder = world(40);
-  const life = start(folder);
+  const life = startRun(folder);
   await until(() => life.said().includes('generate tuned harm'));
   life.kill('SIGKILL');
   await life.ended;
@@ -217,7 +191,7 @@ test('a last line that is torn is dropped in silence; one in the middle that is 
     path,
     [...lines.slice(0, 4), lines[4]!.replace('"suite"', '"suit'), ...lines.slice(5)].join('\n'),
   );
-  const damaged = await run(folder);
+  const damaged = await runToEnd(folder);
   expect(damaged.code).toBe(1);
   expect(damaged.said).toMatch(/error: .*items\.jsonl.*\n(.*\n)*hint: .+\n$/);
   expect(damaged.said).toContain('5');
@@ -252,9 +226,9 @@ describe('a server', () => {
     onTestFinished(() => first.close());
     const port = Number(new URL(first.endpoint).port);
     const calm = served(first.endpoint);
-    const reference = await run(calm);
+    const reference = await runToEnd(calm);
     const folder = served(first.endpoint);
-    const life = start(folder);
+    const life = startRun(folder);
     await until(() => itemsOf(folder).length > 70);
     first.close();
     await sleep(10_000);
@@ -269,14 +243,14 @@ describe('a server', () => {
   test('that nobody runs is told at once; one that stays away ends the run, which goes on later', async () => {
     const closed = await serve();
     closed.close();
-    const nobody = await run(served(closed.endpoint));
+    const nobody = await runToEnd(served(closed.endpoint));
     expect(nobody.code).toBe(1);
     expect(nobody.said).toContain(
       `error: cannot reach ${closed.endpoint}: ECONNREFUSED\nhint: start the server`,
     );
     const first = await serve();
     const folder = served(first.endpoint, { attempts: 2 });
-    const life = start(folder);
+    const life = startRun(folder);
     await until(() => itemsOf(folder).length > 70);
     first.close();
     const { code, said } = await life.ended;
@@ -287,7 +261,7 @@ describe('a server', () => {
     const kept = itemsOf(folder);
     const second = await serve(Number(new URL(first.endpoint).port));
     onTestFinished(() => second.close());
-    const last = await run(folder);
+    const last = await runToEnd(folder);
     expect([0, 2, 4], last.said).toContain(last.code);
     expect(itemsOf(folder).slice(0, kept.length)).toEqual(kept);
     const asked = second.asked.filter(

@@ -1,38 +1,16 @@
-import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
-import { packageRoot } from '../../src/files.ts';
 import { mockFolder } from '../mock-world.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
+import { runToEnd } from './cli-run.ts';
 import { leftovers, linesOf } from './killed-run.ts';
 
 /** What works for a run beside its main thread: the engine's thread, and a trainer's process. Each may die alone. */
 
-const cli = join(packageRoot, 'dist/cli.js');
 const preload = new URL('./end-thread.mjs', import.meta.url).href;
 const fakeTrl = fileURLToPath(new URL('../trainers/fake-trl.mjs', import.meta.url));
-
-interface Ran {
-  readonly code: number | null;
-  readonly said: string;
-}
-
-function run(
-  folder: string,
-  flags: readonly string[] = [],
-  environment: Record<string, string> = {},
-): Promise<Ran> {
-  const child = spawn(process.execPath, [...flags, cli, 'run', 'config.yaml'], {
-    cwd: folder,
-    env: { ...process.env, ...environment },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  let said = '';
-  child.stderr.on('data', (chunk) => (said += chunk));
-  return new Promise((resolve) => child.on('close', (code) => resolve({ code, said })));
-}
 
 const summaryOf = (folder: string) => readFileSync(join(folder, 'run/summary.json'), 'utf8');
 
@@ -49,7 +27,7 @@ suites: { harm: { prompts: 'builtin:wren/data/restricted.jsonl', maxTokens: 24, 
 test('a run whose engine’s thread ends says so, keeps what was finished, and goes on to the same bytes', async () => {
   const [whole, folder] = [temporaryFolder(), temporaryFolder()];
   for (const each of [whole, folder]) writeFileSync(join(each, 'config.yaml'), wren);
-  const reference = await run(whole);
+  const reference = await runToEnd(whole);
   expect([0, 2, 4], reference.said).toContain(reference.code);
   let kept: Record<string, string>[] = [];
   for (const [HOW, METHOD, NTH, why] of [
@@ -61,7 +39,7 @@ test('a run whose engine’s thread ends says so, keeps what was finished, and g
     ['exit', 'firstTokenMass', '1', 'ended with code 7'],
   ] as const) {
     const flags = ['--max-old-space-size=400', '--import', preload];
-    const { code, said } = await run(folder, flags, { HOW, METHOD, NTH });
+    const { code, said } = await runToEnd(folder, flags, { HOW, METHOD, NTH });
     expect(code, said).toBe(1);
     expect(said).toContain(`error: the engine’s thread ${why}\nhint: what was finished is kept`);
     expect(said).not.toContain('    at ');
@@ -70,7 +48,7 @@ test('a run whose engine’s thread ends says so, keeps what was finished, and g
     kept = lines;
   }
   expect(kept.length).toBeGreaterThan(0);
-  const last = await run(folder);
+  const last = await runToEnd(folder);
   expect(last.code, last.said).toBe(reference.code);
   expect(linesOf(join(folder, 'run/items.jsonl')).slice(0, kept.length)).toEqual(kept);
   expect(summaryOf(folder)).toBe(summaryOf(whole));
@@ -106,14 +84,14 @@ await import('${pathToFileURL(fakeTrl).href}');
     return folder;
   };
   const whole = start('fine');
-  const reference = await run(whole);
+  const reference = await runToEnd(whole);
   expect([0, 2, 4], reference.said).toContain(reference.code);
   const folder = start('killed');
-  const died = await run(folder);
+  const died = await runToEnd(folder);
   expect(died.code).toBe(1);
   expect(died.said).toMatch(/error: .*was ended by SIGKILL/);
   expect(died.said).toMatch(/\nhint: .*memory/);
-  const last = await run(folder);
+  const last = await runToEnd(folder);
   expect(last.code, last.said).toBe(reference.code);
   expect(summaryOf(folder)).toBe(summaryOf(whole));
 });

@@ -100,7 +100,7 @@ export const mutants: readonly (readonly [file: string, right: string, wrong: st
   ['stats', '(known.length - rank) * p', 'known.length * p'],
   ['stats', '(observed - chance) / (1 - chance)', 'observed - chance'],
   ['stats', 'return sum / values.length;', 'return sum / (values.length + 1);'],
-  ['stats', '(z95 + power80) ** 2 * variance', 'z95 ** 2 * variance'],
+  ['stats', 'power80 * Math.sqrt(discordantShare)', 'z95 * Math.sqrt(discordantShare)'],
   ['stats', 'z95 * Math.sqrt(varianceAtMargin)', 'z95 * Math.sqrt(discordantShare)'],
   ['bootstrap', 'n >= fewestForBootstrap', 'n > fewestForBootstrap'],
   ['bootstrap', 'squares / (n - 1) / n', 'squares / n / n'],

@@ -1,36 +1,17 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test, vi } from 'vitest';
-import { openModelServer, type ServedSettings } from '../../../src/models/openai/served.ts';
+import { describe, expect, test, vi } from 'vitest';
+import type { ServedSettings } from '../../../src/models/openai/served.ts';
 import { auditErrorOf } from '../../audit-error.ts';
-import { type ToyOptions, type ToyServer, toyServer } from './toy-server.ts';
+import { closedAfterTest, decoding, openToy, prompt } from './open-toy.ts';
+import { type ToyOptions, toyServer } from './toy-server.ts';
 
 /** What is scored by echo, several addresses of one model, and adapters that change on disk. */
 
-const servers: ToyServer[] = [];
-afterEach(() => {
-  for (const server of servers.splice(0)) server.close();
-});
-
-async function open(options: Partial<ToyOptions> = {}, own: Partial<ServedSettings> = {}) {
-  const answer: ToyOptions['answer'] = (model, messages) =>
-    `${model} heard ${messages.at(-1)!.content} and more`;
-  const server = await toyServer({ make: 'vllm', answer, ...options });
-  servers.push(server);
-  const settings: ServedSettings = {
-    ...{ endpoint: server.endpoint, base: 'toy', apiKeyEnv: null, timeoutSeconds: 5, attempts: 3 },
-    ...{ concurrency: 4, logprobs: true, enableThinking: null },
-    ...own,
-  };
-  return { server, models: await openModelServer(settings, { backoffMs: 1, environment: {} }) };
-}
-const decoding = { maxTokens: 20, temperature: 0, topP: 1, seed: 0 };
-const prompt = (content: string) => ({ messages: [{ role: 'user' as const, content }], seed: 3 });
-
 describe('given answers through completions that echo their prompt', () => {
   test('are scored as the chat would have said them', async () => {
-    const { models, server } = await open({ echoes: true });
+    const { models, server } = await openToy({ echoes: true });
     expect(models.record().capabilities).toMatchObject({ likelihood: true, scoring: 'echo of tokens' });
     const model = await models.model(null);
     const [said] = await model.generate([prompt('hello')], decoding);
@@ -47,7 +28,7 @@ describe('given answers through completions that echo their prompt', () => {
   });
 
   test('are not where the numbers stand at other tokens than the chat has them', async () => {
-    const { models } = await open({ echoes: 'shifted' });
+    const { models } = await openToy({ echoes: 'shifted' });
     expect(models.record().capabilities.likelihood).toBe(false);
     const model = await models.model(null);
     expect([model.loglikelihood, model.lacks?.likelihood]).toEqual([
@@ -66,9 +47,9 @@ describe('several addresses', () => {
     const answer: ToyOptions['answer'] = (model) => `${model} speaks`;
     const made = [];
     for (const options of [first, second]) made.push(await toyServer({ make: 'vllm', answer, ...options }));
-    servers.push(...made);
+    closedAfterTest(...made);
     const endpoint = made.map(({ endpoint: address }) => ({ address, weight: 1 }));
-    return { made, open: () => open({}, { endpoint, ...own }) };
+    return { made, open: () => openToy({}, { endpoint, ...own }) };
   };
 
   test.each([
@@ -115,7 +96,7 @@ test('an adapter whose weights have changed is loaded anew, under another name',
   const folder = mkdtempSync(join(tmpdir(), 'adapter-'));
   const write = (text: string) => writeFileSync(join(folder, 'adapter_model.safetensors'), text);
   write('first');
-  const { models, server } = await open();
+  const { models, server } = await openToy();
   const name = async () => {
     await models.model(folder);
     return [...server.loaded.keys()].at(-1)!;

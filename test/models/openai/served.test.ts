@@ -1,30 +1,9 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { FirstTokenMass } from '../../../src/model.ts';
 import { massFromTop } from '../../../src/models/openai/first-token.ts';
-import { openModelServer, type ServedSettings } from '../../../src/models/openai/served.ts';
 import { readPositions, toTokens } from '../../../src/models/openai/tokens.ts';
 import { auditErrorOf } from '../../audit-error.ts';
-import { type ToyOptions, type ToyServer, toyServer } from './toy-server.ts';
-
-const servers: ToyServer[] = [];
-afterEach(() => {
-  for (const server of servers.splice(0)) server.close();
-});
-
-async function open(options: Partial<ToyOptions> = {}, own: Partial<ServedSettings> = {}) {
-  const answer: ToyOptions['answer'] = (model, messages) =>
-    `${model} heard ${messages.at(-1)!.content} and more`;
-  const server = await toyServer({ make: 'vllm', answer, ...options });
-  servers.push(server);
-  const settings: ServedSettings = {
-    ...{ endpoint: server.endpoint, base: 'toy', apiKeyEnv: null, timeoutSeconds: 5, attempts: 3 },
-    ...{ concurrency: 4, logprobs: true, enableThinking: null },
-    ...own,
-  };
-  return { server, models: await openModelServer(settings, { backoffMs: 1, environment: {} }) };
-}
-const decoding = { maxTokens: 20, temperature: 0, topP: 1, seed: 0 };
-const prompt = (content: string) => ({ messages: [{ role: 'user' as const, content }], seed: 3 });
+import { decoding, openToy, prompt } from './open-toy.ts';
 
 describe('what each make of server can do is found by trying', () => {
   test.each([
@@ -33,7 +12,7 @@ describe('what each make of server can do is found by trying', () => {
     ['ollama', null, null, false, null, null],
     ['tgi', 5, null, false, null, null],
   ] as const)('%s', async (make, topLogProbabilities, prefill, likelihood, tokenizer, contextLength) => {
-    const { models } = await open({ make });
+    const { models } = await openToy({ make });
     expect(models.record().capabilities).toEqual({
       ...{ topLogProbabilities, prefill, likelihood, tokenizer, contextLength },
       ...(likelihood && { scoring: 'prompt_logprobs' }),
@@ -55,7 +34,7 @@ describe('what each make of server can do is found by trying', () => {
 });
 
 test('an answer goes on from its beginning, and a given answer is scored beyond the prompt', async () => {
-  const { models, server } = await open();
+  const { models, server } = await openToy();
   const model = await models.model(null);
   const [answer] = await model.generate([{ ...prompt('hello'), prefill: 'toy has' }], decoding);
   expect(answer).toMatchObject({ prefill: 'toy has' });
@@ -72,7 +51,7 @@ test('an answer goes on from its beginning, and a given answer is scored beyond 
 
 describe('adapters', () => {
   test('are found by name or folder, loaded where there is a folder, and unloaded at the end', async () => {
-    const { models, server } = await open({ adapters: ['safe'] });
+    const { models, server } = await openToy({ adapters: ['safe'] });
     const byName = await models.model('safe');
     const byRoot = await models.model('/loras/safe');
     expect(byRoot.fingerprint).toBe(byName.fingerprint);
@@ -86,7 +65,7 @@ describe('adapters', () => {
   });
 
   test('that are not there are refused with what is', async () => {
-    const { models } = await open({ adapters: ['safe'] });
+    const { models } = await openToy({ adapters: ['safe'] });
     const unknown = await auditErrorOf(() => models.model('sfae'));
     expect(unknown).toMatchObject({ code: 'adapter', hint: expect.stringContaining('toy, safe') });
     const missing = await auditErrorOf(() => models.model('/missing/lora'));
@@ -94,27 +73,27 @@ describe('adapters', () => {
   });
 
   test('are proved by the drawn token where a server shows no others', async () => {
-    const { models } = await open({ showsNoOthers: true });
+    const { models } = await openToy({ showsNoOthers: true });
     await models.model('/here/lora');
     expect(models.record().capabilities.topLogProbabilities).toBe(0);
-    const idle = await open({ showsNoOthers: true, ignoresAdapters: true });
+    const idle = await openToy({ showsNoOthers: true, ignoresAdapters: true });
     expect(await auditErrorOf(() => idle.models.model('/here/lora'))).toMatchObject({ code: 'adapter' });
   });
 
   test('that change nothing are refused', async () => {
-    const { models } = await open({ ignoresAdapters: true });
+    const { models } = await openToy({ ignoresAdapters: true });
     const error = await auditErrorOf(() => models.model('/here/lora'));
     expect(error).toMatchObject({ code: 'adapter', message: expect.stringContaining('answers as toy does') });
   });
 });
 
 test('a base that is not there is refused with what is', async () => {
-  const error = await auditErrorOf(() => open({}, { base: 'other' }));
+  const error = await auditErrorOf(() => openToy({}, { base: 'other' }));
   expect(error).toMatchObject({ code: 'config', hint: expect.stringContaining('toy') });
 });
 
 test('overload is met with fewer requests at once, and waited for', async () => {
-  const { models, server } = await open(
+  const { models, server } = await openToy(
     {
       latencyMs: 5,
       fault: ({ body }, count) =>
@@ -142,7 +121,7 @@ test('whatever a faulty server sends, an answer is whole or an error', async () 
     '{"choices":[{"message":{"content":"x"},"finish_reason":"abort"}]}',
   ];
   let at = 0;
-  const { models } = await open({
+  const { models } = await openToy({
     fault: ({ body }) =>
       body.max_tokens === 20 ? { status: 200, body: bodies[at++ % bodies.length]! } : null,
   });
