@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { promptOf, writeSuite } from './suite.mjs';
 import { watched } from './watched-process.mjs';
 
-/** Who asks the same prompts of the same server. Each gives { items, itemsPerSecond, pauseSeconds, wallSeconds, peakMegabytes }. */
+/** Who asks the same prompts of the same server. Each gives { items, itemsPerSecond, wallSeconds, peakMegabytes }. */
 
 const cli = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
@@ -14,9 +14,8 @@ async function measured({ server }, command, args, options) {
   await server.reset();
   const { code, tail, wallSeconds, peakMegabytes } = await watched(command, args, options).ended;
   if (code !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${code}:\n${tail}`);
-  const { items, first, last, pause } = await server.stats();
-  const itemsPerSecond = (1000 * items) / (last - first);
-  return { items, itemsPerSecond, pauseSeconds: pause / 1000, wallSeconds, peakMegabytes };
+  const { items, first, last } = await server.stats();
+  return { items, itemsPerSecond: (1000 * items) / (last - first), wallSeconds, peakMegabytes };
 }
 
 export const bareClient = (setting, items) =>

@@ -15,7 +15,6 @@ export function scaleLines({ machine, setting, versions, throughput, journal, mi
           '',
           ...throughputTable(throughput),
           '',
-          ...pauseText(throughput),
         ]
       : []),
     ...(journal ? ['## The journal', '', journalText(journal), ''] : []),
@@ -45,20 +44,6 @@ function throughputTable(throughput) {
       const ratio = name === 'aftertune' || name === 'a bare client' ? '' : `${figure(ours / speed, 1)}×`;
       return `| ${name} | ${figure(runs[0].items)} | ${figure(speed)} | ${figure(Math.min(...speeds))}–${figure(Math.max(...speeds))} | ${figure((100 * speed) / limit, 1)} % | ${ratio} | ${figure(median(runs.map(({ wallSeconds }) => wallSeconds)), 1)} | ${figure(median(runs.map(({ peakMegabytes }) => peakMegabytes)))} |`;
     }),
-  ];
-}
-
-/** The longest time in which nothing is asked: between the two arms. */
-function pauseText({ aftertune, 'a bare client': bare }) {
-  const pauses = aftertune.flatMap(({ pauseSeconds }) => pauseSeconds ?? []);
-  if (pauses.length < aftertune.length) return [];
-  const within = aftertune.map(({ items, itemsPerSecond, pauseSeconds }) => ({
-    itemsPerSecond: items / (items / itemsPerSecond - pauseSeconds),
-  }));
-  const speed = speedOf(within);
-  return [
-    `aftertune finishes one arm before it begins the next. Without that pause (${figure(median(pauses), 2)} s, the longest in which the server is asked nothing) it is ${figure(speed)} answers per second, ${figure((100 * speed) / speedOf(bare), 1)} % of the server’s limit.`,
-    '',
   ];
 }
 

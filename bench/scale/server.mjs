@@ -29,11 +29,7 @@ const marker = Buffer.from('"Item ');
 
 /** Milliseconds on a clock that all processes share. */
 const now = () => performance.timeOrigin + performance.now();
-/** `pause`: longest time between two questions, in milliseconds. */
-const fresh = () => ({
-  ...{ requests: 0, items: 0, first: null, last: null, underWay: 0, most: 0 },
-  ...{ asked: null, pause: 0 },
-});
+const fresh = () => ({ requests: 0, items: 0, first: null, last: null, underWay: 0, most: 0 });
 
 export function serve(latencyMs) {
   let stats = fresh();
@@ -53,10 +49,7 @@ export function serve(latencyMs) {
       stats.most = Math.max(stats.most, ++stats.underWay);
       if (isItem) {
         stats.items++;
-        const at = now();
-        stats.first ??= at;
-        stats.pause = Math.max(stats.pause, at - (stats.asked ?? at));
-        stats.asked = at;
+        stats.first ??= now();
       }
       setTimeout(() => {
         stats.underWay--;
