@@ -250,7 +250,8 @@ async function runStage<T>(
 /** SHA-256 of every file by its path from the folder, with `/`; locks, leftovers and done.json apart. */
 async function hashFiles(directory: string): Promise<Record<string, string>> {
   const files = readdirSync(directory, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && !isLock(entry.name))
+    // Another process's half-written file may be gone before it is read.
+    .filter((entry) => entry.isFile() && !isLock(entry.name) && !isLeftover(entry.name))
     .map((entry) => relative(directory, join(entry.parentPath, entry.name)).split(sep).join('/'))
     .filter((name) => name !== 'done.json')
     .sort();

@@ -99,6 +99,18 @@ test('a stage that throws is not finished', async () => {
   store.close();
 });
 
+test('a finished run is verified while somebody writes a file beside it, which may be gone at any moment', async () => {
+  const directory = folder();
+  const store = openStore(directory, emptyRun);
+  await store.finish();
+  store.close();
+  // What is listed and cannot be opened: as a file that was renamed meanwhile.
+  for (let at = 0; at < 300; at++) writeFileSync(join(directory, `human.jsonl.${at}.tmp`), '');
+  const verified = verifyRun(directory);
+  for (let at = 0; at < 300; at++) rmSync(join(directory, `human.jsonl.${at}.tmp`));
+  expect(await verified).toEqual([]);
+});
+
 test('another config is refused and leaves the finished run as it was; fresh starts over', async () => {
   const directory = folder();
   const store = openStore(directory, emptyRun);
