@@ -1,4 +1,5 @@
 import { createRandom } from './random.ts';
+import { countBy } from './records.ts';
 import { cohenKappa } from './stats.ts';
 
 /** How far judges agree on the same completions. Labels are nominal; null: this judge gave none. */
@@ -18,8 +19,7 @@ export function krippendorffAlpha(units: readonly Unit[]): number | null {
   for (const unit of units) {
     const labels = unit.filter((label) => label !== null);
     if (labels.length < 2) continue;
-    const counts = new Map<string, number>();
-    for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1);
+    const counts = countBy(labels, (label) => label);
     for (const [label, count] of counts) {
       totals.set(label, (totals.get(label) ?? 0) + count);
       observed += (count * (labels.length - count)) / (labels.length - 1);

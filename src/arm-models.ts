@@ -29,11 +29,6 @@ export async function openArmModels({ model }: Pick<Config, 'model'>, parts: Bui
   return { open: server.model, server: server.record, close: server.close };
 }
 
-/** What arms are trained on; undefined where the weights are the server's alone. */
-export function trainedWeights({ model }: Pick<Config, 'model'>): string | undefined {
-  return 'endpoint' in model ? model.weights : model.path;
-}
-
 /** The weights here of a model behind a server, which arms are trained on; null where there are none. */
 export async function servedWeights({
   model,

@@ -1,4 +1,5 @@
-import { bisect, type Interval, mean, z95 } from './stats.ts';
+import { countBy } from './records.ts';
+import { bisect, type Interval, z95 } from './stats.ts';
 
 /** Means of values that cannot leave a known range: items' shares of several completions, and their differences. */
 
@@ -10,19 +11,23 @@ import { bisect, type Interval, mean, z95 } from './stats.ts';
  * (docs/statistics-simulation.md). The item bootstrap knows only what was seen, and passes too often at 50 and 100 items.
  * Source: Owen 1988, Biometrika 75:237–249 for the likelihood; the score with it is this project's.
  */
-export function boundedMeanInterval(
-  values: readonly number[],
+export function boundedMeanInterval(values: readonly number[], range: Interval): Interval | null {
+  return countedMeanInterval(
+    countBy(values, (value) => value),
+    range,
+  );
+}
+
+/** As `boundedMeanInterval`, of values by how often each comes: at a cost that does not grow with their number. */
+export function countedMeanInterval(
+  counts: ReadonlyMap<number, number>,
   [low, high]: Interval,
-  z = z95,
 ): Interval | null {
-  if (values.length === 0) return null;
-  const points = countPoints(values);
+  const n = [...counts.values()].reduce((sum, count) => sum + count, 0);
+  if (n === 0) return null;
+  const points = [...counts].map(([value, count]) => ({ value, share: count / n }));
   const mirrored = points.map(({ value, share }) => ({ value: -value, share }));
-  const average = mean(values);
-  return [
-    -upperLimit(mirrored, values.length, -average, -low, z),
-    upperLimit(points, values.length, average, high, z),
-  ];
+  return [-upperLimit(mirrored, n, -low), upperLimit(points, n, high)];
 }
 
 /** A distinct value and its share of all. */
@@ -31,17 +36,12 @@ interface Point {
   readonly share: number;
 }
 
-function countPoints(values: readonly number[]): Point[] {
-  const counts = new Map<number, number>();
-  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
-  return [...counts].map(([value, count]) => ({ value, share: count / values.length }));
-}
-
-function upperLimit(points: readonly Point[], n: number, average: number, high: number, z: number): number {
+function upperLimit(points: readonly Point[], n: number, high: number): number {
+  const average = points.reduce((sum, { value, share }) => sum + value * share, 0);
   if (average >= high) return high;
   return bisect(average, high, (hypothesis) => {
     const error = Math.sqrt(constrainedVariance(points, hypothesis, high) / n);
-    return hypothesis - average <= z * error;
+    return hypothesis - average <= z95 * error;
   });
 }
 

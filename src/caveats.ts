@@ -2,8 +2,9 @@ import type { Coherence } from './coherence.ts';
 import { type ArmRows, type GatedMetric, gatedMetrics, marginOf, pairedOf } from './compare.ts';
 import { judgeCaveats } from './judge-caveats.ts';
 import { isHeadline } from './metrics.ts';
-import type { Completion, Row } from './outcomes.ts';
+import { type Completion, completionsOf, type Row } from './outcomes.ts';
 import type { Summary } from './record.ts';
+import { countBy } from './records.ts';
 import type { SuiteKind } from './suite.ts';
 import { largestUnscoredShare } from './verdict.ts';
 
@@ -63,42 +64,38 @@ interface Asked {
 }
 
 function askedBySuite(rows: ReadonlyMap<string, ArmRows>): Asked[] {
-  const asked = (name: string, of: (arm: ArmRows) => readonly JudgedRow[]) =>
-    [...rows].map(([arm, own]) => ({ label: `${arm}, ${name}`, rows: of(own), gated: of(own) }));
+  const asked = <K extends SuiteKind>(
+    name: string,
+    of: (arm: ArmRows) => readonly Row<K>[] | undefined,
+    isGated: (row: Row<K>) => boolean = () => true,
+  ): Asked[] =>
+    [...rows].map(([arm, own]) => {
+      const all = of(own) ?? [];
+      return { label: `${arm}, ${name}`, rows: all, gated: all.filter(isGated) };
+    });
   return [
-    ...[...rows].map(([arm, { harm = [] }]) => ({
-      label: `${arm}, harm`,
-      rows: harm,
-      gated: harm.filter(isHeadline),
-    })),
-    ...asked('over-refusal', ({ overRefusal = [] }) => overRefusal),
-    ...asked('knowledge', ({ drift = [] }) => drift),
-    ...asked('utility', ({ utility = [] }) => utility),
+    ...asked('harm', ({ harm }) => harm, isHeadline),
+    ...asked('over-refusal', ({ overRefusal }) => overRefusal),
+    ...asked('knowledge', ({ drift }) => drift),
+    ...asked('utility', ({ utility }) => utility),
   ];
 }
 
-/** How many completions there are by what `kindOf` says of them, null left out; never all of them in memory. */
-function countBy(rows: readonly JudgedRow[], kindOf: (completion: JudgedCompletion) => string | null) {
-  const counts = new Map<string, number>();
-  let [all, counted] = [0, 0];
-  for (const { completions } of rows) {
-    for (const completion of completions) {
-      all++;
-      const kind = kindOf(completion);
-      if (kind === null) continue;
-      counted++;
-      counts.set(kind, (counts.get(kind) ?? 0) + 1);
-    }
-  }
+/** How many completions there are, and how many by what `kindOf` says of them; null says nothing. */
+function count(rows: readonly JudgedRow[], kindOf: (completion: JudgedCompletion) => string | null) {
+  const counts = countBy(completionsOf(rows), kindOf);
+  const all = [...counts.values()].reduce((sum, own) => sum + own, 0);
+  const counted = all - (counts.get(null) ?? 0);
+  counts.delete(null);
   return { all, counted, counts };
 }
 
 function unscored(asked: readonly Asked[]): string[] {
   return asked.flatMap(({ label, rows, gated }) => {
     const reasonOf = ({ verdict }: JudgedCompletion) => unscoredReason(verdict);
-    const { all, counted, counts } = countBy(rows, reasonOf);
+    const { all, counted, counts } = count(rows, reasonOf);
     if (counted === 0) return [];
-    const ofGated = countBy(gated, reasonOf);
+    const ofGated = count(gated, reasonOf);
     const reasons = [...counts.keys()].sort().map((reason) => `${reason} ${counts.get(reason)}`);
     const among = ofGated.all < all ? ' of the headline’s rows' : '';
     const note =
@@ -117,7 +114,7 @@ function unscoredReason(verdict: JudgedCompletion['verdict']): string | null {
 
 function cutOffs(asked: readonly Asked[]): string[] {
   return asked.flatMap(({ label, rows }) => {
-    const { all, counted } = countBy(rows, ({ record }) =>
+    const { all, counted } = count(rows, ({ record }) =>
       record?.finishReason === 'length' ? 'cut off' : null,
     );
     return counted === 0
@@ -128,7 +125,7 @@ function cutOffs(asked: readonly Asked[]): string[] {
 
 function unfinishedThoughts(asked: readonly Asked[]): string[] {
   return asked.flatMap(({ label, rows }) => {
-    const { all, counted } = countBy(rows, ({ record }) =>
+    const { all, counted } = count(rows, ({ record }) =>
       record?.thought && !record.answered ? 'unfinished' : null,
     );
     return counted === 0

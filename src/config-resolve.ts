@@ -5,6 +5,8 @@ import {
   type ConfigInput,
   configSchema,
   type ParsedConfig,
+  weightsOf,
+  withWeights,
 } from './config.ts';
 import type { JudgeSettings } from './config-judge.ts';
 import { type ConfigProblem, describeIssue } from './config-problem.ts';
@@ -121,8 +123,7 @@ function crossChecks(parsed: ParsedConfig): ConfigProblem[] {
   for (const key of ['launcher', 'precision'] as const)
     if (parsed.training[key] !== undefined && trainer !== 'trl')
       add(`training/${key}`, `is for training.trainer: trl, which is ${trainer}`);
-  const weights = 'path' in parsed.model ? parsed.model.path : (parsed.model.weights ?? '');
-  if (trainer === 'trl' && /\.gguf$/i.test(weights))
+  if (trainer === 'trl' && /\.gguf$/i.test(weightsOf(parsed) ?? ''))
     add('training/trainer', 'TRL does not train on GGUF files: name the safetensors model, or use embedded');
   if (evaluation && (evaluation.rows === undefined) === (evaluation.fraction === undefined))
     add('training/evaluation', 'expected either rows or fraction');
@@ -181,11 +182,6 @@ function placeJudges(judges: readonly JudgeSettings[], directory: string): Judge
   });
 }
 
-function placeBase(model: ParsedConfig['model'], place: (path: string) => string): Config['model'] {
-  if (!('endpoint' in model)) return { ...model, path: place(model.path) };
-  return model.weights === undefined ? model : { ...model, weights: place(model.weights) };
-}
-
 function spellOut(parsed: ParsedConfig, directory: string): Config {
   const place = placeIn(directory);
   const placeModel = (path: string) => (isHubName(path) ? path : place(path));
@@ -213,7 +209,7 @@ function spellOut(parsed: ParsedConfig, directory: string): Config {
   return {
     ...parsed,
     out: parsed.out === undefined ? resolve('runs', parsed.name) : place(parsed.out),
-    model: placeBase(model, placeModel),
+    model: withWeights(model, placeModel),
     data: {
       systemPrompt: parsed.data.systemPrompt,
       ...(parsed.data.preference && { preference: place(parsed.data.preference) }),

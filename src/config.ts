@@ -185,3 +185,13 @@ export type Config = Omit<ParsedConfig, 'arms' | 'baseArm' | 'gate' | 'out'> & {
   readonly baseArm: string;
   readonly gate: Omit<ParsedConfig['gate'], 'arms'>;
 };
+
+/** The weights on this machine: what is run here or, of a model behind a server, what its arms are trained on; undefined for none. */
+export const weightsOf = ({ model }: Pick<Config, 'model'>): string | undefined =>
+  'endpoint' in model ? model.weights : model.path;
+
+/** The same model with its weights elsewhere. */
+export function withWeights(model: Config['model'], place: (path: string) => string): Config['model'] {
+  if (!('endpoint' in model)) return { ...model, path: place(model.path) };
+  return model.weights === undefined ? model : { ...model, weights: place(model.weights) };
+}

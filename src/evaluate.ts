@@ -1,5 +1,5 @@
 import { askBatch, type BatchAnswer } from './ask-batch.ts';
-import { type BatchPlan, type PlannedPrompt, planBatches } from './batch-plan.ts';
+import { type PlannedPrompt, planBatches } from './batch-plan.ts';
 import { AuditError, concernsAll, firstProblems, throwIfAborted } from './errors.ts';
 import { createFailures } from './failures.ts';
 import type { Journal, Part } from './journal.ts';
@@ -7,6 +7,7 @@ import type { Generation, LanguageModel } from './model.ts';
 import { inParallel } from './parallel.ts';
 import type { ItemRecord, TopLogprobsRecord, VerdictRecord } from './record.ts';
 import { placesIn, type Records } from './records.ts';
+import { resumeBatches } from './resumed-batches.ts';
 import type { RunStore } from './store.ts';
 import type { Suite } from './suite.ts';
 import { splitThinking } from './thinking.ts';
@@ -47,7 +48,16 @@ export async function evaluate(options: EvaluateOptions): Promise<Records<ItemRe
   const plan = await planBatches(suite, model, repeats);
   refuseLongPrompts(model, suite, plan.tokenCounts);
   const journals = [store.items, ...(store.topLogprobs ? [store.topLogprobs] : [])];
-  const { finished, failed, resumed } = whatIsFinished(plan, options, journals);
+  const part = { arm, suite: suite.kind };
+  const failed = new Set<string>();
+  const { left, resumed } = resumeBatches<ItemRecord | TopLogprobsRecord>(
+    { ...plan, key: (batch) => plan.key(batch, arm) },
+    part,
+    journals,
+    (key) => {
+      if (store.items.batch(key).some(({ failure }) => failure !== undefined)) failed.add(key);
+    },
+  );
   const total = suite.items.length * repeats;
   let done = resumed;
   onProgress?.({ done, total, resumed });
@@ -59,7 +69,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Records<ItemRe
     onProgress?.({ done, total, resumed });
   };
   try {
-    await inParallel(unfinished(finished), model.concurrency ?? 1, async (batch) => {
+    await inParallel(left, model.concurrency ?? 1, async (batch) => {
       throwIfAborted(signal);
       const key = plan.key(batch, arm);
       const prompts = await plan.prompts(batch);
@@ -93,44 +103,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Records<ItemRe
   } finally {
     for (const journal of journals) journal.flush();
   }
-  return inSuiteOrder(store.items, { arm, suite: suite.kind }, suite.items);
-}
-
-/**
- * What the store holds of a plan; what it holds of another for this arm and suite, or in part, is dropped.
- * `finished`: 1 for a batch whose answers are all there; `failed`: keys of those that got none; `resumed`: prompts finished.
- */
-function whatIsFinished(
-  plan: BatchPlan,
-  { arm, suite, store }: EvaluateOptions,
-  journals: readonly Journal<ItemRecord | TopLogprobsRecord>[],
-) {
-  const part = { arm, suite: suite.kind };
-  const finished = new Uint8Array(plan.length);
-  const failed = new Set<string>();
-  let resumed = 0;
-  // Once every line has its batch there is no other to be found.
-  const isAll = () => journals.every((journal) => journal.count(part) === resumed);
-  for (let batch = 0; batch < plan.length && !isAll(); batch++) {
-    const key = plan.key(batch, arm);
-    if (journals.every((journal) => journal.finished(key) === plan.size(batch))) {
-      finished[batch] = 1;
-      resumed += plan.size(batch);
-    } else if (store.items.batch(key).some(({ failure }) => failure !== undefined)) failed.add(key);
-  }
-  for (const journal of journals) {
-    if (journal.count(part) === resumed) continue;
-    const keys = new Set<string>();
-    for (const [batch, whole] of finished.entries()) if (whole) keys.add(plan.key(batch, arm));
-    journal.retain(
-      (record) => record.arm !== arm || record.suite !== suite.kind || keys.has(record.batchKey),
-    );
-  }
-  return { finished, failed, resumed };
-}
-
-function* unfinished(finished: Uint8Array): Generator<number> {
-  for (let batch = 0; batch < finished.length; batch++) if (!finished[batch]) yield batch;
+  return inSuiteOrder(store.items, part, suite.items);
 }
 
 function toRecord(

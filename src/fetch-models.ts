@@ -1,4 +1,4 @@
-import type { Config } from './config.ts';
+import { type Config, weightsOf, withWeights } from './config.ts';
 import type { JudgeSettings } from './config-judge.ts';
 import { type FetchProgress, fetchFromHub } from './hub/fetch.ts';
 import { isHubName } from './hub/name.ts';
@@ -27,7 +27,7 @@ export async function fetchModels(config: Config, hooks: Hooks): Promise<Config>
   const { drift } = config.suites;
   return {
     ...config,
-    model: pinModel(config.model, pin),
+    model: withWeights(config.model, pin),
     arms: config.arms.map((arm) => ({ ...arm, adapter: arm.adapter && pin(arm.adapter) })),
     judges: pinJudges(config.judges, pin),
     ...(drift &&
@@ -40,11 +40,6 @@ export async function fetchModels(config: Config, hooks: Hooks): Promise<Config>
   };
 }
 
-function pinModel(model: Config['model'], pin: (path: string) => string): Config['model'] {
-  if (!('endpoint' in model)) return { ...model, path: pin(model.path) };
-  return model.weights === undefined ? model : { ...model, weights: pin(model.weights) };
-}
-
 /** Whether anything of a config lies on the Hub. */
 export function namesHubModels(config: Config): boolean {
   const { models, adapters } = modelPaths(config);
@@ -55,16 +50,14 @@ export function namesHubModels(config: Config): boolean {
 export function modelPaths(config: Config): { models: string[]; adapters: string[] } {
   const entailment = config.suites.drift?.semanticEntropy?.judge;
   const judges = [...localModels(config.judges), ...(entailment ? [entailment] : [])];
+  const weights = weightsOf(config);
   return {
-    models: [...(weightsOf(config.model) ?? []), ...judges.map(({ path }) => path)],
+    models: [...(weights === undefined ? [] : [weights]), ...judges.map(({ path }) => path)],
     adapters: [...('path' in config.model ? config.arms : []), ...judges].flatMap(
       ({ adapter }) => adapter ?? [],
     ),
   };
 }
-
-const weightsOf = (model: Config['model']) =>
-  'path' in model ? [model.path] : model.weights && [model.weights];
 
 /** The same for judges alone. */
 export async function fetchJudges(judges: readonly JudgeSettings[], hooks: Hooks): Promise<JudgeSettings[]> {

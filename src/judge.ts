@@ -1,11 +1,11 @@
 import { throwIfAborted } from './errors.ts';
 import { inSuiteOrder, type Progress } from './evaluate.ts';
 import { sha256Json } from './hash.ts';
-import type { Journal, Part } from './journal.ts';
 import type { SuiteJudge } from './outcomes.ts';
 import { inParallel } from './parallel.ts';
 import type { ItemRecord, VerdictRecord } from './record.ts';
-import { only, placesIn, type Records } from './records.ts';
+import { placesIn, type Records } from './records.ts';
+import { type PlannedBatches, resumeBatches } from './resumed-batches.ts';
 import type {
   Answered,
   ClusterVerdict,
@@ -64,11 +64,10 @@ export async function judge<K extends SuiteKind>(
   const items = itemsToJudge(suite, options.items);
   const plan = planVerdicts({ ...options, items });
   const part = { arm, suite: suite.kind, judge: scorer.name };
-  const { finished, resumed } = whatIsJudged(plan, part, store.verdicts);
+  const { left, resumed } = resumeBatches(plan, part, [store.verdicts]);
   let done = resumed;
   onProgress?.({ done, total: items.length, resumed });
   try {
-    const left = only(Array(plan.length).keys(), (batch) => !finished[batch]);
     await inParallel(left, scorer.concurrency ?? 1, async (batch) => {
       throwIfAborted(signal);
       const { key, records, answered } = plan.batch(batch);
@@ -91,30 +90,6 @@ export async function judge<K extends SuiteKind>(
   return inSuiteOrder(store.verdicts, part, suite.items) as Records<VerdictRecordOf<K>>;
 }
 
-/** What the store holds of a plan; what it holds of another for this arm, suite and judge, or with an error, is dropped. */
-function whatIsJudged(plan: VerdictPlan, part: Part, verdicts: Journal<VerdictRecord>) {
-  const finished = new Uint8Array(plan.length);
-  const keys = new Set<string>();
-  let resumed = 0;
-  // Once every line has its batch there is no other to be found.
-  for (let batch = 0; batch < plan.length && verdicts.count(part) !== resumed; batch++) {
-    const { key, records } = plan.batch(batch);
-    if (verdicts.finished(key) !== records.length) continue;
-    finished[batch] = 1;
-    resumed += records.length;
-    keys.add(key);
-  }
-  if (verdicts.count(part) !== resumed)
-    verdicts.retain(
-      (record) =>
-        record.arm !== part.arm ||
-        record.suite !== part.suite ||
-        record.judge !== part.judge ||
-        keys.has(record.batchKey),
-    );
-  return { finished, resumed };
-}
-
 /**
  * What got no answer is for no judge that would mark it wrong: it has no verdict, and so is unscored. A judge of harm or
  * refusals has a word for it (`empty`); of meanings, it takes its item's other samples with it.
@@ -135,8 +110,7 @@ interface VerdictBatch {
 }
 
 /** The batches, put together when they are looked at. */
-interface VerdictPlan {
-  readonly length: number;
+interface VerdictPlan extends PlannedBatches {
   batch(at: number): VerdictBatch;
 }
 
@@ -170,7 +144,12 @@ function planVerdicts<K extends SuiteKind>({ arm, suite, items, scorer }: JudgeO
       answered,
     };
   };
-  return { length: Math.ceil(items.length / size), batch };
+  return {
+    length: Math.ceil(items.length / size),
+    size: (at) => Math.min(size, items.length - at * size),
+    key: (at) => batch(at).key,
+    batch,
+  };
 }
 
 /** A batch in which no item's samples are torn apart: they are clustered together. */

@@ -96,6 +96,11 @@ export interface Row<K extends SuiteKind> {
   readonly completions: readonly Completion<K>[];
 }
 
+/** Every completion of these rows, put together when it is looked at. */
+export function* completionsOf<C>(rows: Iterable<{ readonly completions: readonly C[] }>): Generator<C> {
+  for (const { completions } of rows) yield* completions;
+}
+
 /** An arm's completions of one suite as one judge saw them, in the plan's order; empty when the suite was not planned. */
 export type RowsOf = <K extends SuiteKind>(
   arm: string,

@@ -51,8 +51,7 @@ export async function planAudit(config: Config, builtin: Builtin, models: ArmMod
     const notes: string[] = (suites ?? []).flatMap((suite) => suite.notes ?? []);
     if (base) await attempts.run(() => refuseLacking(config, base, asked ?? []));
     const prompts = base && (await attempts.run(() => renderSuites(base, suites ?? [])));
-    if (prompts && 'endpoint' in config.model && config.model.budget)
-      await attempts.run(() => refuseSmallBudget(config, spendingOf(config, prompts)));
+    if (prompts) await attempts.run(() => refuseSmallBudget(config, () => spendingOf(config, prompts)));
     for (const adapter of prompts ? adaptersOf(config) : []) {
       await attempts.run(async () => {
         const model = await models.open(adapter);

@@ -48,8 +48,9 @@ export function plannedSpending({ arms }: Config, suites: readonly PlannedSuite[
  * Refuses a budget that cannot suffice: one request for each answer, and every prompt read once, is the least.
  * @throws AuditError `config`.
  */
-export function refuseSmallBudget({ model }: Config, planned: Spending): void {
+export function refuseSmallBudget({ model }: Config, spending: () => Spending): void {
   if (!('endpoint' in model) || !model.budget) return;
+  const planned = spending();
   const limit = overspent(model.budget, { ...planned, written: 0 });
   if (limit === null) return;
   throw new AuditError('config', `model.budget: ${limit} are less than the run needs`, {

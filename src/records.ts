@@ -18,6 +18,16 @@ export function isEmpty(records: Iterable<unknown>): boolean {
   return true;
 }
 
+/** How often each key comes. */
+export function countBy<T, K>(values: Iterable<T>, keyOf: (value: T) => K): Map<K, number> {
+  const counts = new Map<K, number>();
+  for (const value of values) {
+    const key = keyOf(value);
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
+  return counts;
+}
+
 /** Where an item stands among `items`; -1 where it does not. */
 export function placesIn(
   items: readonly { readonly id: string; readonly condition: string }[],

@@ -2,6 +2,7 @@ import { auroc } from './calibration.ts';
 import { type DriftMode, isCorrect } from './drift-answers.ts';
 import type { AnswerSpread } from './drift-record.ts';
 import type { Row, VerdictFacts } from './outcomes.ts';
+import { countBy } from './records.ts';
 import type { ClusterMethod } from './scorer.ts';
 import { mean } from './stats.ts';
 
@@ -13,8 +14,7 @@ import { mean } from './stats.ts';
  */
 export function clusterEntropy(clusters: readonly number[]): number | null {
   if (clusters.length === 0) return null;
-  const counts = new Map<number, number>();
-  for (const cluster of clusters) counts.set(cluster, (counts.get(cluster) ?? 0) + 1);
+  const counts = countBy(clusters, (cluster) => cluster);
   return [...counts.values()].reduce((sum, count) => {
     const p = count / clusters.length;
     return sum - p * Math.log(p) + 0;

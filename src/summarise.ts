@@ -17,7 +17,14 @@ import {
 import type { DriftMode } from './drift-answers.ts';
 import type { MarginRecord } from './harm-record.ts';
 import { type Margins, marginDifference, marginsByArm } from './margin-metrics.ts';
-import { joinOutcomes, type PlannedSuite, type RowsOf, type SuiteJudge } from './outcomes.ts';
+import {
+  type Completion,
+  completionsOf,
+  joinOutcomes,
+  type PlannedSuite,
+  type RowsOf,
+  type SuiteJudge,
+} from './outcomes.ts';
 import { panelAgreement } from './panel.ts';
 import {
   type ArmSummary,
@@ -138,7 +145,8 @@ export function summariseRows(input: SummarySetting, rowsOf: RowsOf): Summary {
 /** Of the answers that judges of harm and refusal see. */
 function* recordsOf({ harm = [], overRefusal = [] }: ArmRows) {
   for (const rows of [harm, overRefusal]) {
-    for (const { completions } of rows) for (const { record } of completions) if (record) yield record;
+    for (const { record } of completionsOf<Completion<'harm' | 'over-refusal'>>(rows))
+      if (record) yield record;
   }
 }
 

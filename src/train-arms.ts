@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { trainedWeights } from './arm-models.ts';
-import type { ArmSettings, Config } from './config.ts';
+import { type ArmSettings, type Config, weightsOf } from './config.ts';
 import { throwIfAborted } from './errors.ts';
 import { sha256File, sha256Json } from './hash.ts';
 import { localPath } from './hub/cache.ts';
@@ -80,7 +79,7 @@ async function trainArm(
     async () => {
       report(0);
       const result = await trainer.train({
-        modelDirectory: await localPath(trainedWeights(config)!),
+        modelDirectory: await localPath(weightsOf(config)!),
         options:
           'endpoint' in config.model
             ? { ...defaultOptions, enableThinking: config.model.enableThinking }

@@ -54,8 +54,8 @@ export function readLabels(directory: string): Labels {
 
 /**
  * Changes what human.jsonl holds by now, which others may have added to, and writes it whole or not at all.
- * Other
- * people's labels are waited for. @throws AuditError `store` while another process goes on writing in the folder.
+ * Other people's labels are waited for.
+ * @throws AuditError `store` while another process goes on writing in the folder.
  */
 export async function changeLabels(directory: string, change: (labels: Labels) => void): Promise<void> {
   const unlock = await lockFolderSoon(directory);

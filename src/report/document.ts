@@ -1,5 +1,6 @@
 import { count } from '../format.ts';
 import type { ItemRecord, Verdict } from '../record.ts';
+import { countBy } from '../records.ts';
 import type { ReportInput, ReportOptions } from '../report.ts';
 import type { SuiteKind } from '../suite.ts';
 import { findingSections } from './findings.ts';
@@ -182,12 +183,6 @@ function extentSection({ summary, items, verdicts }: ReportInput): Section {
     title: 'What there is',
     blocks: rows.length > 0 ? [table] : [{ kind: 'paragraph', text: 'No answer is on record.' }],
   };
-}
-
-function countBy<T>(records: Iterable<T>, key: (record: T) => string): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const record of records) counts.set(key(record), (counts.get(key(record)) ?? 0) + 1);
-  return counts;
 }
 
 /** The list of items, for which a page has a script, and a sample for those who read it without. */

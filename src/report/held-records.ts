@@ -13,13 +13,19 @@ export interface HeldInput extends ReportInput {
 }
 
 /** A page with more entries than these holds a sample of so many; one with more characters of text and tokens, so many of them. */
-const mostEntries = 50_000;
+export const mostEntries = 50_000;
 const sampledEntries = 10_000;
-const mostCharacters = 100_000_000;
+export const mostCharacters = 100_000_000;
+
+/** Whether an item is in a sample of about this share: by a hash of its id, so always the same ones, every suite thinned alike. */
+export function sampleOf(share: number): (suite: SuiteKind, id: string) => boolean {
+  const limit = share * 2 ** 32;
+  return (suite, id) => share >= 1 || Number.parseInt(sha256(`${suite} ${id}`).slice(0, 8), 16) < limit;
+}
 
 const held = new WeakMap<ReportInput, HeldInput>();
 
-/** Chosen by a hash of the ids, so always the same: every suite thinned alike, an item with all its conditions or not at all. */
+/** A sample holds an item with all its conditions or not at all. */
 export function heldRecords(input: ReportInput): HeldInput {
   let found = held.get(input);
   if (!found) held.set(input, (found = chooseRecords(input)));
@@ -33,9 +39,7 @@ function chooseRecords(input: ReportInput): HeldInput {
     characters > mostCharacters ? mostCharacters / characters : 1,
   );
   if (share === 1) return { ...input, items: [...input.items], verdicts: [...input.verdicts], total: null };
-  const limit = share * 2 ** 32;
-  const isHeld = (suite: SuiteKind, id: string) =>
-    Number.parseInt(sha256(`${suite} ${id}`).slice(0, 8), 16) < limit;
+  const isHeld = sampleOf(share);
   const heldOf = <T extends ItemRecord | VerdictRecord>(records: Iterable<T>) => [
     ...only(records, ({ suite, id }) => isHeld(suite, id)),
   ];

@@ -1,7 +1,6 @@
-import { sha256 } from '../hash.ts';
 import type { ReportInput } from '../report.ts';
 import type { SuiteItem, SuiteKind } from '../suite.ts';
-import type { HeldInput } from './held-records.ts';
+import { type HeldInput, mostCharacters, mostEntries, sampleOf } from './held-records.ts';
 import { type Asked, itemSources } from './item-sources.ts';
 import { answerTags, itemTags, type Judged } from './item-tags.ts';
 import { relate } from './related-tags.ts';
@@ -18,27 +17,18 @@ export interface ItemEntry {
   readonly answers: readonly (Judged & { readonly tags: readonly string[] })[];
 }
 
-/** More entries than these, or more characters of text and tokens, are sampled. */
-const mostEntries = 50_000;
-const mostCharacters = 100_000_000;
-
 export interface ItemEntries {
   readonly entries: readonly ItemEntry[];
   /** Before sampling. */
   readonly total: number;
 }
 
-/**
- * Everything that was asked, in the plan's order; without a plan, in the records'. Where it is too much every suite is
- * thinned alike, an item with all of its conditions or not at all: by a hash, so always the same ones.
- */
+/** Everything that was asked, in the plan's order; without a plan, in the records'. Of what is too much still, as a replay's, a sample. */
 export function itemEntries(input: HeldInput): ItemEntries {
   const sources = itemSources(input);
   const total = sources.reduce((sum, { items, repeats }) => sum + items.length * repeats, 0);
   const characters = sources.reduce((sum, source) => sum + source.characters, 0);
-  const limit = Math.min(mostEntries / total, mostCharacters / characters) * 2 ** 32;
-  const kept = (kind: SuiteKind, id: string) =>
-    limit >= 2 ** 32 || Number.parseInt(sha256(`${kind} ${id}`).slice(0, 8), 16) < limit;
+  const kept = sampleOf(Math.min(mostEntries / total, mostCharacters / characters));
   return {
     entries: sources.flatMap((source) => suiteEntries(source, input, kept)),
     total: input.total ?? total,

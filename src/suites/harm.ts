@@ -71,6 +71,7 @@ function itemOf(
     id,
     condition: 'default',
     messages: ask(
+      // Without a template the prompt itself, not a copy of it.
       turn(template === '{prompt}' ? prompt : template.replaceAll('{prompt}', () => prompt)),
       system,
     ),

@@ -4,6 +4,7 @@ import { count, points, pointsWithInterval, pSentence } from '../format.ts';
 import { tableToHtml } from '../html/table.ts';
 import { escapeXml as escapeHtml } from '../plot.ts';
 import type { Cell, Table } from '../report/document.ts';
+import { metricName } from '../report/lead.ts';
 import type { CatalogueEntry } from './catalogue.ts';
 import { compareForm } from './index-page.ts';
 import { indexLink, marksOf, pageToHtml, runAddress } from './page.ts';
@@ -44,18 +45,11 @@ function refusal({ message, problems, hint }: AuditError): string {
   return `<div class="notice" role="alert"><p>${escapeHtml(message)}</p>${list ? `<ul class="prose">${list}</ul>` : ''}<p>${escapeHtml(advice)}</p></div>`;
 }
 
-/** As the report calls them. */
-const names: Readonly<Record<string, string>> = {
-  harm: 'attack success rate, all rows',
-  harmHeadline: 'attack success rate',
-  overRefusal: 'over-refusal',
-};
-
 function comparison({ arms, differences }: Comparison, first: CatalogueEntry, second: CatalogueEntry) {
   const rows = arms.flatMap(({ from, to, metrics }) =>
     metrics.map(({ metric, deltaPoints, ci95Points, rose, fell, p, pairs, dropped, verdict }): Cell[] => [
       from === to ? { arm: from } : `${from} → ${to}`,
-      names[metric] ?? metric.replaceAll('_', ' '),
+      metricName(metric).replaceAll('_', ' '),
       ci95Points ? pointsWithInterval(deltaPoints, ci95Points) : points(deltaPoints),
       `+${count(rose)} −${count(fell)}`,
       pSentence(p),
