@@ -6,6 +6,8 @@ export type Attempts = ReturnType<typeof createAttempts>;
 export function createAttempts() {
   const errors: AuditError[] = [];
   return {
+    /** What was wrong, in the order it was found. */
+    errors: errors as readonly AuditError[],
     /** The step's result, or null when the user has something to mend. */
     run: async <T>(step: () => T | Promise<T>): Promise<T | null> => {
       try {

@@ -1,10 +1,11 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { createAttempts } from '../attempts.ts';
 import type { Builtin } from '../builtin.ts';
 import type { Config } from '../config.ts';
 import type { Conversation } from '../conversation.ts';
 import { fetchedData } from '../data/resolve.ts';
-import { AuditError } from '../errors.ts';
+import type { AuditError } from '../errors.ts';
 import { modelPaths } from '../fetch-models.ts';
 import { localPath } from '../hub/cache.ts';
 import { type DecoderConfig, readDecoderConfig } from '../lm/config.ts';
@@ -40,16 +41,7 @@ export interface LocalModel {
 
 /** Reads everything that can be read and keeps what cannot as failures. */
 export async function gatherEvidence(config: Config, builtin: Builtin): Promise<Evidence> {
-  const failures: AuditError[] = [];
-  const attempt = async <T>(work: () => T | Promise<T>): Promise<T | null> => {
-    try {
-      return await work();
-    } catch (error) {
-      if (!(error instanceof AuditError) || error.code === 'interrupted') throw error;
-      failures.push(error);
-      return null;
-    }
-  };
+  const { run: attempt, errors: failures } = createAttempts();
   const fetched = await attempt(() => fetchedData(dataFiles(config)));
   const suites = fetched && (await attempt(() => builtin.suites(config.suites, config.seed)));
   const rows = fetched && (await attempt(() => planRows(config, readTrainingData(config))));
