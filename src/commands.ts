@@ -56,7 +56,7 @@ export function init(path: string): Outcome {
 /** A whole audit from a config file; exits by the gate. */
 export async function run(path: string, flags: RunFlags & VarianceFlags, context: Context): Promise<Outcome> {
   // V8 lets a heap grow fourfold between collections: beside half a million prompts that is as much again in garbage.
-  setFlagsFromString('--heap-growing-percent=60');
+  setFlagsFromString('--heap-growing-percent=40');
   const file = readConfigFile(path, [...varianceOverrides(flags), ...overridesOf(flags)]);
   const { audit } = await import('./audit.ts');
   const { summary, directory, ...result } = await audit(file.input, {

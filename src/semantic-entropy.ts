@@ -1,7 +1,7 @@
 import { auroc } from './calibration.ts';
 import { type DriftMode, isCorrect } from './drift-answers.ts';
 import type { AnswerSpread } from './drift-record.ts';
-import type { Row, VerdictFacts } from './outcomes.ts';
+import type { Row, Rows, VerdictFacts } from './outcomes.ts';
 import { countBy } from './records.ts';
 import type { ClusterMethod } from './scorer.ts';
 import { mean } from './stats.ts';
@@ -23,8 +23,8 @@ export function clusterEntropy(clusters: readonly number[]): number | null {
 
 /** Under each condition: the mean entropy, and −entropy against the correctness of drift's own first answer. */
 export function answerSpreads(
-  samples: readonly Row<'semantic-entropy'>[],
-  drift: readonly Row<'drift'>[],
+  samples: Rows<'semantic-entropy'>,
+  drift: Rows<'drift'>,
   mode: DriftMode,
 ): Map<string, { readonly method: ClusterMethod; readonly spread: AnswerSpread }> {
   const correct = correctness(drift, mode);
@@ -67,7 +67,7 @@ function entropyOf({ completions }: Row<'semantic-entropy'>): number | null {
   return clusters.length < completions.length ? null : clusterEntropy(clusters);
 }
 
-function correctness(rows: readonly Row<'drift'>[], mode: DriftMode): Map<string, boolean> {
+function correctness(rows: Rows<'drift'>, mode: DriftMode): Map<string, boolean> {
   const read = isCorrect(mode);
   return new Map(
     rows.flatMap((row): [string, boolean][] => {

@@ -48,7 +48,7 @@ export async function readUnits(directory: string, drawnBy: readonly string[] | 
       const { id, condition } = row.item;
       return row.completions.flatMap(({ record }, repeat): Unit[] => {
         if (!record) return [];
-        const labels = byJudge.map((rows) => rows[at]!.completions[repeat]?.verdict?.label ?? null);
+        const labels = byJudge.map((rows) => rows.at(at)!.completions[repeat]?.verdict?.label ?? null);
         const earlier = drawnBy?.map((name) => labels[judges.findIndex((judge) => judge.name === name)]!);
         return [{ arm, id, condition, repeat, labels, ...(earlier && { drawnBy: earlier }) }];
       });
