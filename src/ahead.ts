@@ -18,13 +18,14 @@ export function* ahead<A, B>(
     ready.push(made);
     return true;
   };
-  let later: NodeJS.Immediate | undefined;
+  let scheduled = false;
   const fill = () => {
-    later = undefined;
+    scheduled = false;
     while (ready.length < most && add());
   };
   while (ready.length > 0 || add()) {
-    later ??= setImmediate(fill);
+    if (!scheduled) setImmediate(fill);
+    scheduled = true;
     yield ready.shift()!;
   }
 }

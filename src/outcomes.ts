@@ -90,7 +90,7 @@ export interface Completion<K extends SuiteKind> {
 
 /** A planned item with its completions, one per repeat. */
 export interface Row<K extends SuiteKind> {
-  /** The same object in every arm: what their rows are paired by. */
+  /** By its id and condition rows of different arms, or runs, are paired. */
   readonly item: PlannedItem;
   readonly completions: readonly Completion<K>[];
 }

@@ -13,10 +13,12 @@ export interface Tally {
   readonly total: number;
 }
 
+export type ItemKey = string | { readonly id: string; readonly condition: string };
+
 /** Tallies by item, in the plan's order. */
 export interface Tallies {
-  /** What an item is known by in another arm's tallies. */
-  readonly keys: readonly unknown[];
+  /** What an item is known by in another arm's tallies, or another run's. */
+  readonly keys: readonly ItemKey[];
   readonly values: readonly Tally[];
 }
 
@@ -128,10 +130,15 @@ function assume(tally: Tally, as: 'positive' | 'negative'): Tally {
 
 /** Where an item stands among another arm's; −1: nowhere. As a rule both are of one plan and in its order. */
 function placesIn(keys: Tallies['keys'], others: Tallies['keys']): (at: number) => number {
-  if (keys.length === others.length && keys.every((key, at) => key === others[at])) return (at) => at;
-  const places = new Map(others.map((key, at) => [key, at]));
-  return (at) => places.get(keys[at]) ?? -1;
+  const isSame = (key: ItemKey, other: ItemKey) => key === other || nameOf(key) === nameOf(other);
+  if (keys.length === others.length && keys.every((key, at) => isSame(key, others[at]!))) return (at) => at;
+  const places = new Map(others.map((key, at) => [nameOf(key), at]));
+  return (at) => places.get(nameOf(keys[at]!)) ?? -1;
 }
+
+/** One text for an item; made when it is needed, since a million of them take memory. */
+export const nameOf = (key: ItemKey): string =>
+  typeof key === 'string' ? key : `${key.id}\u0000${key.condition}`;
 
 const share = ({ positive, scored }: Tally) => positive / scored;
 const unscoredIn = ({ scored, total }: Tally) => total - scored;

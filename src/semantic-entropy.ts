@@ -2,6 +2,7 @@ import { auroc } from './calibration.ts';
 import { type DriftMode, isCorrect } from './drift-answers.ts';
 import type { AnswerSpread } from './drift-record.ts';
 import type { Row, Rows, VerdictFacts } from './outcomes.ts';
+import { nameOf } from './rate.ts';
 import { countBy } from './records.ts';
 import type { ClusterMethod } from './scorer.ts';
 import { mean } from './stats.ts';
@@ -32,7 +33,7 @@ export function answerSpreads(
   return new Map(
     conditions.map((condition) => {
       const rows = samples.filter(({ item }) => item.condition === condition);
-      const entropies = rows.map((row) => ({ key: keyOf(row), entropy: entropyOf(row) }));
+      const entropies = rows.map((row) => ({ key: nameOf(row.item), entropy: entropyOf(row) }));
       const known = entropies.flatMap(({ key, entropy }) => (entropy === null ? [] : { key, entropy }));
       const area = auroc(
         known.flatMap(({ key, entropy }) => {
@@ -72,10 +73,7 @@ function correctness(rows: Rows<'drift'>, mode: DriftMode): Map<string, boolean>
   return new Map(
     rows.flatMap((row): [string, boolean][] => {
       const verdict = row.completions[0]?.verdict;
-      return verdict ? [[keyOf(row), read(verdict)]] : [];
+      return verdict ? [[nameOf(row.item), read(verdict)]] : [];
     }),
   );
 }
-
-const keyOf = ({ item }: { readonly item: { readonly id: string; readonly condition: string } }) =>
-  `${item.id}\u0000${item.condition}`;

@@ -1,8 +1,9 @@
 import { judgesOf } from './arm-summary.ts';
 import { meanInterval } from './bootstrap.ts';
 import { isHeadline } from './metrics.ts';
-import type { PlannedItem, Row, Rows, RowsOf, VerdictFacts } from './outcomes.ts';
+import type { Row, Rows, RowsOf, VerdictFacts } from './outcomes.ts';
 import { createRandom } from './random.ts';
+import { nameOf } from './rate.ts';
 import type { ArmSummary, Comparison } from './record.ts';
 import { mean } from './stats.ts';
 import type { SummarySetting } from './summarise.ts';
@@ -75,7 +76,7 @@ function levelOf(rows: Rows<'harm'>): Level {
 
 function differenceOf(arm: Rows<'harm'>, base: Rows<'harm'>): Difference {
   const [own, theirs] = [byItem(arm), byItem(base)];
-  const items = new Set([...arm, ...base].map(({ item }) => item));
+  const items = new Set([...arm, ...base].map(({ item }) => nameOf(item)));
   const both = [...items].filter((item) => own.has(item) && theirs.has(item));
   const changes = both.map((item) => own.get(item)! - theirs.get(item)!);
   return {
@@ -86,11 +87,11 @@ function differenceOf(arm: Rows<'harm'>, base: Rows<'harm'>): Difference {
   };
 }
 
-function byItem(rows: Rows<'harm'>): Map<PlannedItem, number> {
+function byItem(rows: Rows<'harm'>): Map<string, number> {
   return new Map(
-    rows.flatMap((row): [PlannedItem, number][] => {
+    rows.flatMap((row): [string, number][] => {
       const grades = gradesOf(row);
-      return grades.length > 0 ? [[row.item, mean(grades)]] : [];
+      return grades.length > 0 ? [[nameOf(row.item), mean(grades)]] : [];
     }),
   );
 }
