@@ -3,7 +3,7 @@ import type { Config } from './config.ts';
 import { repeatsOf } from './config-suites.ts';
 import type { Conversation } from './conversation.ts';
 import { declaredSize } from './data/declared-size.ts';
-import { type PlannedSuite, plannedSpending, plannedSuites } from './planned-spending.ts';
+import { openingsConfig, type PlannedSuite, plannedSpending, plannedSuites } from './planned-spending.ts';
 import { costOf, type Spending } from './spending.ts';
 
 /** What a run would do, without a model, a server or the network: counted where files are here, declared where not. */
@@ -13,7 +13,9 @@ export interface DryRun {
   readonly model: string;
   readonly arms: readonly { readonly name: string; readonly from: string }[];
   /** Of one arm. */
-  readonly suites: readonly (PlannedSuite & { readonly declared: boolean })[];
+  readonly suites: readonly SizedSuite[];
+  /** Of the base alone: what is asked to find out how its refusals begin; null where no margin is measured. */
+  readonly openings: SizedSuite | null;
   readonly judges: readonly ({ readonly name: string; readonly where: string } & Spending)[];
   /** Of all arms and judges. */
   readonly total: Spending;
@@ -25,6 +27,8 @@ export interface DryRun {
   /** What has to be there before it can run. */
   readonly missing: readonly string[];
 }
+
+type SizedSuite = PlannedSuite & { readonly declared: boolean };
 
 /**
  * What one GPU of the kind that holds an 8B model in 4 bits gives a request among 32, and what it reads meanwhile: round
@@ -38,21 +42,10 @@ const tokensOf = (messages: Conversation) =>
 
 /** Sizes of everything that a config asks for. @throws AuditError `data` for files that are here and cannot be read. */
 export async function dryRun(config: Config, parts: Builtin): Promise<DryRun> {
-  const missing: string[] = [];
-  const suites: (PlannedSuite & { declared: boolean })[] = [];
-  for (const [key, settings] of Object.entries(config.suites)) {
-    if (!settings) continue;
-    const one = { [key]: settings } as Config['suites'];
-    const declared = declaredSuite(config, one);
-    if (declared) {
-      suites.push({ ...declared.suite, declared: true });
-      missing.push(`aftertune data get ${declared.name}`);
-    } else {
-      const counted = plannedSuites(config, await parts.suites(one, config.seed), tokensOf);
-      suites.push(...counted.map((suite) => ({ ...suite, declared: false })));
-    }
-  }
-  const asked = plannedSpending(config, suites);
+  const { suites, missing } = await sizesOf(config, parts);
+  const opened = openingsConfig(config);
+  const openings = opened && (await sizesOf(opened, parts));
+  const asked = plannedSpending(config, suites, openings && openings.suites[0]!);
   const judges = plannedJudges(config, suites);
   const total = [asked, ...judges].reduce((sum, { requests, read, written }) => ({
     requests: sum.requests + requests,
@@ -71,18 +64,41 @@ export async function dryRun(config: Config, parts: Builtin): Promise<DryRun> {
       from: adapter ?? (train === null ? 'the untouched model' : `trained on ${trainedOn(train)} rows`),
     })),
     suites,
+    openings: openings && openings.suites[0]!,
     judges,
     total: { requests: total.requests, read: total.read, written: total.written },
     cost: served && model.budget ? costOf(asked, model.budget) : null,
     hours: secondsFor(total, atOnce) / 3600,
     assumptions: [
-      'every answer is counted with all its maxTokens: an upper bound',
+      'every answer is counted with all its maxTokens, and every prompt with its first token where the refusal margin is measured: an upper bound',
       'a token is four characters; sizes of data sets that are not here are those their authors state',
       `hours: written tokens / (${assumed.writtenPerSecond} per second × ${atOnce} at once) + read tokens / ${assumed.readPerSecond} per second, as for an 8B model on one GPU; not measured here`,
+      ...(served
+        ? ['what finds out what servers can do and are, some tens of requests, is not counted']
+        : []),
       ...(config.arms.some(({ train }) => train !== null) ? ['training is not in the hours'] : []),
     ],
-    missing,
+    missing: [...new Set([...missing, ...(openings?.missing ?? [])])],
   };
+}
+
+/** Every suite of a config, and how what is missing of it can be had. */
+async function sizesOf(config: Config, parts: Builtin): Promise<{ suites: SizedSuite[]; missing: string[] }> {
+  const missing: string[] = [];
+  const suites: SizedSuite[] = [];
+  for (const [key, settings] of Object.entries(config.suites)) {
+    if (!settings) continue;
+    const one = { [key]: settings } as Config['suites'];
+    const declared = declaredSuite(config, one);
+    if (declared) {
+      suites.push({ ...declared.suite, declared: true });
+      missing.push(`aftertune data get ${declared.name}`);
+    } else {
+      const counted = plannedSuites(config, await parts.suites(one, config.seed), tokensOf);
+      suites.push(...counted.map((suite) => ({ ...suite, declared: false })));
+    }
+  }
+  return { suites, missing };
 }
 
 const trainedOn = (train: NonNullable<Config['arms'][number]['train']>) =>
