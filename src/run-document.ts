@@ -9,6 +9,7 @@ import { AuditError } from './errors.ts';
 import { packageRoot } from './files.ts';
 import { sha256Json } from './hash.ts';
 import type { RunDocument } from './record.ts';
+import type { FirstTokens } from './server-record.ts';
 
 /** A config as it was given: its file's text where there was one. */
 export interface ConfigSource {
@@ -75,7 +76,7 @@ export function refuseChangedInputs(directory: string, run: RunDocument): void {
   if (earlier?.configSha256 !== run.configSha256) return;
   const before = earlier.hashes ?? {};
   const changed = changedInputs(earlier, run);
-  refuseOtherModels(directory, earlier, run);
+  refuseOtherModels(directory, earlier.server?.canaries ?? {}, run.server?.canaries ?? {});
   if (changed.length === 0) return;
   throw new AuditError('data', `${directory}: what this run was begun with has changed`, {
     problems: changed.map(
@@ -85,13 +86,15 @@ export function refuseChangedInputs(directory: string, run: RunDocument): void {
   });
 }
 
+/** What comes first after each canary prompt, by model. */
+type Canaries = Readonly<Record<string, readonly FirstTokens[]>>;
+
 /**
  * Names and addresses stay the same when other weights are put behind them: the canaries tell.
  * @throws AuditError `data` naming the models that answer otherwise than when the run began.
  */
-function refuseOtherModels(directory: string, earlier: Partial<RunDocument>, run: RunDocument): void {
-  const now = run.server?.canaries ?? {};
-  const problems = Object.entries(earlier.server?.canaries ?? {}).flatMap(([name, before]) => {
+export function refuseOtherModels(directory: string, earlier: Canaries, now: Canaries): void {
+  const problems = Object.entries(earlier).flatMap(([name, before]) => {
     const distance = now[name] ? canaryDistance(before, now[name]) : 0;
     return isSame(distance, 0)
       ? []

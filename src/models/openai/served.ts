@@ -214,6 +214,7 @@ async function openServed(
     batchSize: 1,
     concurrency,
     lacks: lacksOf(capabilities, logprobs),
+    ...(served.canaries.has(name) && { canary: served.canaries.get(name)! }),
     render: served.render,
     generate: (prompts, decoding, signal) => generate(pool, options, prompts, decoding, signal),
     ...(tokenizer && { tokenTexts: (texts) => tokenTexts(pool, tokenizer, base, texts) }),
