@@ -15,6 +15,7 @@ import type { LanguageModel } from './model.ts';
 import { cutOpenings } from './openings.ts';
 import { openingsConfig, refuseSmallBudget, type SuitePrompts } from './planned-spending.ts';
 import { renderPrompts } from './rendered-prompts.ts';
+import type { HarmVerdict, Scorer } from './scorer.ts';
 import type { Suite, SuiteItem } from './suite.ts';
 import type { TrainingRow } from './trainer.ts';
 
@@ -30,6 +31,8 @@ export interface Plan {
   /** What the models run on. */
   readonly device: LanguageModel['device'];
   readonly memory: LanguageModel['memory'];
+  /** Of harm, with what they run on. */
+  readonly judges: readonly Pick<Scorer<HarmVerdict>, 'name' | 'device'>[];
   /** SHA-256 by name: models, adapters and every data file that is read. */
   readonly hashes: Readonly<Record<string, string>>;
   /** What does not stop the audit but has to be known when its summary is read. */
@@ -61,9 +64,11 @@ export async function planAudit(config: Config, builtin: Builtin, models: ArmMod
       });
     }
     notes.push(...unprovenAdapters([...adaptersOf(config), ...(planned?.keys() ?? [])], models.server()));
+    const judges: Plan['judges'][number][] = [];
     for (const judge of base ? config.judges : []) {
       await attempts.run(async () => {
-        const { weights, close } = await builtin.harmJudge(judge);
+        const { name, device, weights, close } = await builtin.harmJudge(judge);
+        judges.push({ name, ...(device && { device }) });
         if (weights !== undefined && 'model' in judge && 'path' in judge.model)
           hashes[judge.model.adapter ?? judge.model.path] = weights;
         await close?.();
@@ -87,6 +92,7 @@ export async function planAudit(config: Config, builtin: Builtin, models: ArmMod
       baseFingerprint: weights?.sha256 ?? base.fingerprint,
       device: base.device,
       memory: base.memory,
+      judges,
       hashes,
       notes,
     };

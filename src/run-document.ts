@@ -9,6 +9,7 @@ import { AuditError } from './errors.ts';
 import { packageRoot } from './files.ts';
 import { sha256Json } from './hash.ts';
 import type { RunDocument } from './record.ts';
+import type { Scorer } from './scorer.ts';
 import type { FirstTokens } from './server-record.ts';
 
 /** A config as it was given: its file's text where there was one. */
@@ -26,11 +27,13 @@ export function describeRun(
     hashes,
     device,
     memory,
+    judges = [],
     server = null,
   }: {
     readonly hashes: Readonly<Record<string, string>>;
     readonly device: string;
     readonly memory?: string | undefined;
+    readonly judges?: readonly Judge[];
     readonly server?: RunDocument['server'] | null;
   },
   source: ConfigSource = { text: '', environment: new Map() },
@@ -40,11 +43,22 @@ export function describeRun(
     schema: 'aftertune/run@1',
     configSha256: sha256Json(decisive(resolved)),
     config: { passed: source.text || concealEnvironment(passed, source.environment), resolved },
-    versions: { ...versions(), device, ...(memory && { memory }) },
+    versions: { ...versions(), device, ...(memory && { memory }), ...devicesOf(judges) },
     seeds: { run: config.seed },
     hashes: concealKeys(hashes, source.environment),
     ...(server && { server }),
   };
+}
+
+type Judge = Pick<Scorer<unknown>, 'name' | 'device'>;
+
+/** What judges run on, for `versions`: told where it is neither the CPU nor a server's own affair. */
+export function devicesOf(judges: readonly Judge[]): Record<string, string> {
+  return Object.fromEntries(
+    judges.flatMap(({ name, device = 'cpu' }) =>
+      device === 'cpu' || device === 'server' ? [] : [[`device of judge ${name}`, device]],
+    ),
+  );
 }
 
 /** A config without what decides no answer: where its run lies, and how fast and at what cost a server is asked. */
