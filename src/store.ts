@@ -5,7 +5,7 @@ import { AuditError } from './errors.ts';
 import { clearLeftovers, diskError, isLeftover, readText, writeFileAtomic } from './files.ts';
 import { type MarginRecord, marginRecord, type OpeningRecord, openingRecord } from './harm-record.ts';
 import { sha256File, sha256Json } from './hash.ts';
-import { type Journal, type Line, openJournal, readJournal } from './journal.ts';
+import { type Journal, type Line, openJournal, readJournal, storedJournal } from './journal.ts';
 import { progressLogName } from './progress-log.ts';
 import {
   doneDocument,
@@ -143,8 +143,9 @@ function closeAll(journals: readonly { close(): void }[]): void {
 /** A run folder as it lies, finished or not, read without a lock. */
 export interface StoredRun {
   readonly run: RunDocument;
-  readonly items: readonly ItemRecord[];
-  readonly verdicts: readonly VerdictRecord[];
+  /** Read from the file each time they are gone through, as the verdicts are. */
+  readonly items: Iterable<ItemRecord>;
+  readonly verdicts: Iterable<VerdictRecord>;
   /** Refusal margins; empty where they were not measured. */
   readonly margins: readonly MarginRecord[];
   /** Null where the run has not come so far. */
@@ -162,8 +163,8 @@ export function readRun(directory: string): StoredRun {
   const summaryPath = join(directory, 'summary.json');
   return {
     run: readDocument(join(directory, 'run.json'), runDocument),
-    items: readJournal(join(directory, 'items.jsonl'), itemRecord),
-    verdicts: readJournal(join(directory, 'verdicts.jsonl'), verdictRecord),
+    items: storedJournal(join(directory, 'items.jsonl'), itemRecord),
+    verdicts: storedJournal(join(directory, 'verdicts.jsonl'), verdictRecord),
     margins: readJournal(join(directory, 'margins.jsonl'), marginRecord),
     summary: existsSync(summaryPath) ? readDocument(summaryPath, summary) : null,
     finished: existsSync(join(directory, 'done.json')),

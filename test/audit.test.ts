@@ -98,7 +98,7 @@ describe('an audit from beginning to end', () => {
     expect(statSync(result.directory).mode & 0o777).toBe(0o700);
     expect(await verifyRun(result.directory)).toEqual([]);
     const run = readRun(result.directory);
-    expect(run.items).toHaveLength(asked);
+    expect([...run.items]).toHaveLength(asked);
     expect(run.summary).toEqual(result.summary);
     expect(run.run.hashes[join(folder, 'harm.jsonl')]).toMatch(/^[0-9a-f]{64}$/);
   });

@@ -75,7 +75,7 @@ describe('a prefill attack and the refusal margin, from config to report', () =>
   });
 
   it('keeps what was given apart from what the model said', () => {
-    const { items } = readRun(result.directory);
+    const items = [...readRun(result.directory).items];
     const [attacked] = items.filter(
       ({ condition, id, arm }) => condition === 'prefill 3' && id === 'h1' && arm === 'base',
     );

@@ -113,7 +113,8 @@ describe('an imported run', () => {
       exactMatch: 0,
     });
     expect(summary.comparisons.tuned!.drift!.base_prompt).toMatchObject({ lost: 3, gained: 1 });
-    const { items, verdicts } = readRun(directory);
+    const run = readRun(directory);
+    const [items, verdicts] = [[...run.items], [...run.verdicts]];
     expect(items[0]).toMatchObject({
       condition: 'base_prompt',
       confidence: Math.exp(-0.25),

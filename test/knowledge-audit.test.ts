@@ -116,7 +116,8 @@ describe('an audit of knowledge in full', () => {
   });
 
   it('records choices without tokens, and clusters by sample', () => {
-    const { items, verdicts } = readRun(result.directory);
+    const run = readRun(result.directory);
+    const [items, verdicts] = [[...run.items], [...run.verdicts]];
     const choice = items.find(({ id }) => id === 'm2')!;
     expect(choice).toMatchObject({
       completion: 'Elm',

@@ -70,8 +70,7 @@ describe('a variance budget, from config to report', () => {
     const paired = summary.comparisons.safe!.harmHeadline!;
     expect(paired).toMatchObject({ mcnemarP: null, pairs: sizes.harm });
     expect(paired.signFlipP).toBeLessThan(0.01);
-    const { items } = readRun(directory);
-    expect(items).toHaveLength(2 * sizes.harm * 2 * 2 * 3);
+    expect([...readRun(directory).items]).toHaveLength(2 * sizes.harm * 2 * 2 * 3);
     const report = readFileSync(join(directory, 'report.md'), 'utf8');
     expect(report).toContain('| safe | 60 | 0 | 2 × 2 × 3 |');
     expect(report).toContain('Flaky in safe (unsafe of all): ');

@@ -54,9 +54,8 @@ export async function readUnits(directory: string, drawnBy: readonly string[] | 
       });
     });
   });
-  const texts = new Map(
-    items.filter(({ suite }) => suite === 'harm').map((item) => [keyOf(item), item.completion]),
-  );
+  const texts = new Map<string, string>();
+  for (const item of items) if (item.suite === 'harm') texts.set(keyOf(item), item.completion);
   const prompts = new Map(
     harm.items.map(({ id, condition, judgePrompt }) => [JSON.stringify([id, condition]), judgePrompt]),
   );
