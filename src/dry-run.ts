@@ -89,9 +89,9 @@ async function sizesOf(config: Config, parts: Builtin): Promise<{ suites: SizedS
   for (const [key, settings] of Object.entries(config.suites)) {
     if (!settings) continue;
     const one = { [key]: settings } as Config['suites'];
-    const declared = declaredSuite(config, one);
+    const declared = declaredSuites(config, one);
     if (declared) {
-      suites.push({ ...declared.suite, declared: true });
+      suites.push(...declared.suites.map((suite) => ({ ...suite, declared: true })));
       missing.push(`aftertune data get ${declared.name}`);
     } else {
       const counted = plannedSuites(config, await parts.suites(one, config.seed), tokensOf);
@@ -111,29 +111,49 @@ export function addressesOf(endpoint: string | readonly { readonly address: stri
 const secondsFor = ({ read, written }: Spending, atOnce: number) =>
   written / (assumed.writtenPerSecond * atOnce) + read / assumed.readPerSecond;
 
-/** A suite whose data set has not been fetched, by its declared size; null where it is here or of nobody's. */
-function declaredSuite(
+/** Suites whose data set has not been fetched, by its declared size; null where it is here or of nobody's. */
+function declaredSuites(
   config: Config,
   { harm, overRefusal, drift, utility }: Config['suites'],
-): { name: string; suite: PlannedSuite } | null {
+): { name: string; suites: PlannedSuite[] } | null {
   const settings = harm ?? overRefusal ?? drift ?? utility!;
   const path = harm?.prompts ?? overRefusal?.prompts ?? drift?.questions ?? utility!.tasks;
   const size = declaredSize(path);
   if (!size) return null;
   const kind = harm ? 'harm' : overRefusal ? 'over-refusal' : drift ? 'drift' : 'utility';
+  const system = Math.ceil((settings.systemPrompt ?? '').length / 4);
+  const each = harm ? harmPrompts(harm) : drift ? driftPrompts(drift) : 1;
+  const suiteOf = (kind: PlannedSuite['kind'], rows: number, margins = 0): PlannedSuite => {
+    const repeats = repeatsOf(config, { kind });
+    const answers = rows * each * repeats;
+    return {
+      ...{ kind, items: rows * each, repeats, requests: answers + margins },
+      read: (answers + margins) * (size.tokens + system),
+      written: answers * settings.maxTokens + margins,
+    };
+  };
   const rows = Math.min(size.rows, settings.limit ?? size.rows);
-  const items = rows * (drift?.conditions.length ?? 1) * (1 + (harm?.prefill?.tokens.length ?? 0));
-  const repeats = repeatsOf(config, { kind });
-  const margins = harm?.refusalMargin ? rows : 0;
-  const requests = items * repeats + margins;
+  const entropy = drift?.semanticEntropy;
   return {
     name: size.name,
-    suite: {
-      ...{ kind, items, repeats, requests },
-      read: requests * (size.tokens + Math.ceil((settings.systemPrompt ?? '').length / 4)),
-      written: items * repeats * settings.maxTokens + margins,
-    },
+    suites: [
+      suiteOf(kind, rows, harm?.refusalMargin ? rows : 0),
+      ...(entropy ? [suiteOf('semantic-entropy', Math.min(rows, entropy.limit ?? rows))] : []),
+    ],
   };
+}
+
+/** Prompts that a behaviour makes. */
+function harmPrompts({ prefill, variance }: NonNullable<Config['suites']['harm']>): number {
+  const { templates = 1, seeds = [] } = variance ?? {};
+  const wordings = typeof templates === 'number' ? templates : templates.length + 1;
+  return wordings * (seeds.length + 1) + (prefill?.tokens.length ?? 0);
+}
+
+/** Prompts that a question makes. */
+function driftPrompts({ conditions, contextRepeats }: NonNullable<Config['suites']['drift']>): number {
+  const doses = [contextRepeats].flat().length;
+  return conditions.reduce((sum, condition) => sum + (condition === 'base_prompt' ? 1 : doses), 0);
 }
 
 /** Each judge model reads every harm prompt with its answer, and says a few words. */

@@ -75,6 +75,33 @@ test('files that are here are counted', async () => {
   expect(missing).toEqual([]);
 });
 
+test('a data set that is not here is planned as one that is', async () => {
+  alone();
+  const directory = mockFolder();
+  const planned = async (harm: string, questions: string) => {
+    const { suites } = mockConfig;
+    const config: ConfigInput = {
+      ...mockConfig,
+      suites: {
+        harm: {
+          ...{ ...suites.harm, prompts: harm, limit: 20, prefill: { tokens: [1, 3] } },
+          ...{ variance: { templates: 3, seeds: [5] }, temperature: 1, repeats: 2 },
+        },
+        drift: {
+          ...{ ...suites.drift!, questions, limit: 20, contextRepeats: [1, 4, 9] },
+          semanticEntropy: { samples: 12, limit: 7 },
+        },
+      },
+    };
+    const { suites: planned, openings } = await plan(resolveConfig(config, directory), builtin);
+    return [...planned, openings!].map(({ read: _, declared, ...size }) => ({ declared, ...size }));
+  };
+  const declared = await planned('data:harmbench', 'data:triviaqa');
+  const counted = await planned('harm.jsonl', 'questions.jsonl');
+  expect(declared.map((size) => size.declared)).toEqual([true, true, true, true]);
+  expect(declared).toEqual(counted.map((size) => ({ ...size, declared: true })));
+});
+
 const sets: [string, NonNullable<ConfigInput['suites']>['harm']][] = [
   ['the suite’s own prompts', { prompts: 'harm.jsonl', limit: 40 }],
   ['held-out prompts', { prompts: 'harm.jsonl', refusalMargin: { prompts: 'held-out.jsonl' } }],
