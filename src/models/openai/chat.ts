@@ -104,20 +104,20 @@ export function readChatAnswer(body: string): ChatAnswer | null {
   };
 }
 
-/** `estimated`: the prompt's tokens, for a server that does not count. */
+/** `promptTokens`: counted here where the server does not count; `most`: how many of the likeliest tokens are kept. */
 export function toGeneration(
   answer: ChatAnswer,
   { prefill }: PromptText,
-  { estimated, most }: { readonly estimated: number; readonly most: number },
+  { promptTokens, most }: { readonly promptTokens: number; readonly most: number },
 ): Generation {
-  const { text, positions, finishReason, promptTokens } = answer;
+  const { text, positions, finishReason } = answer;
   // Some servers repeat the beginning they were given.
   const own = prefill && text.startsWith(prefill) ? text.slice(prefill.length) : text;
   return {
     text: own,
     tokens: toTokens(positions, { text: own, stopped: finishReason === 'stop', most }),
     finishReason,
-    promptTokens: promptTokens ?? estimated,
+    promptTokens,
     ...(prefill && { prefill }),
   };
 }
