@@ -2,7 +2,6 @@ import {
   type ClientRequest,
   type IncomingMessage,
   Agent as PlainAgent,
-  type RequestOptions,
   request as sendPlain,
 } from 'node:http';
 import { Agent as SecureAgent, request as sendSecure } from 'node:https';
@@ -40,11 +39,12 @@ export function exchange(
   address: string,
   { headers, body, longest, timeoutMs, signal }: ExchangeRequest,
 ): Promise<Exchange> {
-  const { send, ...target } = targetOf(address);
-  const length = body === null ? {} : { 'content-length': Buffer.byteLength(body) };
-  const options: RequestOptions = {
-    ...{ ...target, method: body === null ? 'GET' : 'POST', headers: { ...headers, ...length } },
-  };
+  const { send, host, hostname, port, path, agent } = targetOf(address);
+  // Node writes a flat list out as it stands, where it first files each header of an object.
+  const list = ['host', host, ...Object.entries(headers).flat()];
+  if (body !== null) list.push('content-length', String(Buffer.byteLength(body)));
+  const method = body === null ? 'GET' : 'POST';
+  const options = { hostname, port, path, agent, method, headers: list };
   return new Promise<Exchange>((resolve, reject) => {
     const answered = (response: IncomingMessage) => {
       const parts: Buffer[] = [];
@@ -78,18 +78,17 @@ export function exchange(
 }
 
 /** The few addresses that are asked again and again. */
-const targets = new Map<string, RequestOptions & { readonly send: typeof sendPlain }>();
+const targets = new Map<string, ReturnType<typeof readTarget>>();
 
 function targetOf(address: string) {
   let target = targets.get(address);
-  if (!target) {
-    const url = new URL(address);
-    targets.set(
-      address,
-      (target = { ...urlToHttpOptions(url), ...(url.protocol === 'https:' ? secure : plain) }),
-    );
-  }
+  if (!target) targets.set(address, (target = readTarget(new URL(address))));
   return target;
+}
+
+function readTarget(url: URL) {
+  const { hostname, port, path } = urlToHttpOptions(url);
+  return { host: url.host, hostname, port, path, ...(url.protocol === 'https:' ? secure : plain) };
 }
 
 /** Requests that end when a signal fires, which many share: one listener a signal. */
