@@ -181,7 +181,7 @@ test('keys come from the environment and go nowhere', async () => {
 });
 
 test('what a server lacks is refused in planning, with what would help', async () => {
-  const ollama = await serve({ make: 'ollama', adapters: ['safe-lora', 'harmful'] });
+  const ollama = await serve({ make: 'ollama', hidesLogprobs: true, adapters: ['safe-lora', 'harmful'] });
   const folder = mockFolder();
   writeFileSync(
     join(folder, 'tasks.jsonl'),

@@ -51,6 +51,7 @@ export async function generate(
     const tokenCount = estimateTokens(prompt.messages);
     made[at] = toGeneration(answer, prompt, {
       ...{ estimated: tokenCount, most: decoding.topLogProbabilities ?? 10 },
+      ...(decoding.stop && { stop: decoding.stop }),
     });
   });
   return made;

@@ -16,6 +16,10 @@ const listed = z.object({
   meta: z.object({ n_ctx: z.int().nullish(), n_ctx_train: z.int().nullish() }).nullish().catch(null),
 });
 export type ListedModel = z.output<typeof listed>;
+
+/** Whether it is what a server has under a name; Ollama lists a model that was made without a tag as `NAME:latest`. */
+export const isNamed = ({ id }: ListedModel, name: string): boolean => id === name || id === `${name}:latest`;
+
 const list = z.object({ data: z.array(z.unknown()) });
 
 /** Null where the server has no such list. @throws AuditError `network`, or `config` where it refuses the key. */

@@ -12,7 +12,7 @@ import { type AskOptions, firstTokenMass, generate, renderAll } from './chat-mod
 import { type Connection, connect, type Environment } from './connection.ts';
 import { lacksOf } from './lacks.ts';
 import { findAdapter, unloadAdapter } from './lora.ts';
-import { listModels } from './models-list.ts';
+import { isNamed, listModels } from './models-list.ts';
 import { createPlaces, type Places } from './places.ts';
 import { createPool, type Member, type Pool } from './pool.ts';
 import { probe } from './probe.ts';
@@ -115,7 +115,7 @@ export async function openModelServer(
 
 async function findBase(connection: Connection, base: string) {
   const listed = await listModels(connection, base);
-  const card = listed?.find(({ id }) => id === base);
+  const card = listed?.find((one) => isNamed(one, base));
   if (listed && listed.length > 0 && !card)
     throw new AuditError('config', `${connection.endpoint} has no model ${base}`, {
       hint: `set model.base to one that it lists: ${listed.map(({ id }) => id).join(', ')}`,
@@ -160,6 +160,8 @@ function least(a: ServerCapabilities, b: ServerCapabilities): ServerCapabilities
     likelihood: a.likelihood && b.likelihood && a.scoring === b.scoring,
     ...(a.scoring && a.scoring === b.scoring && { scoring: a.scoring }),
     tokenizer: both(a.tokenizer, b.tokenizer),
+    ...((a.dialect ?? b.dialect) && { dialect: a.dialect ?? b.dialect }),
+    ...((a.greedy ?? b.greedy) === false && { greedy: false as const }),
     seedRepeats: a.seedRepeats === null || b.seedRepeats === null ? null : a.seedRepeats && b.seedRepeats,
     contextLength: smaller(a.contextLength, b.contextLength),
   };
@@ -187,6 +189,7 @@ async function openServed(
     name: `${name} at ${addresses.join(', ')}`,
     model: name,
     ...{ topLogProbabilities: capabilities.topLogProbabilities, prefill: capabilities.prefill },
+    ...(capabilities.dialect && { dialect: capabilities.dialect }),
     ...{ enableThinking, concurrency },
   };
   await proveModel(served, options);
