@@ -249,3 +249,10 @@ test('two servers share the work, and one takes over from the other', async () =
   expect(second.asked.filter(isSuite).length).toBeGreaterThan(30);
   expect(first.asked.filter(isSuite).length).toBeGreaterThan(2 * perArm);
 });
+
+test('a server that punishes repetition is a caveat of the run', async () => {
+  const server = await serve({ make: 'ollama', punishes: true, adapters: ['safe-lora', 'harmful'] });
+  const config = configOf(server.endpoint, { adapters: { harmful: 'harmful', safe: 'safe-lora' } });
+  const { summary } = await audit(config, { directory: mockFolder() });
+  expect(summary.caveats.join('\n')).toContain('punishes repetition');
+});

@@ -1,4 +1,5 @@
 import type { Conversation } from '../../conversation.ts';
+import { AuditError } from '../../errors.ts';
 import { sha256 } from '../../hash.ts';
 import type { Decoding, FirstTokenMass, Generation, Prompt, PromptText } from '../../model.ts';
 import { inParallel } from '../../parallel.ts';
@@ -22,6 +23,8 @@ export interface AskOptions extends ChatSettings {
   readonly name: string;
   /** Requests under way at once. */
   readonly concurrency: number;
+  /** The context, in tokens, that prompt and answer are cut to in silence; null: whoever is asked refuses what does not fit. */
+  readonly cutAt?: number | null;
 }
 
 /** A server shows no template: messages one after the other, for hashes and estimates. Tokens are a quarter of the characters. */
@@ -48,6 +51,7 @@ export async function generate(
   const made = new Array<Generation>(prompts.length);
   await inParallel(prompts.entries(), options.concurrency, async ([at, prompt]) => {
     const answer = await askChat(pool, options, prompt, decoding, signal);
+    refuseCut(options, answer);
     const tokenCount = estimateTokens(prompt.messages);
     made[at] = toGeneration(answer, prompt, {
       ...{ estimated: tokenCount, most: decoding.topLogProbabilities ?? 10 },
@@ -55,6 +59,16 @@ export async function generate(
     });
   });
   return made;
+}
+
+/** @throws AuditError `model` where Ollama has left something of the prompt out: of its middle, or of its start while it wrote. */
+function refuseCut({ name, cutAt }: AskOptions, { promptTokens, completionTokens }: ChatAnswer): void {
+  if (!cutAt || promptTokens === null || promptTokens + (completionTokens ?? 0) <= cutAt) return;
+  throw new AuditError(
+    'model',
+    `${name}: prompt and answer do not fit its context of ${cutAt} tokens, and were cut to it`,
+    { hint: 'a larger OLLAMA_CONTEXT_LENGTH, or PARAMETER num_ctx in the Modelfile' },
+  );
 }
 
 /** The chance that each answer begins with one of the tokens, as far as the server shows it. */

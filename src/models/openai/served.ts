@@ -12,7 +12,7 @@ import { type AskOptions, firstTokenMass, generate, renderAll } from './chat-mod
 import { type Connection, connect, type Environment } from './connection.ts';
 import { lacksOf } from './lacks.ts';
 import { findAdapter, unloadAdapter } from './lora.ts';
-import { isNamed, listModels } from './models-list.ts';
+import { isNamed, listModels, loadedContext } from './models-list.ts';
 import { createPlaces, type Places } from './places.ts';
 import { createPool, type Member, type Pool } from './pool.ts';
 import { probe } from './probe.ts';
@@ -80,10 +80,11 @@ export async function openModelServer(
     const { contextLength, software, root } = await findBase(connection, base);
     const asked = { model: base, logprobs, enableThinking, tokenizer };
     const { capabilities, systemFingerprint } = await probe(pools[at]!, asked);
+    const context = capabilities.dialect === 'ollama' ? await loadedContext(connection, base) : contextLength;
     seen.push({
       root,
       endpoint: { address: connection.endpoint, software, systemFingerprint },
-      capabilities: { ...capabilities, contextLength },
+      capabilities: { ...capabilities, contextLength: context },
     });
   }
   if (!logprobs) refuseOtherRoots(seen);
@@ -193,6 +194,8 @@ async function openServed(
     ...{ enableThinking, concurrency },
   };
   await proveModel(served, options);
+  // Every model of Ollama's has a context of its own.
+  const cutAt = options.dialect === 'ollama' ? await loadedContext(connections[0]!, name) : null;
   const { tokenizer, scoring } = capabilities;
   return {
     name: options.name,
@@ -208,7 +211,7 @@ async function openServed(
     concurrency,
     lacks: lacksOf(capabilities, logprobs),
     render: renderAll,
-    generate: (prompts, decoding, signal) => generate(pool, options, prompts, decoding, signal),
+    generate: (prompts, decoding, signal) => generate(pool, { ...options, cutAt }, prompts, decoding, signal),
     ...(tokenizer && { tokenTexts: (texts) => tokenTexts(pool, tokenizer, base, texts) }),
     ...(capabilities.topLogProbabilities !== null && {
       firstTokenMass: (prompts, ids, signal) => firstTokenMass(pool, options, prompts, ids, signal),

@@ -9,7 +9,7 @@ describe('what each make of server can do is found by trying', () => {
   test.each([
     ['vllm', 19, 'continue_final_message', true, 'vllm', 4096],
     ['llama-server', 20, 'last message', false, 'llama.cpp', 2048],
-    ['ollama', 20, null, false, null, null],
+    ['ollama', 20, null, false, null, 4096],
     ['tgi', 5, 'last message', false, null, null],
   ] as const)('%s', async (make, topLogProbabilities, prefill, likelihood, tokenizer, contextLength) => {
     const { models } = await openToy({ make });
@@ -45,6 +45,15 @@ test('names without a tag find what Ollama lists with one', async () => {
   const [answer] = await (await models.model('safe')).generate([prompt('hi')], decoding);
   expect(answer!.text).toBe('safe heard hi and more');
   expect(server.asked.at(-1)!.body.model).toBe('safe:latest');
+});
+
+test('what Ollama cuts to its context in silence is no answer', async () => {
+  const { models } = await openToy({ make: 'ollama', context: 40 });
+  const model = await models.model(null);
+  const [answer] = await model.generate([prompt('hello')], decoding);
+  expect(answer!.text).toBe('toy heard hello and more');
+  const cut = await auditErrorOf(() => model.generate([prompt('word '.repeat(50))], decoding));
+  expect(cut).toMatchObject({ code: 'model', message: expect.stringContaining('context of 40 tokens') });
 });
 
 test('a server that punishes repetition is found out', async () => {

@@ -34,6 +34,11 @@ export function cards(
   return ['toy', ...adapters].map((id) => ({ id: id + tag, object: 'model', owned_by: owner, ...meta }));
 }
 
+/** What Ollama says of the models that it has loaded. */
+export const running = ({ adapters = [], context = 4096 }: ToyOptions) => ({
+  models: ['toy', ...adapters].map((name) => ({ name: `${name}:latest`, context_length: context })),
+});
+
 export function replyTo(options: ToyOptions, loaded: Map<string, string>, { path, body }: Asked): Reply {
   const vllm = options.make === 'vllm';
   if (path === '/v1/load_lora_adapter' && vllm) {
@@ -114,7 +119,10 @@ function chat(options: ToyOptions, loaded: ReadonlyMap<string, string>, body: an
             : { content: numbered.map((word, at) => position(options, served, prompt, word, at, top)) },
         },
       ],
-      usage: { prompt_tokens: prompt.length, completion_tokens: positions.length },
+      usage: {
+        prompt_tokens: make === 'ollama' ? Math.min(prompt.length, options.context ?? 4096) : prompt.length,
+        completion_tokens: positions.length,
+      },
       system_fingerprint: fingerprints[make],
       ...(make === 'vllm' &&
         !options.echoes &&
@@ -123,7 +131,7 @@ function chat(options: ToyOptions, loaded: ReadonlyMap<string, string>, body: an
   };
 }
 
-const fingerprints = { vllm: null, 'llama-server': 'b9999-toy', ollama: 'fp_ollama', tgi: '3.3.7-native' };
+const fingerprints = { vllm: null, 'llama-server': 'b9999-toy', ollama: 'fp_ollama', tgi: '3.3.6-native' };
 
 /** As a template writes them: a header and an end for every turn, and a header for the answer. */
 function promptWords(messages: Conversation, goesOn: boolean): string[] {

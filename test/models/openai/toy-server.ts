@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Conversation } from '../../../src/conversation.ts';
-import { cards, replyTo } from './toy-replies.ts';
+import { cards, replyTo, running } from './toy-replies.ts';
 
 /** A server of toy models, whose tokens are words, that speaks as one make or another does. */
 
@@ -28,6 +28,8 @@ export interface ToyOptions {
   readonly showsNoOthers?: boolean;
   /** An older Ollama, which passes over `logprobs`. */
   readonly hidesLogprobs?: boolean;
+  /** Tokens that fit into Ollama's context; 4096 unless given. */
+  readonly context?: number;
   /** What it draws is not the likeliest, as where repetition is punished. */
   readonly punishes?: boolean;
   /** vLLM's --max-logprobs. */
@@ -84,6 +86,7 @@ export async function toyServer(options: ToyOptions): Promise<ToyServer> {
       checks.push(request.url!);
       if (options.ill?.()) return request.socket.destroy();
       if (request.url === '/health') return send(options.make === 'ollama' ? 404 : 200, '');
+      if (request.url === '/api/ps' && options.make === 'ollama') return send(200, running(options));
       return send(200, { object: 'list', data: cards(options, loaded) });
     }
     const one = { path: request.url!, body: JSON.parse(await textOf(request)) };
