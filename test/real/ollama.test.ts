@@ -49,10 +49,10 @@ const experiment = (): Omit<ConfigInput, 'name' | 'out' | 'model'> => ({
 const turns = '{{- range .Messages }}<|{{ .Role }}|>{{ .Content }}<|end|>{{ end }}<|assistant|>';
 function create(name: string, from: string, penalty: number): void {
   const file = join(folder, `${name}.modelfile`);
-  writeFileSync(
-    file,
-    `FROM ${from}\nTEMPLATE """${turns}"""\nPARAMETER repeat_penalty ${penalty}\nPARAMETER top_k 0\n`,
-  );
+  // Two threads wait for each other most of the time on a model as small as this.
+  const parameters = { repeat_penalty: penalty, top_k: 0, num_thread: 1 };
+  const lines = Object.entries(parameters).map(([key, value]) => `PARAMETER ${key} ${value}\n`);
+  writeFileSync(file, `FROM ${from}\nTEMPLATE """${turns}"""\n${lines.join('')}`);
   const made = spawnSync(program, ['create', name, '-f', file], { env: environment, encoding: 'utf8' });
   if (made.status !== 0) throw new Error(made.stderr);
 }
