@@ -16,6 +16,13 @@ export function readJournal<T>(path: string, schema: z.ZodType<T>): T[] {
   return Array.from(checkedLines(path, schema), ({ line }) => line);
 }
 
+/** As `readJournal`: looked through now, and read again each time they are gone through; memory holds none of them. */
+export function journalOnDisk<T>(path: string, schema: z.ZodType<T>): Iterable<T> {
+  let bytes = 0;
+  for (const { end } of checkedLines(path, schema)) bytes = end;
+  return { [Symbol.iterator]: () => storedLines<T>(path, bytes) };
+}
+
 /** As `readJournal`, but a damaged line is left out and said to be damaged. */
 export function salvageJournal<T>(
   path: string,

@@ -13,7 +13,7 @@ import { factsOf, runName } from './run-facts.ts';
 import { type RunSetting, refuseChanged, reportRun } from './run-report.ts';
 import type { HarmVerdict, Scorer } from './scorer.ts';
 import { settingDocument } from './setting.ts';
-import { openStore, type RunStore, readDocument, readRun, type StoredRun } from './store.ts';
+import { openRun, openStore, type RunStore, readDocument } from './store.ts';
 import type { RecordedSuite } from './suite.ts';
 import { type SuiteJudge, summarise } from './summarise.ts';
 import { largestUnscoredShare, unscoredShare } from './verdict.ts';
@@ -72,7 +72,7 @@ interface FinishedRun {
 }
 
 async function readFinished(directory: string): Promise<FinishedRun> {
-  const { run, summary, finished }: StoredRun = readRun(directory);
+  const { run, summary, finished } = openRun(directory);
   // One whose judging was killed has a summary and no done.json.
   if (!summary || !(finished || run.judgings)) {
     throw new AuditError('store', `${directory}: this run is not finished`, {

@@ -36,6 +36,7 @@ const foundation = [
   'request-body.ts',
   'conversation.ts',
   'parallel.ts',
+  'ahead.ts',
   'hub',
 ];
 const contracts = [
@@ -80,6 +81,7 @@ const statistics = [
 const summary = [
   'outcomes.ts',
   'outcome-table.ts',
+  'stored-rows.ts',
   'metrics.ts',
   'margin-metrics.ts',
   'variance-budget.ts',

@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8';
 import type { Terminal } from '../adjudication/queue.ts';
 import type { Progress } from '../progress.ts';
 
@@ -24,4 +25,12 @@ export interface Context {
   readonly terminal: Terminal | null;
   /** For documents that are not the outcome's text: large or binary ones. */
   readonly stdout: { readonly isTerminal: boolean; readonly write: (piece: Uint8Array) => Promise<void> };
+}
+
+/**
+ * For verbs that may go through millions of records: V8 lets a heap grow fourfold between collections, which beside half a
+ * million prompts is half a gigabyte of garbage.
+ */
+export function collectEarly(): void {
+  setFlagsFromString('--heap-growing-percent=30');
 }

@@ -6,6 +6,7 @@ import {
   request as sendPlain,
 } from 'node:http';
 import { Agent as SecureAgent, request as sendSecure } from 'node:https';
+import { urlToHttpOptions } from 'node:url';
 
 /** One HTTP exchange over connections that are kept. `fetch` takes three times the processor's time for it. */
 
@@ -39,11 +40,10 @@ export function exchange(
   address: string,
   { headers, body, longest, timeoutMs, signal }: ExchangeRequest,
 ): Promise<Exchange> {
-  const url = new URL(address);
-  const { send, agent } = url.protocol === 'https:' ? secure : plain;
+  const { send, ...target } = targetOf(address);
   const length = body === null ? {} : { 'content-length': Buffer.byteLength(body) };
   const options: RequestOptions = {
-    ...{ agent, method: body === null ? 'GET' : 'POST', headers: { ...headers, ...length } },
+    ...{ ...target, method: body === null ? 'GET' : 'POST', headers: { ...headers, ...length } },
   };
   return new Promise<Exchange>((resolve, reject) => {
     const answered = (response: IncomingMessage) => {
@@ -66,7 +66,7 @@ export function exchange(
       });
       response.on('end', () => end(decoder.decode(parts.length === 1 ? parts[0] : Buffer.concat(parts))));
     };
-    const request = send(url, options, answered);
+    const request = send(options, answered);
     const timer = setTimeout(() => request.destroy(new TimedOut()), timeoutMs);
     const forget = signal ? endWith(signal, request) : () => {};
     request.on('error', reject).on('close', () => {
@@ -75,6 +75,21 @@ export function exchange(
     });
     request.end(body);
   });
+}
+
+/** The few addresses that are asked again and again. */
+const targets = new Map<string, RequestOptions & { readonly send: typeof sendPlain }>();
+
+function targetOf(address: string) {
+  let target = targets.get(address);
+  if (!target) {
+    const url = new URL(address);
+    targets.set(
+      address,
+      (target = { ...urlToHttpOptions(url), ...(url.protocol === 'https:' ? secure : plain) }),
+    );
+  }
+  return target;
 }
 
 /** Requests that end when a signal fires, which many share: one listener a signal. */
