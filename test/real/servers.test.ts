@@ -65,7 +65,10 @@ const servers: Server[] = [
     }),
     prepare: (environment) => {
       // Its own choice of a template leaves out the system turn that SmolLM2's writes.
-      writeFileSync(join(folder, 'Modelfile'), `FROM ${gguf}\nPARAMETER repeat_penalty 1\n`);
+      writeFileSync(
+        join(folder, 'Modelfile'),
+        `FROM ${gguf}\nPARAMETER repeat_penalty 1\nPARAMETER num_thread 1\n`,
+      );
       const flags = ['create', 'smollm2', '-f', join(folder, 'Modelfile')];
       expect(spawnSync(ollama, flags, { env: environment }).status).toBe(0);
     },
