@@ -5,7 +5,7 @@ import { AuditError } from './errors.ts';
 import { clearLeftovers, diskError, isLeftover, readText, writeFileAtomic } from './files.ts';
 import { type MarginRecord, marginRecord, type OpeningRecord, openingRecord } from './harm-record.ts';
 import { sha256File, sha256Json } from './hash.ts';
-import { type Journal, journalOnDisk, type Line, openJournal, readJournal } from './journal.ts';
+import { type Journal, type Line, openJournal, readJournal, storedJournal } from './journal.ts';
 import { progressLogName } from './progress-log.ts';
 import {
   doneDocument,
@@ -174,8 +174,8 @@ export function openRun(directory: string): OpenRun {
   const summaryPath = join(directory, 'summary.json');
   return {
     run: readDocument(join(directory, 'run.json'), runDocument),
-    items: journalOnDisk(join(directory, 'items.jsonl'), itemRecord),
-    verdicts: journalOnDisk(join(directory, 'verdicts.jsonl'), verdictRecord),
+    items: storedJournal(join(directory, 'items.jsonl'), itemRecord),
+    verdicts: storedJournal(join(directory, 'verdicts.jsonl'), verdictRecord),
     margins: readJournal(join(directory, 'margins.jsonl'), marginRecord),
     summary: existsSync(summaryPath) ? readDocument(summaryPath, summary) : null,
     finished: existsSync(join(directory, 'done.json')),

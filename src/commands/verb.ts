@@ -7,7 +7,7 @@ export interface Outcome {
   readonly document: object;
   readonly text: string;
   readonly exitCode: number;
-  /** What goes on once the outcome is printed, as a server does, until it ends. */
+  /** What goes on once the outcome is printed, as a server does, until it ends; why it ended, if it rejects, goes to standard error. */
   readonly finished?: Promise<void>;
   /** What has to be said beside the text, on standard error. */
   readonly notice?: string;

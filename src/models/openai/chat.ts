@@ -118,17 +118,20 @@ export function readChatAnswer(body: string): ChatAnswer | null {
   };
 }
 
-/** `estimated`: the prompt's tokens, for a server that does not count; `stop`: strings that end an answer before them. */
+/**
+ * `promptTokens`: counted here where the server does not count; `most`: how many of the likeliest tokens are kept;
+ * `stop`: what ends an answer before it.
+ */
 export function toGeneration(
   answer: ChatAnswer,
   { prefill }: PromptText,
   {
-    estimated,
+    promptTokens,
     most,
     stop = [],
-  }: { readonly estimated: number; readonly most: number; readonly stop?: readonly string[] },
+  }: { readonly promptTokens: number; readonly most: number; readonly stop?: readonly string[] },
 ): Generation {
-  const { text, positions, finishReason, promptTokens } = answer;
+  const { text, positions, finishReason } = answer;
   // Some servers repeat the beginning they were given.
   const whole = prefill && text.startsWith(prefill) ? text.slice(prefill.length) : text;
   // TGI leaves the stop string that ended it.
@@ -138,7 +141,7 @@ export function toGeneration(
     text: own,
     tokens: toTokens(positions, { text: own, stopped: finishReason === 'stop', most }),
     finishReason,
-    promptTokens: promptTokens ?? estimated,
+    promptTokens,
     ...(prefill && { prefill }),
   };
 }

@@ -3,6 +3,7 @@ import type { ChatTokenizer } from '../../lm/tokenizer.ts';
 import type { Decoding, Prompt } from '../../model.ts';
 import type { Scoring, ServerCapabilities } from '../../server-record.ts';
 import { type ChatAnswer, type ChatSettings, chatRequest, mostTopLogprobs, readChatAnswer } from './chat.ts';
+import { countBy } from './chat-model.ts';
 import type { Reply } from './connection.ts';
 import { readPromptLogprobs } from './likelihood.ts';
 import type { Pool } from './pool.ts';
@@ -188,7 +189,8 @@ async function echoForm(
     ? (['echo of tokens', 'echo of text', 'echo of text without BOS'] as const)
     : (['echo of tokens'] as const);
   for (const scoring of forms) {
-    const options = { ...settings, name: model, concurrency: 1, scoring, tokenizer };
+    const asked = { name: model, concurrency: 1, countTokens: countBy(tokenizer) };
+    const options = { ...settings, ...asked, scoring, tokenizer };
     try {
       const [score] = await scoreAnswers(pool, options, prompt, [answer.text], undefined);
       if (Math.abs(score!.logProbability - first.logProbability) <= rounding) return scoring;

@@ -8,7 +8,14 @@ import type { FirstTokens, ServerCapabilities, ServerRecord } from '../../server
 import type { BudgetSettings } from '../../spending.ts';
 import { createBudget } from './budget.ts';
 import { readCanaries } from './canaries.ts';
-import { type AskOptions, firstTokenMass, generate, renderAll } from './chat-model.ts';
+import {
+  type AskOptions,
+  countBy,
+  firstTokenMass,
+  generate,
+  renderPlain,
+  type TokenCount,
+} from './chat-model.ts';
 import { type Connection, connect, type Environment } from './connection.ts';
 import { lacksOf } from './lacks.ts';
 import { findAdapter, unloadAdapter } from './lora.ts';
@@ -29,7 +36,7 @@ export interface ServedSettings {
   readonly concurrency: number;
   readonly logprobs: boolean;
   readonly enableThinking: boolean | null;
-  /** The base's folder or GGUF file, where it is here: its chat template writes the prompts of completions. */
+  /** The base's folder or GGUF file, where it is here: its tokenizer counts, its chat template writes the prompts of completions. */
   readonly weights?: string | undefined;
   readonly budget?: BudgetSettings | undefined;
 }
@@ -49,6 +56,8 @@ interface Served {
   readonly pools: readonly Pool[];
   readonly capabilities: ServerCapabilities;
   readonly tokenizer: ChatTokenizer | null;
+  readonly countTokens: TokenCount;
+  readonly render: LanguageModel['render'];
   readonly canaries: Map<string, FirstTokens[]>;
 }
 
@@ -88,6 +97,7 @@ export async function openModelServer(
     });
   }
   if (!logprobs) refuseOtherRoots(seen);
+  const countTokens = countBy(tokenizer);
   const served: Served = {
     settings,
     addresses: members.map(({ connection }) => connection.endpoint),
@@ -95,7 +105,7 @@ export async function openModelServer(
     pool: members.length === 1 ? pools[0]! : poolOf(members),
     pools,
     capabilities: seen.map(({ capabilities }) => capabilities).reduce(least),
-    tokenizer,
+    ...{ tokenizer, countTokens, render: renderPlain(countTokens) },
     canaries: new Map(),
   };
   const loaded = new Set<string>();
@@ -191,7 +201,7 @@ async function openServed(
     model: name,
     ...{ topLogProbabilities: capabilities.topLogProbabilities, prefill: capabilities.prefill },
     ...(capabilities.dialect && { dialect: capabilities.dialect }),
-    ...{ enableThinking, concurrency },
+    ...{ enableThinking, concurrency, countTokens: served.countTokens },
   };
   await proveModel(served, options);
   // Every model of Ollama's has a context of its own.
@@ -210,7 +220,8 @@ async function openServed(
     batchSize: 1,
     concurrency,
     lacks: lacksOf(capabilities, logprobs),
-    render: renderAll,
+    ...(served.canaries.has(name) && { canary: served.canaries.get(name)! }),
+    render: served.render,
     generate: (prompts, decoding, signal) => generate(pool, { ...options, cutAt }, prompts, decoding, signal),
     ...(tokenizer && { tokenTexts: (texts) => tokenTexts(pool, tokenizer, base, texts) }),
     ...(capabilities.topLogProbabilities !== null && {

@@ -16,8 +16,11 @@ const path = join(packageRoot, 'test/fixtures/servers/ollama.json');
 const { bodies } = JSON.parse(readFileSync(path, 'utf8')) as { bodies: readonly Recorded[] };
 const recorded = (name: string) => bodies.find((one) => one.name === name)!;
 const answerTo = (name: string) => readChatAnswer(recorded(name).body)!;
-const generationOf = (name: string, stop: readonly string[] = []) =>
-  toGeneration(answerTo(name), { messages: [] }, { estimated: 99, most: 10, stop });
+const generationOf = (name: string, stop: readonly string[] = []) => {
+  const answer = answerTo(name);
+  const promptTokens = answer.promptTokens ?? 99;
+  return toGeneration(answer, { messages: [] }, { promptTokens, most: 10, stop });
+};
 
 test('models have a tag behind the name they were given', () => {
   const { data } = JSON.parse(recorded('models').body);
