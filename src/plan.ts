@@ -8,7 +8,7 @@ import { fetchedData } from './data/resolve.ts';
 import { readPreferences, readResponses } from './dataset.ts';
 import { AuditError, firstProblems } from './errors.ts';
 import { sha256File } from './hash.ts';
-import { refuseLacking, unprovenAdapters } from './lacking.ts';
+import { refuseLacking, ungreedy, unprovenAdapters } from './lacking.ts';
 import { matchBase, ownName } from './lm/base-name.ts';
 import { holdOut } from './lm/hold-out.ts';
 import type { LanguageModel } from './model.ts';
@@ -64,6 +64,7 @@ export async function planAudit(config: Config, builtin: Builtin, models: ArmMod
       });
     }
     notes.push(...unprovenAdapters([...adaptersOf(config), ...(planned?.keys() ?? [])], models.server()));
+    notes.push(...ungreedy(models.server()));
     const judges: Plan['judges'][number][] = [];
     for (const judge of base ? config.judges : []) {
       await attempts.run(async () => {

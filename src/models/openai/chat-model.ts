@@ -24,6 +24,8 @@ export interface AskOptions extends ChatSettings {
   readonly name: string;
   /** Requests under way at once. */
   readonly concurrency: number;
+  /** The context, in tokens, that prompt and answer are cut to in silence; null: whoever is asked refuses what does not fit. */
+  readonly cutAt?: number | null;
   readonly countTokens: TokenCount;
 }
 
@@ -72,12 +74,24 @@ export async function generate(
   const made = new Array<Generation>(prompts.length);
   await inParallel(prompts.entries(), options.concurrency, async ([at, prompt]) => {
     const answer = await askChat(pool, options, prompt, decoding, signal);
+    refuseCut(options, answer);
     made[at] = toGeneration(answer, prompt, {
       promptTokens: answer.promptTokens ?? options.countTokens(prompt.messages),
       most: decoding.topLogProbabilities ?? 10,
+      ...(decoding.stop && { stop: decoding.stop }),
     });
   });
   return made;
+}
+
+/** @throws AuditError `model` where Ollama has left something of the prompt out: of its middle, or of its start while it wrote. */
+function refuseCut({ name, cutAt }: AskOptions, { promptTokens, completionTokens }: ChatAnswer): void {
+  if (!cutAt || promptTokens === null || promptTokens + (completionTokens ?? 0) <= cutAt) return;
+  throw new AuditError(
+    'model',
+    `${name}: prompt and answer do not fit its context of ${cutAt} tokens, and were cut to it`,
+    { hint: 'a larger OLLAMA_CONTEXT_LENGTH, or PARAMETER num_ctx in the Modelfile' },
+  );
 }
 
 /** The chance that each answer begins with one of the tokens, as far as the server shows it. */

@@ -3,7 +3,7 @@ import { AuditError } from '../../errors.ts';
 import type { ChatTokenizer } from '../../lm/tokenizer.ts';
 import type { ContinuationScore, PromptText } from '../../model.ts';
 import type { Scoring } from '../../server-record.ts';
-import { messagesOf, parseJson } from './chat.ts';
+import { messagesOf, parseJson, thinkingOf } from './chat.ts';
 import type { AskOptions } from './chat-model.ts';
 import { type PromptToken, readEchoed, readPromptLogprobs, scoreBeyond } from './likelihood.ts';
 import type { Pool } from './pool.ts';
@@ -44,8 +44,6 @@ export async function scoreAnswers(
 const mostOf =
   ({ countTokens }: AskOptions, { messages, prefill = '' }: PromptText) =>
   () => ({ read: countTokens(messages) + prefill.length, written: 1 });
-const thinkingOf = ({ enableThinking }: AskOptions) =>
-  enableThinking === null ? {} : { chat_template_kwargs: { enable_thinking: enableThinking } };
 
 function promptLogprobs(
   pool: Pool,

@@ -19,7 +19,7 @@ import {
 import { type Connection, connect, type Environment } from './connection.ts';
 import { lacksOf } from './lacks.ts';
 import { findAdapter, unloadAdapter } from './lora.ts';
-import { listModels } from './models-list.ts';
+import { isNamed, listModels, loadedContext } from './models-list.ts';
 import { createPlaces, type Places } from './places.ts';
 import { createPool, type Member, type Pool } from './pool.ts';
 import { probe } from './probe.ts';
@@ -89,10 +89,11 @@ export async function openModelServer(
     const { contextLength, software, root } = await findBase(connection, base);
     const asked = { model: base, logprobs, enableThinking, tokenizer };
     const { capabilities, systemFingerprint } = await probe(pools[at]!, asked);
+    const context = capabilities.dialect === 'ollama' ? await loadedContext(connection, base) : contextLength;
     seen.push({
       root,
       endpoint: { address: connection.endpoint, software, systemFingerprint },
-      capabilities: { ...capabilities, contextLength },
+      capabilities: { ...capabilities, contextLength: context },
     });
   }
   if (!logprobs) refuseOtherRoots(seen);
@@ -125,7 +126,7 @@ export async function openModelServer(
 
 async function findBase(connection: Connection, base: string) {
   const listed = await listModels(connection, base);
-  const card = listed?.find(({ id }) => id === base);
+  const card = listed?.find((one) => isNamed(one, base));
   if (listed && listed.length > 0 && !card)
     throw new AuditError('config', `${connection.endpoint} has no model ${base}`, {
       hint: `set model.base to one that it lists: ${listed.map(({ id }) => id).join(', ')}`,
@@ -170,6 +171,8 @@ function least(a: ServerCapabilities, b: ServerCapabilities): ServerCapabilities
     likelihood: a.likelihood && b.likelihood && a.scoring === b.scoring,
     ...(a.scoring && a.scoring === b.scoring && { scoring: a.scoring }),
     tokenizer: both(a.tokenizer, b.tokenizer),
+    ...((a.dialect ?? b.dialect) && { dialect: a.dialect ?? b.dialect }),
+    ...((a.greedy ?? b.greedy) === false && { greedy: false as const }),
     seedRepeats: a.seedRepeats === null || b.seedRepeats === null ? null : a.seedRepeats && b.seedRepeats,
     contextLength: smaller(a.contextLength, b.contextLength),
   };
@@ -197,9 +200,12 @@ async function openServed(
     name: `${name} at ${addresses.join(', ')}`,
     model: name,
     ...{ topLogProbabilities: capabilities.topLogProbabilities, prefill: capabilities.prefill },
+    ...(capabilities.dialect && { dialect: capabilities.dialect }),
     ...{ enableThinking, concurrency, countTokens: served.countTokens },
   };
   await proveModel(served, options);
+  // Every model of Ollama's has a context of its own.
+  const cutAt = options.dialect === 'ollama' ? await loadedContext(connections[0]!, name) : null;
   const { tokenizer, scoring } = capabilities;
   return {
     name: options.name,
@@ -216,7 +222,7 @@ async function openServed(
     lacks: lacksOf(capabilities, logprobs),
     ...(served.canaries.has(name) && { canary: served.canaries.get(name)! }),
     render: served.render,
-    generate: (prompts, decoding, signal) => generate(pool, options, prompts, decoding, signal),
+    generate: (prompts, decoding, signal) => generate(pool, { ...options, cutAt }, prompts, decoding, signal),
     ...(tokenizer && { tokenTexts: (texts) => tokenTexts(pool, tokenizer, base, texts) }),
     ...(capabilities.topLogProbabilities !== null && {
       firstTokenMass: (prompts, ids, signal) => firstTokenMass(pool, options, prompts, ids, signal),
