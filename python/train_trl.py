@@ -226,6 +226,7 @@ def main():
     held = lock(folder) if first else None
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     size, accumulation = layout(settings, processes)
+    os.environ["FSDP_STATE_DICT_TYPE"] = "FULL_STATE_DICT"  # sharded, no adapter would be written
     checkpoint = last_checkpoint(folder)
     progress = Progress(folder, settings, read_rows(folder / "held-out.jsonl"), read_progress(folder, checkpoint, first))
     config = SFTConfig(
