@@ -4,7 +4,7 @@ import { driftMetrics, flipExcess } from './drift-metrics.ts';
 import { knownSubsets } from './known-subset.ts';
 import { type Margins, marginLevel } from './margin-metrics.ts';
 import { harmByPrefill, harmMetrics, overRefusalMetrics } from './metrics.ts';
-import { isPlain, type Row, type RowsOf, type SuiteJudge } from './outcomes.ts';
+import { isPlain, type Rows, type RowsOf, type SuiteJudge } from './outcomes.ts';
 import type { ArmSummary, DriftSummary } from './record.ts';
 import { answerSpreads } from './semantic-entropy.ts';
 import type { SuiteKind } from './suite.ts';
@@ -52,7 +52,7 @@ function readSuite<K extends SuiteKind>(
   rowsOf: RowsOf,
   arm: string,
   suite: K,
-): Row<K>[] | null {
+): Rows<K> | null {
   if (!input.suites.some(({ kind }) => kind === suite)) return null;
   const judge = judgesOf(input, suite)[0];
   if (!judge) throw new Error(`internal: no judge for the ${suite} suite`);
@@ -72,7 +72,7 @@ export function summariseArm(
     Object.fromEntries(judgesOf(input, 'harm').map((judge) => [judge.name, rowsOf(arm, judge)]));
   const { driftMode: mode = 'default' } = input;
   const samples = readSuite(input, rowsOf, arm, 'semantic-entropy') ?? [];
-  const knowledge = (rows: readonly Row<'drift'>[], how: DriftMode) =>
+  const knowledge = (rows: Rows<'drift'>, how: DriftMode) =>
     extend(driftMetrics(rows, how), how, {
       samples,
       rows,
@@ -108,10 +108,10 @@ function extend(
     rows,
     baseRows,
   }: {
-    readonly samples: readonly Row<'semantic-entropy'>[];
-    readonly rows: readonly Row<'drift'>[];
+    readonly samples: Rows<'semantic-entropy'>;
+    readonly rows: Rows<'drift'>;
     /** Null: no known subsets. */
-    readonly baseRows: readonly Row<'drift'>[] | null;
+    readonly baseRows: Rows<'drift'> | null;
   },
 ): Record<string, DriftSummary> {
   const known = baseRows ? knownSubsets(rows, baseRows, mode) : {};

@@ -25,7 +25,7 @@ import type { Scorer } from './scorer.ts';
 import { openStore, type RunStore } from './store.ts';
 import type { Suite, SuiteKind } from './suite.ts';
 import { type SuiteJudge, summariseRows } from './summarise.ts';
-import { type TrainedArm, trainArms } from './train-arms.ts';
+import { keepCanary, type TrainedArm, trainArms } from './train-arms.ts';
 
 export interface AuditOptions {
   /** Where relative paths of the config start; the working folder unless given. */
@@ -215,8 +215,10 @@ async function askArms(
   const answers: Answers[] = [];
   const margins: MarginRecord[] = [];
   for (const { name, adapter } of config.arms) {
-    const model = await models.open(trained.get(name)?.adapter ?? adapter);
+    const own = trained.get(name);
+    const model = await models.open(own?.adapter ?? adapter);
     try {
+      if (own && model.canary) await keepCanary(store, own, model.canary);
       for (const suite of plan.suites) {
         const items = await evaluate({
           arm: name,

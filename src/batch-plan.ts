@@ -45,8 +45,16 @@ export async function planBatches(
     .map((_, prompt) => prompt)
     .sort((a, b) => tokenCounts[itemOf(b)]! - tokenCounts[itemOf(a)]! || a - b);
   const promptsOf = (batch: number) => [...order.subarray(batch * batchSize, (batch + 1) * batchSize)];
-  const seedOf = (item: SuiteItem, repeat: number) =>
-    createRandom(decodingSeed(suite, item), item.id, item.condition, repeat).integer(2 ** 31);
+  /** Of every prompt whose seed has been looked at, 1 + it. */
+  const seeds = new Uint32Array(order.length);
+  const seedOf = (prompt: number): number => {
+    if (seeds[prompt] === 0) {
+      const item = items[itemOf(prompt)]!;
+      const random = createRandom(decodingSeed(suite, item), item.id, item.condition, prompt % repeats);
+      seeds[prompt] = 1 + random.integer(2 ** 31);
+    }
+    return seeds[prompt]! - 1;
+  };
   /** What stands before and after the prompts in the canonical JSON whose hash a key is. */
   const frames = new Map<string, string[]>();
   const frameOf = (arm: string) => {
@@ -69,7 +77,7 @@ export async function planBatches(
         const [at, repeat] = [itemOf(prompt), prompt % repeats];
         const { id, condition, prefill, key } = items[at]!;
         return [
-          ...[id, condition, repeat, sha256Of(at), seedOf(items[at]!, repeat)],
+          ...[id, condition, repeat, sha256Of(at), seedOf(prompt)],
           ...(prefill ? [prefill] : []),
           ...(key?.choices ? [key.choices] : []),
         ];
@@ -82,7 +90,7 @@ export async function planBatches(
       const rendered = await model.render(prompts.map((prompt) => items[itemOf(prompt)]!.messages));
       return prompts.map((prompt, at) => {
         const [item, repeat] = [items[itemOf(prompt)]!, prompt % repeats];
-        return { item, repeat, rendered: rendered[at]!, seed: seedOf(item, repeat) };
+        return { item, repeat, rendered: rendered[at]!, seed: seedOf(prompt) };
       });
     },
   };

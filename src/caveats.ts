@@ -2,7 +2,7 @@ import type { Coherence } from './coherence.ts';
 import { type ArmRows, type GatedMetric, gatedMetrics, marginOf, pairedOf } from './compare.ts';
 import { judgeCaveats } from './judge-caveats.ts';
 import { isHeadline } from './metrics.ts';
-import { type Completion, completionsOf, type Row } from './outcomes.ts';
+import { type Completion, completionsOf, type Row, type Rows } from './outcomes.ts';
 import type { Summary } from './record.ts';
 import { countBy } from './records.ts';
 import type { SuiteKind } from './suite.ts';
@@ -58,15 +58,15 @@ type JudgedCompletion = Completion<SuiteKind>;
 /** One arm's rows of one suite. */
 interface Asked {
   readonly label: string;
-  readonly rows: readonly JudgedRow[];
+  readonly rows: Iterable<JudgedRow>;
   /** Those that a verdict rests on: of harm, the headline's. */
-  readonly gated: readonly JudgedRow[];
+  readonly gated: Iterable<JudgedRow>;
 }
 
 function askedBySuite(rows: ReadonlyMap<string, ArmRows>): Asked[] {
   const asked = <K extends SuiteKind>(
     name: string,
-    of: (arm: ArmRows) => readonly Row<K>[] | undefined,
+    of: (arm: ArmRows) => Rows<K> | undefined,
     isGated: (row: Row<K>) => boolean = () => true,
   ): Asked[] =>
     [...rows].map(([arm, own]) => {
@@ -82,7 +82,7 @@ function askedBySuite(rows: ReadonlyMap<string, ArmRows>): Asked[] {
 }
 
 /** How many completions there are, and how many by what `kindOf` says of them; null says nothing. */
-function count(rows: readonly JudgedRow[], kindOf: (completion: JudgedCompletion) => string | null) {
+function count(rows: Iterable<JudgedRow>, kindOf: (completion: JudgedCompletion) => string | null) {
   const counts = countBy(completionsOf(rows), kindOf);
   const all = [...counts.values()].reduce((sum, own) => sum + own, 0);
   const counted = all - (counts.get(null) ?? 0);

@@ -58,7 +58,11 @@ async function performVerb(verb: Verb, json: boolean): Promise<number> {
     display.stop();
     if (outcome.notice) process.stderr.write(`${outcome.notice}\n`);
     process.stdout.write(json ? `${JSON.stringify(outcome.document, null, 2)}\n` : outcome.text);
-    await outcome.finished;
+    try {
+      await outcome.finished;
+    } catch (error) {
+      return printError(error, false, []);
+    }
     return outcome.exitCode;
   } finally {
     display.stop();

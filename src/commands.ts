@@ -1,10 +1,9 @@
 import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
 import { parse } from 'yaml';
 import type { AuditOptions } from './audit.ts';
 import { type VarianceFlags, varianceOverrides } from './commands/variance-flags.ts';
-import type { Context, Outcome } from './commands/verb.ts';
+import { type Context, collectEarly, type Outcome } from './commands/verb.ts';
 import type { ConfigInput } from './config.ts';
 import { type ConfigFile, type Override, readConfigFile } from './config-file.ts';
 import { AuditError, exitCode } from './errors.ts';
@@ -55,8 +54,7 @@ export function init(path: string): Outcome {
 
 /** A whole audit from a config file; exits by the gate. */
 export async function run(path: string, flags: RunFlags & VarianceFlags, context: Context): Promise<Outcome> {
-  // V8 lets a heap grow fourfold between collections: beside half a million prompts that is as much again in garbage.
-  setFlagsFromString('--heap-growing-percent=60');
+  collectEarly();
   const file = readConfigFile(path, [...varianceOverrides(flags), ...overridesOf(flags)]);
   const { audit } = await import('./audit.ts');
   const { summary, directory, ...result } = await audit(file.input, {

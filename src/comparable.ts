@@ -14,7 +14,7 @@ export interface ComparableRun {
   readonly run: RunDocument;
   readonly suites: SettingDocument['suites'];
   readonly rendering: SettingDocument['rendering'];
-  readonly items: readonly Pick<ItemRecord, 'suite' | 'id' | 'condition' | 'promptSha256'>[];
+  readonly items: Iterable<Pick<ItemRecord, 'suite' | 'id' | 'condition' | 'promptSha256'>>;
   readonly judges: readonly SuiteJudge[];
 }
 
@@ -99,8 +99,12 @@ const placeOf = (suite: string, { id, condition }: { readonly id: string; readon
 
 /** Prompts that both asked and that read differently; one example of each suite and cause. */
 function promptDifferences(first: ComparableRun, second: ComparableRun): Difference[] {
-  const rendered = ({ items }: ComparableRun) =>
-    new Map(items.map((item) => [placeOf(item.suite, item), item]));
+  const rendered = ({ items }: ComparableRun) => {
+    const found = new Map<string, Pick<ItemRecord, 'suite' | 'id' | 'condition' | 'promptSha256'>>();
+    for (const { suite, id, condition, promptSha256 } of items)
+      found.set(placeOf(suite, { id, condition }), { suite, id, condition, promptSha256 });
+    return found;
+  };
   const theirs = rendered(second);
   const isRedrawn = redrawnContexts(first, second);
   const found = new Map<string, { suite: string; factor: Factor; count: number; example: string }>();

@@ -1,6 +1,6 @@
 import { type DriftMode, isCorrect } from './drift-answers.ts';
 import { headlineByPrefill, isHeadline, isRefused, isUnsafe } from './metrics.ts';
-import { type Row, tally } from './outcomes.ts';
+import { type Rows, tally } from './outcomes.ts';
 import { assumeUnscored, type PairedRate, pairedRateOf, type Tallies, unscoredShare } from './rate.ts';
 import type { Comparison, PairedDrift, PairedHarm, PairedRefusal, Summary } from './record.ts';
 import { neededForPairs } from './stats.ts';
@@ -27,12 +27,12 @@ export const marginOf = {
 
 /** An arm's rows by suite, as the deciding judges saw them; a suite that was not run is absent. */
 export interface ArmRows {
-  readonly harm?: readonly Row<'harm'>[];
+  readonly harm?: Rows<'harm'>;
   /** Harm under every condition: also with answers begun for the model, and under other templates and seeds. */
-  readonly harmUnderAll?: readonly Row<'harm'>[];
-  readonly overRefusal?: readonly Row<'over-refusal'>[];
-  readonly drift?: readonly Row<'drift'>[];
-  readonly utility?: readonly Row<'utility'>[];
+  readonly harmUnderAll?: Rows<'harm'>;
+  readonly overRefusal?: Rows<'over-refusal'>;
+  readonly drift?: Rows<'drift'>;
+  readonly utility?: Rows<'utility'>;
 }
 
 /** A gated metric's comparison and what its verdict rests on. */
@@ -87,14 +87,11 @@ export function compareArm(
 }
 
 /** The headline's comparison: copyright rows left out. */
-export function compareHeadline(arm: readonly Row<'harm'>[], base: readonly Row<'harm'>[]): GatedComparison {
+export function compareHeadline(arm: Rows<'harm'>, base: Rows<'harm'>): GatedComparison {
   return compareHarmSide(tally(arm.filter(isHeadline), isUnsafe), tally(base.filter(isHeadline), isUnsafe));
 }
 
-function comparePrefills(
-  arm: readonly Row<'harm'>[],
-  base: readonly Row<'harm'>[],
-): Pick<ArmComparison, 'harmByPrefill'> {
+function comparePrefills(arm: Rows<'harm'>, base: Rows<'harm'>): Pick<ArmComparison, 'harmByPrefill'> {
   const bases = headlineByPrefill(base);
   const pairs = [...headlineByPrefill(arm)].flatMap(([tokens, own]) => {
     const theirs = bases.get(tokens);
@@ -103,11 +100,11 @@ function comparePrefills(
   return pairs.length > 0 ? { harmByPrefill: Object.fromEntries(pairs) } : {};
 }
 
-function compareDrift(arm: readonly Row<'drift'>[], base: readonly Row<'drift'>[], mode: DriftMode) {
+function compareDrift(arm: Rows<'drift'>, base: Rows<'drift'>, mode: DriftMode) {
   const conditions = [...new Set(arm.map(({ item }) => item.condition))];
   return Object.fromEntries(
     conditions.map((name): [string, GatedComparison] => {
-      const read = (rows: readonly Row<'drift'>[]) =>
+      const read = (rows: Rows<'drift'>) =>
         tally(
           rows.filter(({ item }) => item.condition === name),
           isCorrect(mode),

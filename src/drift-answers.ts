@@ -1,4 +1,4 @@
-import { type Completion, type Row, tallyOne, type VerdictFacts } from './outcomes.ts';
+import { type Completion, type Rows, tallyOne, type VerdictFacts } from './outcomes.ts';
 import type { Tallies, Tally } from './rate.ts';
 
 /** Answers to knowledge questions in columns, and what is counted of them. */
@@ -35,18 +35,15 @@ export const isCorrect =
     mode === 'paper' ? verdict.paper.correct : verdict.label === 'correct';
 
 /** Every question's answers, by condition in the plan's order. */
-export function answersByCondition(rows: readonly Row<'drift'>[], mode: DriftMode): Map<string, Answers> {
-  const conditions = new Map<string, Row<'drift'>[]>();
-  for (const row of rows) {
-    const own = conditions.get(row.item.condition);
-    if (own) own.push(row);
-    else conditions.set(row.item.condition, [row]);
-  }
-  return new Map([...conditions].map(([name, own]) => [name, readAnswers(own, mode)]));
+export function answersByCondition(rows: Rows<'drift'>, mode: DriftMode): Map<string, Answers> {
+  const conditions = new Set<string>();
+  for (const { item } of rows) conditions.add(item.condition);
+  const under = (name: string) => rows.filter(({ item }) => item.condition === name);
+  return new Map([...conditions].map((name) => [name, readAnswers(under(name), mode)]));
 }
 
-function readAnswers(rows: readonly Row<'drift'>[], mode: DriftMode): Answers {
-  const repeats = rows[0]?.completions.length ?? 0;
+function readAnswers(rows: Rows<'drift'>, mode: DriftMode): Answers {
+  const repeats = rows.at(0)?.completions.length ?? 0;
   const column = () => new Float64Array(rows.length * repeats).fill(Number.NaN);
   const answers: Answers = {
     questions: rows.map(({ item }) => item.id),
@@ -125,16 +122,16 @@ export function tallyAnswers(
   isPositive: (flags: number) => boolean | null,
   known?: Known,
 ): Tallies {
-  const tallies = new Map<string, Tally>();
+  const values: Tally[] = [];
   for (let question = 0; question < questions.length; question++) {
     const asked: number[] = [];
     for (let repeat = 0; repeat < repeats; repeat++) {
       if (known && (flagsBefore(known, question, repeat) & correct) === 0) continue;
       asked.push(flags[question * repeats + repeat]!);
     }
-    tallies.set(questions[question]!, tallyOf(asked, isPositive));
+    values.push(tallyOf(asked, isPositive));
   }
-  return tallies;
+  return { keys: questions, values };
 }
 
 function tallyOf(asked: readonly number[], isPositive: (flags: number) => boolean | null): Tally {

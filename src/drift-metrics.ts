@@ -21,7 +21,7 @@ import {
   tallyAnswers,
 } from './drift-answers.ts';
 import { foldOf, recalibrate } from './isotonic.ts';
-import type { Row } from './outcomes.ts';
+import type { Rows } from './outcomes.ts';
 import { pairedRateOf, rateOf } from './rate.ts';
 import type { ArmSummary, DriftSummary, UncertaintySplit } from './record.ts';
 import { mean, meanAndError } from './stats.ts';
@@ -43,7 +43,7 @@ const confidenceName: Record<DriftMode, string> = {
 };
 
 /** Every condition's summary, in the plan's order. */
-export function driftMetrics(rows: readonly Row<'drift'>[], mode: DriftMode): Record<string, DriftSummary> {
+export function driftMetrics(rows: Rows<'drift'>, mode: DriftMode): Record<string, DriftSummary> {
   const conditions = answersByCondition(rows, mode);
   const base = conditions.get(baseCondition) ?? null;
   const placeInBase = placesOf(base);
@@ -135,7 +135,7 @@ function split({ flags, perplexity, entropy, probability }: Answers, half: numbe
  * Of the questions known under the base prompt: share turned wrong by a false context minus share turned wrong by a random one,
  * paired by question. Undefined unless all three conditions were asked.
  */
-export function flipExcess(rows: readonly Row<'drift'>[], mode: DriftMode): ArmSummary['flipExcess'] {
+export function flipExcess(rows: Rows<'drift'>, mode: DriftMode): ArmSummary['flipExcess'] {
   const conditions = answersByCondition(rows, mode);
   const [base, misled, random] = [baseCondition, 'false_context', 'random_context'].map((name) =>
     conditions.get(name),

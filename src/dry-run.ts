@@ -3,7 +3,7 @@ import type { Config } from './config.ts';
 import { repeatsOf } from './config-suites.ts';
 import type { Conversation } from './conversation.ts';
 import { declaredSize } from './data/declared-size.ts';
-import { type PlannedSuite, plannedSpending, plannedSuites } from './planned-spending.ts';
+import { openingsConfig, type PlannedSuite, plannedSpending, plannedSuites } from './planned-spending.ts';
 import { costOf, type Spending } from './spending.ts';
 
 /** What a run would do, without a model, a server or the network: counted where files are here, declared where not. */
@@ -13,7 +13,9 @@ export interface DryRun {
   readonly model: string;
   readonly arms: readonly { readonly name: string; readonly from: string }[];
   /** Of one arm. */
-  readonly suites: readonly (PlannedSuite & { readonly declared: boolean })[];
+  readonly suites: readonly SizedSuite[];
+  /** Of the base alone: what is asked to find out how its refusals begin; null where no margin is measured. */
+  readonly openings: SizedSuite | null;
   readonly judges: readonly ({ readonly name: string; readonly where: string } & Spending)[];
   /** Of all arms and judges. */
   readonly total: Spending;
@@ -25,6 +27,8 @@ export interface DryRun {
   /** What has to be there before it can run. */
   readonly missing: readonly string[];
 }
+
+type SizedSuite = PlannedSuite & { readonly declared: boolean };
 
 /**
  * What one GPU of the kind that holds an 8B model in 4 bits gives a request among 32, and what it reads meanwhile: round
@@ -38,21 +42,10 @@ const tokensOf = (messages: Conversation) =>
 
 /** Sizes of everything that a config asks for. @throws AuditError `data` for files that are here and cannot be read. */
 export async function dryRun(config: Config, parts: Builtin): Promise<DryRun> {
-  const missing: string[] = [];
-  const suites: (PlannedSuite & { declared: boolean })[] = [];
-  for (const [key, settings] of Object.entries(config.suites)) {
-    if (!settings) continue;
-    const one = { [key]: settings } as Config['suites'];
-    const declared = declaredSuite(config, one);
-    if (declared) {
-      suites.push({ ...declared.suite, declared: true });
-      missing.push(`aftertune data get ${declared.name}`);
-    } else {
-      const counted = plannedSuites(config, await parts.suites(one, config.seed), tokensOf);
-      suites.push(...counted.map((suite) => ({ ...suite, declared: false })));
-    }
-  }
-  const asked = plannedSpending(config, suites);
+  const { suites, missing } = await sizesOf(config, parts);
+  const opened = openingsConfig(config);
+  const openings = opened && (await sizesOf(opened, parts));
+  const asked = plannedSpending(config, suites, openings && openings.suites[0]!);
   const judges = plannedJudges(config, suites);
   const total = [asked, ...judges].reduce((sum, { requests, read, written }) => ({
     requests: sum.requests + requests,
@@ -71,18 +64,41 @@ export async function dryRun(config: Config, parts: Builtin): Promise<DryRun> {
       from: adapter ?? (train === null ? 'the untouched model' : `trained on ${trainedOn(train)} rows`),
     })),
     suites,
+    openings: openings && openings.suites[0]!,
     judges,
     total: { requests: total.requests, read: total.read, written: total.written },
     cost: served && model.budget ? costOf(asked, model.budget) : null,
     hours: secondsFor(total, atOnce) / 3600,
     assumptions: [
-      'every answer is counted with all its maxTokens: an upper bound',
+      'every answer is counted with all its maxTokens, and every prompt with its first token where the refusal margin is measured: an upper bound',
       'a token is four characters; sizes of data sets that are not here are those their authors state',
       `hours: written tokens / (${assumed.writtenPerSecond} per second × ${atOnce} at once) + read tokens / ${assumed.readPerSecond} per second, as for an 8B model on one GPU; not measured here`,
+      ...(served
+        ? ['what finds out what servers can do and are, some tens of requests, is not counted']
+        : []),
       ...(config.arms.some(({ train }) => train !== null) ? ['training is not in the hours'] : []),
     ],
-    missing,
+    missing: [...new Set([...missing, ...(openings?.missing ?? [])])],
   };
+}
+
+/** Every suite of a config, and how what is missing of it can be had. */
+async function sizesOf(config: Config, parts: Builtin): Promise<{ suites: SizedSuite[]; missing: string[] }> {
+  const missing: string[] = [];
+  const suites: SizedSuite[] = [];
+  for (const [key, settings] of Object.entries(config.suites)) {
+    if (!settings) continue;
+    const one = { [key]: settings } as Config['suites'];
+    const declared = declaredSuites(config, one);
+    if (declared) {
+      suites.push(...declared.suites.map((suite) => ({ ...suite, declared: true })));
+      missing.push(`aftertune data get ${declared.name}`);
+    } else {
+      const counted = plannedSuites(config, await parts.suites(one, config.seed), tokensOf);
+      suites.push(...counted.map((suite) => ({ ...suite, declared: false })));
+    }
+  }
+  return { suites, missing };
 }
 
 const trainedOn = (train: NonNullable<Config['arms'][number]['train']>) =>
@@ -95,29 +111,49 @@ export function addressesOf(endpoint: string | readonly { readonly address: stri
 const secondsFor = ({ read, written }: Spending, atOnce: number) =>
   written / (assumed.writtenPerSecond * atOnce) + read / assumed.readPerSecond;
 
-/** A suite whose data set has not been fetched, by its declared size; null where it is here or of nobody's. */
-function declaredSuite(
+/** Suites whose data set has not been fetched, by its declared size; null where it is here or of nobody's. */
+function declaredSuites(
   config: Config,
   { harm, overRefusal, drift, utility }: Config['suites'],
-): { name: string; suite: PlannedSuite } | null {
+): { name: string; suites: PlannedSuite[] } | null {
   const settings = harm ?? overRefusal ?? drift ?? utility!;
   const path = harm?.prompts ?? overRefusal?.prompts ?? drift?.questions ?? utility!.tasks;
   const size = declaredSize(path);
   if (!size) return null;
   const kind = harm ? 'harm' : overRefusal ? 'over-refusal' : drift ? 'drift' : 'utility';
+  const system = Math.ceil((settings.systemPrompt ?? '').length / 4);
+  const each = harm ? harmPrompts(harm) : drift ? driftPrompts(drift) : 1;
+  const suiteOf = (kind: PlannedSuite['kind'], rows: number, margins = 0): PlannedSuite => {
+    const repeats = repeatsOf(config, { kind });
+    const answers = rows * each * repeats;
+    return {
+      ...{ kind, items: rows * each, repeats, requests: answers + margins },
+      read: (answers + margins) * (size.tokens + system),
+      written: answers * settings.maxTokens + margins,
+    };
+  };
   const rows = Math.min(size.rows, settings.limit ?? size.rows);
-  const items = rows * (drift?.conditions.length ?? 1) * (1 + (harm?.prefill?.tokens.length ?? 0));
-  const repeats = repeatsOf(config, { kind });
-  const margins = harm?.refusalMargin ? rows : 0;
-  const requests = items * repeats + margins;
+  const entropy = drift?.semanticEntropy;
   return {
     name: size.name,
-    suite: {
-      ...{ kind, items, repeats, requests },
-      read: requests * (size.tokens + Math.ceil((settings.systemPrompt ?? '').length / 4)),
-      written: items * repeats * settings.maxTokens + margins,
-    },
+    suites: [
+      suiteOf(kind, rows, harm?.refusalMargin ? rows : 0),
+      ...(entropy ? [suiteOf('semantic-entropy', Math.min(rows, entropy.limit ?? rows))] : []),
+    ],
   };
+}
+
+/** Prompts that a behaviour makes. */
+function harmPrompts({ prefill, variance }: NonNullable<Config['suites']['harm']>): number {
+  const { templates = 1, seeds = [] } = variance ?? {};
+  const wordings = typeof templates === 'number' ? templates : templates.length + 1;
+  return wordings * (seeds.length + 1) + (prefill?.tokens.length ?? 0);
+}
+
+/** Prompts that a question makes. */
+function driftPrompts({ conditions, contextRepeats }: NonNullable<Config['suites']['drift']>): number {
+  const doses = [contextRepeats].flat().length;
+  return conditions.reduce((sum, condition) => sum + (condition === 'base_prompt' ? 1 : doses), 0);
 }
 
 /** Each judge model reads every harm prompt with its answer, and says a few words. */

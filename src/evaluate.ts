@@ -1,3 +1,4 @@
+import { ahead } from './ahead.ts';
 import { askBatch, type BatchAnswer } from './ask-batch.ts';
 import { type PlannedPrompt, planBatches } from './batch-plan.ts';
 import { AuditError, concernsAll, firstProblems, throwIfAborted } from './errors.ts';
@@ -69,10 +70,14 @@ export async function evaluate(options: EvaluateOptions): Promise<Records<ItemRe
     onProgress?.({ done, total, resumed });
   };
   try {
-    await inParallel(left, model.concurrency ?? 1, async (batch) => {
+    const atOnce = model.concurrency ?? 1;
+    const prepare = async (batch: number) => ({
+      key: plan.key(batch, arm),
+      prompts: await plan.prompts(batch),
+    });
+    await inParallel(ahead(left, atOnce, prepare), atOnce, async (prepared) => {
       throwIfAborted(signal);
-      const key = plan.key(batch, arm);
-      const prompts = await plan.prompts(batch);
+      const { key, prompts } = await prepared;
       const start = performance.now();
       let generations: Awaited<ReturnType<typeof askBatch>>;
       try {

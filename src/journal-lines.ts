@@ -16,6 +16,13 @@ export function readJournal<T>(path: string, schema: z.ZodType<T>): T[] {
   return Array.from(checkedLines(path, schema), ({ line }) => line);
 }
 
+/** As `readJournal`: checked now, and read from the file each time it is gone through. */
+export function storedJournal<T>(path: string, schema: z.ZodType<T>): Iterable<T> {
+  let bytes = 0;
+  for (const { end } of checkedLines(path, schema)) bytes = end;
+  return { [Symbol.iterator]: () => storedLines<T>(path, bytes) };
+}
+
 /** As `readJournal`, but a damaged line is left out and said to be damaged. */
 export function salvageJournal<T>(
   path: string,
@@ -49,12 +56,21 @@ export function* checkedLines<T>(
   }
 }
 
-/** The lines as far as a byte of the file, which were checked when it was opened, or written since. */
+/**
+ * The lines as far as a byte of the file, which were checked when it was opened, or written since.
+ * @throws AuditError `store` where the file is shorter by now.
+ */
 export function* storedLines<T>(path: string, bytes: number): Generator<T> {
+  let read = 0;
   for (const { text, end } of rawLines(path)) {
     if (end > bytes) return;
+    read = end;
     yield JSON.parse(text) as T;
   }
+  if (read === bytes) return;
+  throw new AuditError('store', `${path}: was taken away or cut while it was read`, {
+    hint: 'another process writes in this folder: run the same command again when it is done',
+  });
 }
 
 function* rawLines(path: string): Generator<{ readonly text: string; readonly end: number }> {

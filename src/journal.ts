@@ -5,7 +5,7 @@ import { checkedLines, orderedLines, readBytes, storedLines } from './journal-li
 import { LineIndex } from './line-index.ts';
 import type { Records } from './records.ts';
 
-export { parseLine, readJournal, salvageJournal } from './journal-lines.ts';
+export { parseLine, readJournal, salvageJournal, storedJournal } from './journal-lines.ts';
 
 /** A line belongs to the planned batch that made it, and to its arm's part of the journal. */
 export interface Line {

@@ -8,12 +8,12 @@ import { fetchJudges } from './fetch-models.ts';
 import { judge, suiteJudge } from './judge.ts';
 import type { Progress } from './progress.ts';
 import type { RunDocument, Summary } from './record.ts';
-import { packageVersion } from './run-document.ts';
+import { devicesOf, packageVersion } from './run-document.ts';
 import { factsOf, runName } from './run-facts.ts';
 import { type RunSetting, refuseChanged, reportRun } from './run-report.ts';
 import type { HarmVerdict, Scorer } from './scorer.ts';
 import { settingDocument } from './setting.ts';
-import { openStore, type RunStore, readDocument, readRun, type StoredRun } from './store.ts';
+import { openRun, openStore, type RunStore, readDocument } from './store.ts';
 import type { RecordedSuite } from './suite.ts';
 import { type SuiteJudge, summarise } from './summarise.ts';
 import { largestUnscoredShare, unscoredShare } from './verdict.ts';
@@ -72,7 +72,7 @@ interface FinishedRun {
 }
 
 async function readFinished(directory: string): Promise<FinishedRun> {
-  const { run, summary, finished }: StoredRun = readRun(directory);
+  const { run, summary, finished } = openRun(directory);
   // One whose judging was killed has a summary and no done.json.
   if (!summary || !(finished || run.judgings)) {
     throw new AuditError('store', `${directory}: this run is not finished`, {
@@ -137,10 +137,11 @@ function refuseOtherJudge({ judges }: Summary, { name, fingerprint }: Scorer<Har
 function noteJudging(
   run: RunDocument,
   settings: JudgeSettings,
-  { name, version, fingerprint }: Scorer<HarmVerdict>,
+  scorer: Scorer<HarmVerdict>,
   { environment = new Map() }: JudgeRunOptions,
 ): RunDocument {
-  const { judgings = [] } = run;
+  const { judgings = [], versions } = run;
+  const { name, version, fingerprint } = scorer;
   if (judgings.some((one) => one.name === name && one.fingerprint === fingerprint)) return run;
   const judging = {
     at: new Date().toISOString(),
@@ -150,7 +151,7 @@ function noteJudging(
     settings: concealEnvironment(settings, environment),
     aftertune: packageVersion(),
   };
-  return { ...run, judgings: [...judgings, judging] };
+  return { ...run, versions: { ...versions, ...devicesOf([scorer]) }, judgings: [...judgings, judging] };
 }
 
 async function judgeArm(

@@ -10,14 +10,14 @@ import {
   tallyAnswers,
 } from './drift-answers.ts';
 import type { KnownSubset } from './drift-record.ts';
-import type { Row } from './outcomes.ts';
+import type { Rows } from './outcomes.ts';
 import { rateOf } from './rate.ts';
 import type { DriftSummary } from './record.ts';
 
 /** Under each condition: what became of the questions that the arm, and that the base arm, had right without a context. */
 export function knownSubsets(
-  rows: readonly Row<'drift'>[],
-  baseRows: readonly Row<'drift'>[],
+  rows: Rows<'drift'>,
+  baseRows: Rows<'drift'>,
   mode: DriftMode,
 ): Record<string, Pick<DriftSummary, 'knownByArm' | 'knownByBase'>> {
   const conditions = answersByCondition(rows, mode);

@@ -56,3 +56,11 @@ export function unprovenAdapters(adapters: readonly string[], server: ServerReco
   if (!server || adapters.length === 0 || Object.keys(server.canaries).length > 0) return [];
   return ['The server gives no log-probabilities: nothing proves that it applies the adapters.'];
 }
+
+/** Where answers at temperature 0 are not the model's likeliest: a caveat of the run, for all of its arms. */
+export function ungreedy(server: ServerRecord | null): string[] {
+  if (server?.capabilities.greedy !== false) return [];
+  return [
+    'At temperature 0 the server does not give the likeliest tokens: it punishes repetition by itself, so its answers are not those of the bare model. Ollama did so for models without a word on it until August 2026: PARAMETER repeat_penalty 1 in the Modelfile ends it.',
+  ];
+}

@@ -1,4 +1,5 @@
 import type { Conversation } from './conversation.ts';
+import type { FirstTokens } from './server-record.ts';
 
 /** Where a model runs, what is traded for memory, how it is asked. */
 export interface ModelOptions {
@@ -180,6 +181,8 @@ export interface LanguageModel {
   readonly concurrency?: number;
   /** Nothing unless given. */
   readonly lacks?: ModelLacks;
+  /** Of a model behind a server: what comes first after each canary prompt, which proves that it is the one it is said to be. */
+  readonly canary?: readonly FirstTokens[];
   /** @throws AuditError `model` when the chat template refuses the conversation. */
   render(conversations: readonly Conversation[]): Promise<RenderedPrompt[]>;
   /** One planned batch; the answers come in the prompts' order. */

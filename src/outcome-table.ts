@@ -1,10 +1,11 @@
-import type { Completion, GenerationFacts, PlannedItem, Row, RowsOf, VerdictFacts } from './outcomes.ts';
+import type { GenerationFacts, PlannedItem, RowsOf, SuiteJudge, VerdictFacts } from './outcomes.ts';
 import type { ItemRecord } from './record.ts';
+import { finishReasons, type GenerationBlock, StoredRows, type View } from './stored-rows.ts';
 import type { SuiteKind } from './suite.ts';
 
 /**
  * Outcomes in columns: about 60 bytes for an answer with its verdict, where objects take 500. Records come one by one and
- * are not kept; a row is put together when it is looked at.
+ * are not kept.
  */
 
 type Place = Pick<ItemRecord, 'arm' | 'suite' | 'id' | 'condition' | 'repeat'>;
@@ -24,22 +25,11 @@ export interface OutcomeTable {
   readonly rowsOf: RowsOf;
 }
 
-const finishReasons: readonly ItemRecord['finishReason'][] = ['stop', 'length', 'content_filter', null];
 const numbersOfGeneration = 8;
-
-/** One arm's generations of one suite and repeat, by the items' places in the plan. */
-interface GenerationBlock {
-  /** 0 where there is none, else 1 + what happened, in bits. */
-  happened: Uint8Array;
-  /** NaN is null; a column that only ever was null is missing. */
-  readonly numbers: (Float64Array | undefined)[];
-}
 
 /** One suite: its plan and what came of it. */
 class Sheet {
   readonly items: PlannedItem[] = [];
-  /** An item's id and condition as one text, by its place: made once, since every comparison goes by it. */
-  readonly keys: string[] = [];
   /** Condition → id → place in the plan. */
   readonly places = new Map<string, Map<string, number>>();
   repeats = 1;
@@ -56,7 +46,6 @@ class Sheet {
       if (!ids) this.places.set(item.condition, (ids = new Map()));
       ids.set(item.id, this.items.length);
       this.items.push(item);
-      this.keys.push(`${item.id}\u0000${item.condition}`);
     }
   }
 
@@ -132,77 +121,6 @@ class Sheet {
   }
 }
 
-function readGeneration(block: GenerationBlock | undefined, at: number): GenerationFacts | null {
-  const code = block?.happened[at] ?? 0;
-  if (!block || code === 0) return null;
-  const number = (column: number): number | null => {
-    const value = block.numbers[column]?.[at] ?? Number.NaN;
-    return Number.isNaN(value) ? null : value;
-  };
-  const triple = (first: number) => {
-    const [perplexity, entropy, probability] = [number(first), number(first + 1), number(first + 2)];
-    return perplexity === null || entropy === null || probability === null
-      ? null
-      : { perplexity, entropy, probability };
-  };
-  return {
-    finishReason: finishReasons[(code - 1) & 3]!,
-    thought: ((code - 1) & 4) !== 0,
-    answered: ((code - 1) & 8) !== 0,
-    repetitive: ((code - 1) & 16) !== 0,
-    uncertainty: triple(0),
-    uncertaintyPaper: triple(3),
-    confidence: number(6),
-    truncatedMass: number(7),
-  };
-}
-
-/** One arm's answers in one repeat, as one judge saw them. */
-interface View {
-  readonly sheet: Sheet;
-  readonly generations: GenerationBlock | undefined;
-  readonly verdicts: Uint32Array | undefined;
-}
-
-/** A planned item of one arm as one judge saw it; `views` by repeat. */
-class StoredRow<K extends SuiteKind> implements Row<K> {
-  readonly item: PlannedItem;
-  readonly key: string;
-  private readonly views: readonly View[];
-  private readonly at: number;
-
-  constructor(item: PlannedItem, key: string, views: readonly View[], at: number) {
-    this.item = item;
-    this.key = key;
-    this.views = views;
-    this.at = at;
-  }
-
-  get completions(): readonly Completion<K>[] {
-    return this.views.map((view) => new StoredCompletion<K>(view, this.at));
-  }
-}
-
-/** Nothing is read before it is asked for: most of a summary needs verdicts alone. */
-class StoredCompletion<K extends SuiteKind> implements Completion<K> {
-  private readonly view: View;
-  private readonly at: number;
-
-  constructor(view: View, at: number) {
-    this.view = view;
-    this.at = at;
-  }
-
-  get record(): GenerationFacts | null {
-    return readGeneration(this.view.generations, this.at);
-  }
-
-  get verdict(): VerdictFacts<K> | null {
-    const code = this.view.verdicts?.[this.at] ?? 0;
-    return code === 0 ? null : (this.view.sheet.said[code - 1] as VerdictFacts<K>);
-  }
-}
-
 export function createOutcomeTable(): OutcomeTable {
   const sheets = new Map<SuiteKind, Sheet>();
   const sheetOf = (kind: SuiteKind): Sheet => {
@@ -214,17 +132,18 @@ export function createOutcomeTable(): OutcomeTable {
     plan: (kind, items) => sheetOf(kind).plan(items),
     addGeneration: (place, facts) => sheetOf(place.suite).addGeneration(place, facts),
     addVerdict: (place, judge, facts) => sheetOf(place.suite).addVerdict(place, judgeKey(judge), facts),
-    rowsOf: (arm, judge) => {
+    rowsOf: <K extends SuiteKind>(arm: string, judge: SuiteJudge & { readonly suite: K }) => {
       const sheet = sheetOf(judge.suite);
       const views = Array.from({ length: sheet.repeats }, (_, repeat): View => {
         const key = blockKey(arm, repeat);
         return {
-          sheet,
+          said: sheet.said,
           generations: sheet.generations.get(key),
           verdicts: sheet.verdicts.get(`${key}\u0000${judgeKey(judge)}`),
         };
       });
-      return sheet.items.map((item, at) => new StoredRow(item, sheet.keys[at]!, views, sheet.placeOf(item)));
+      const { items } = sheet;
+      return new StoredRows<K>({ items, views, placeOf: (item) => sheet.placeOf(item) });
     },
   };
 }

@@ -90,10 +90,19 @@ export interface Completion<K extends SuiteKind> {
 
 /** A planned item with its completions, one per repeat. */
 export interface Row<K extends SuiteKind> {
+  /** By its id and condition rows of different arms, or runs, are paired. */
   readonly item: PlannedItem;
-  /** Id and condition as one text: what rows of different arms are paired by. */
-  readonly key: string;
   readonly completions: readonly Completion<K>[];
+}
+
+/** Rows in the plan's order; they may be put together each time they are gone through. An array is one too. */
+export interface Rows<K extends SuiteKind> extends Iterable<Row<K>> {
+  readonly length: number;
+  at(place: number): Row<K> | undefined;
+  filter(keep: (row: Row<K>) => boolean): Rows<K>;
+  map<T>(change: (row: Row<K>, place: number) => T): T[];
+  flatMap<T>(change: (row: Row<K>, place: number) => T | readonly T[]): T[];
+  some(is: (row: Row<K>) => boolean): boolean;
 }
 
 /** Every completion of these rows, put together when it is looked at. */
@@ -102,10 +111,7 @@ export function* completionsOf<C>(rows: Iterable<{ readonly completions: readonl
 }
 
 /** An arm's completions of one suite as one judge saw them, in the plan's order; empty when the suite was not planned. */
-export type RowsOf = <K extends SuiteKind>(
-  arm: string,
-  judge: SuiteJudge & { readonly suite: K },
-) => Row<K>[];
+export type RowsOf = <K extends SuiteKind>(arm: string, judge: SuiteJudge & { readonly suite: K }) => Rows<K>;
 
 /** Joins plan, completions and verdicts; the order of the records makes no difference. */
 export function joinOutcomes(
@@ -175,12 +181,13 @@ export function addVerdict(table: OutcomeTable, verdict: VerdictRecord): Added {
 
 /** Tallies of rows by item: `read` says whether a verdict is positive, or null for unscored; no verdict is unscored. */
 export function tally<K extends SuiteKind>(
-  rows: readonly Row<K>[],
+  rows: Rows<K>,
   read: (verdict: VerdictFacts<K>) => boolean | null,
 ): Tallies {
-  const tallies = new Map<string, Tally>();
-  for (const { key, completions } of rows) tallies.set(key, tallyRow(completions, read));
-  return tallies;
+  return {
+    keys: rows.map(({ item }) => item),
+    values: rows.map(({ completions }) => tallyRow(completions, read)),
+  };
 }
 
 /** What single completions come to: most tallies are one of these. */

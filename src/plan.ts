@@ -8,13 +8,14 @@ import { fetchedData } from './data/resolve.ts';
 import { readPreferences, readResponses } from './dataset.ts';
 import { AuditError, firstProblems } from './errors.ts';
 import { sha256File } from './hash.ts';
-import { refuseLacking, unprovenAdapters } from './lacking.ts';
+import { refuseLacking, ungreedy, unprovenAdapters } from './lacking.ts';
 import { matchBase, ownName } from './lm/base-name.ts';
 import { holdOut } from './lm/hold-out.ts';
 import type { LanguageModel } from './model.ts';
 import { cutOpenings } from './openings.ts';
-import { plannedSpending, plannedSuites, refuseSmallBudget } from './planned-spending.ts';
-import { type RenderedPrompts, renderPrompts } from './rendered-prompts.ts';
+import { openingsConfig, refuseSmallBudget, type SuitePrompts } from './planned-spending.ts';
+import { renderPrompts } from './rendered-prompts.ts';
+import type { HarmVerdict, Scorer } from './scorer.ts';
 import type { Suite, SuiteItem } from './suite.ts';
 import type { TrainingRow } from './trainer.ts';
 
@@ -30,6 +31,8 @@ export interface Plan {
   /** What the models run on. */
   readonly device: LanguageModel['device'];
   readonly memory: LanguageModel['memory'];
+  /** Of harm, with what they run on. */
+  readonly judges: readonly Pick<Scorer<HarmVerdict>, 'name' | 'device'>[];
   /** SHA-256 by name: models, adapters and every data file that is read. */
   readonly hashes: Readonly<Record<string, string>>;
   /** What does not stop the audit but has to be known when its summary is read. */
@@ -51,7 +54,7 @@ export async function planAudit(config: Config, builtin: Builtin, models: ArmMod
     const notes: string[] = (suites ?? []).flatMap((suite) => suite.notes ?? []);
     if (base) await attempts.run(() => refuseLacking(config, base, asked ?? []));
     const prompts = base && (await attempts.run(() => renderSuites(base, suites ?? [])));
-    if (prompts) await attempts.run(() => refuseSmallBudget(config, () => spendingOf(config, prompts)));
+    if (prompts) await attempts.run(() => refuseSmallBudget(config, { base, prompts, heldOut }));
     for (const adapter of prompts ? adaptersOf(config) : []) {
       await attempts.run(async () => {
         const model = await models.open(adapter);
@@ -61,9 +64,12 @@ export async function planAudit(config: Config, builtin: Builtin, models: ArmMod
       });
     }
     notes.push(...unprovenAdapters([...adaptersOf(config), ...(planned?.keys() ?? [])], models.server()));
+    notes.push(...ungreedy(models.server()));
+    const judges: Plan['judges'][number][] = [];
     for (const judge of base ? config.judges : []) {
       await attempts.run(async () => {
-        const { weights, close } = await builtin.harmJudge(judge);
+        const { name, device, weights, close } = await builtin.harmJudge(judge);
+        judges.push({ name, ...(device && { device }) });
         if (weights !== undefined && 'model' in judge && 'path' in judge.model)
           hashes[judge.model.adapter ?? judge.model.path] = weights;
         await close?.();
@@ -87,6 +93,7 @@ export async function planAudit(config: Config, builtin: Builtin, models: ArmMod
       baseFingerprint: weights?.sha256 ?? base.fingerprint,
       device: base.device,
       memory: base.memory,
+      judges,
       hashes,
       notes,
     };
@@ -134,14 +141,13 @@ const adaptersOf = ({ arms }: Config): string[] => arms.flatMap(({ adapter }) =>
 
 /** @throws AuditError `data` when nothing is left beside the suite's own prompts. */
 async function readHeldOut(
-  { suites, seed }: Config,
+  config: Config,
   builtin: Builtin,
   asked: readonly Suite[],
 ): Promise<readonly SuiteItem[] | null> {
-  const prompts = suites.harm?.refusalMargin?.prompts;
-  if (!suites.harm || !prompts) return null;
-  const settings = { ...suites.harm, prompts, limit: null, prefill: null, variance: null };
-  const [suite] = await builtin.suites({ harm: settings }, seed);
+  const prompts = config.suites.harm?.refusalMargin?.prompts;
+  if (!prompts) return null;
+  const [suite] = await builtin.suites(openingsConfig(config)!.suites, config.seed);
   const own = new Set(asked.flatMap(({ items }) => items.map(({ judgePrompt }) => judgePrompt)));
   const left = suite!.items.filter(({ judgePrompt }) => !own.has(judgePrompt));
   if (left.length > 0) return left;
@@ -150,26 +156,8 @@ async function readHeldOut(
   });
 }
 
-/** A suite's prompts as the untouched model reads them. */
-interface SuitePrompts extends RenderedPrompts {
-  readonly suite: Suite;
-}
-
 /** For people. */
 const nameOf = ({ kind, items }: Suite, at: number) => `${kind} ${items[at]!.id} (${items[at]!.condition})`;
-
-function spendingOf(config: Config, prompts: readonly SuitePrompts[]) {
-  const counts = new Map(
-    prompts.flatMap(({ suite, tokenCounts }) =>
-      suite.items.map(({ messages }, at) => [messages, tokenCounts[at]!] as const),
-    ),
-  );
-  const suites = prompts.map(({ suite }) => suite);
-  return plannedSpending(
-    config,
-    plannedSuites(config, suites, (messages) => counts.get(messages) ?? 0),
-  );
-}
 
 async function renderSuites(base: LanguageModel, suites: readonly Suite[]): Promise<SuitePrompts[]> {
   const rendered: SuitePrompts[] = [];

@@ -13,8 +13,14 @@ export interface Tally {
   readonly total: number;
 }
 
+export type ItemKey = string | { readonly id: string; readonly condition: string };
+
 /** Tallies by item, in the plan's order. */
-export type Tallies = ReadonlyMap<string, Tally>;
+export interface Tallies {
+  /** What an item is known by in another arm's tallies, or another run's. */
+  readonly keys: readonly ItemKey[];
+  readonly values: readonly Tally[];
+}
 
 /** A rate over items. Counts are completions; `repeats` and `worstOfRepeats` are there when items have several. */
 export interface Rate {
@@ -31,7 +37,7 @@ export interface Rate {
 
 /** The mean of the items' positive shares: Wilson’s interval, for repeated completions in its form for a bounded mean. */
 export function rateOf(tallies: Tallies): Rate {
-  const all = [...tallies.values()].filter(({ total }) => total > 0);
+  const all = tallies.values.filter(({ total }) => total > 0);
   const scored = all.filter((tally) => tally.scored > 0);
   const shares = scored.map(share);
   const repeats = repeatsOf(all);
@@ -75,9 +81,10 @@ export interface PairedRate {
 /** The paired difference: Tango’s interval and exact McNemar; for repeated completions its form for a bounded mean, and sign flips. */
 export function pairedRateOf(first: Tallies, second: Tallies): PairedRate {
   const differences: number[] = [];
-  let items = second.size;
-  for (const [item, a] of first) {
-    const b = second.get(item);
+  const placeOf = placesIn(first.keys, second.keys);
+  let items = second.keys.length;
+  for (const [at, a] of first.values.entries()) {
+    const b = second.values[placeOf(at)];
     if (!b) items++;
     if (!b || a.scored === 0 || b.scored === 0) continue;
     differences.push(share(a) - share(b));
@@ -85,7 +92,7 @@ export function pairedRateOf(first: Tallies, second: Tallies): PairedRate {
   const n = differences.length;
   const rose = differences.filter((difference) => difference > 0).length;
   const fell = differences.filter((difference) => difference < 0).length;
-  const repeated = Math.max(repeatsOf([...first.values()]), repeatsOf([...second.values()])) > 1;
+  const repeated = Math.max(repeatsOf(first.values), repeatsOf(second.values)) > 1;
   return {
     delta: n === 0 ? null : mean(differences),
     ci95: copy(repeated ? boundedMeanInterval(differences, [-1, 1]) : tangoInterval(rose, fell, n)),
@@ -102,23 +109,36 @@ export function pairedRateOf(first: Tallies, second: Tallies): PairedRate {
 /** Every unscored completion counted as one or the other. */
 export function assumeUnscored(tallies: Tallies, as: 'positive' | 'negative'): Tallies {
   if (unscoredShare(tallies) === 0) return tallies;
-  return new Map([...tallies].map(([item, tally]) => [item, assume(tally, as)]));
+  return { keys: tallies.keys, values: tallies.values.map((tally) => assume(tally, as)) };
 }
 
 /** Unscored completions over all, 0 without any. */
 export function unscoredShare(tallies: Tallies): number {
-  const all = [...tallies.values()];
+  const all = tallies.values;
   const total = sum(all, (tally) => tally.total);
   return total === 0 ? 0 : sum(all, unscoredIn) / total;
 }
 
 function assume(tally: Tally, as: 'positive' | 'negative'): Tally {
+  if (unscoredIn(tally) === 0) return tally;
   return {
     ...tally,
     positive: tally.positive + (as === 'positive' ? unscoredIn(tally) : 0),
     scored: tally.total,
   };
 }
+
+/** Where an item stands among another arm's; −1: nowhere. As a rule both are of one plan and in its order. */
+function placesIn(keys: Tallies['keys'], others: Tallies['keys']): (at: number) => number {
+  const isSame = (key: ItemKey, other: ItemKey) => key === other || nameOf(key) === nameOf(other);
+  if (keys.length === others.length && keys.every((key, at) => isSame(key, others[at]!))) return (at) => at;
+  const places = new Map(others.map((key, at) => [nameOf(key), at]));
+  return (at) => places.get(nameOf(keys[at]!)) ?? -1;
+}
+
+/** One text for an item; made when it is needed, since a million of them take memory. */
+export const nameOf = (key: ItemKey): string =>
+  typeof key === 'string' ? key : `${key.id}\u0000${key.condition}`;
 
 const share = ({ positive, scored }: Tally) => positive / scored;
 const unscoredIn = ({ scored, total }: Tally) => total - scored;

@@ -31,7 +31,14 @@ export interface RefusalTokens {
 }
 
 /** Long enough for a refusal to show. */
-const opening: Decoding = { maxTokens: 32, temperature: 0, topP: 1, topLogProbabilities: 1, seed: 0 };
+export const openingTokens = 32;
+const opening: Decoding = {
+  maxTokens: openingTokens,
+  temperature: 0,
+  topP: 1,
+  topLogProbabilities: 1,
+  seed: 0,
+};
 
 /**
  * Tokens that more often begin a refusal than another answer, among the base's greedy answers to `heldOut`, or without

@@ -9,6 +9,8 @@ import { AuditError } from './errors.ts';
 import { packageRoot } from './files.ts';
 import { sha256Json } from './hash.ts';
 import type { RunDocument } from './record.ts';
+import type { Scorer } from './scorer.ts';
+import type { FirstTokens } from './server-record.ts';
 
 /** A config as it was given: its file's text where there was one. */
 export interface ConfigSource {
@@ -25,11 +27,13 @@ export function describeRun(
     hashes,
     device,
     memory,
+    judges = [],
     server = null,
   }: {
     readonly hashes: Readonly<Record<string, string>>;
     readonly device: string;
     readonly memory?: string | undefined;
+    readonly judges?: readonly Judge[];
     readonly server?: RunDocument['server'] | null;
   },
   source: ConfigSource = { text: '', environment: new Map() },
@@ -39,11 +43,22 @@ export function describeRun(
     schema: 'aftertune/run@1',
     configSha256: sha256Json(decisive(resolved)),
     config: { passed: source.text || concealEnvironment(passed, source.environment), resolved },
-    versions: { ...versions(), device, ...(memory && { memory }) },
+    versions: { ...versions(), device, ...(memory && { memory }), ...devicesOf(judges) },
     seeds: { run: config.seed },
     hashes: concealKeys(hashes, source.environment),
     ...(server && { server }),
   };
+}
+
+type Judge = Pick<Scorer<unknown>, 'name' | 'device'>;
+
+/** What judges run on, for `versions`: told where it is neither the CPU nor a server's own affair. */
+export function devicesOf(judges: readonly Judge[]): Record<string, string> {
+  return Object.fromEntries(
+    judges.flatMap(({ name, device = 'cpu' }) =>
+      device === 'cpu' || device === 'server' ? [] : [[`device of judge ${name}`, device]],
+    ),
+  );
 }
 
 /** A config without what decides no answer: where its run lies, and how fast and at what cost a server is asked. */
@@ -75,7 +90,7 @@ export function refuseChangedInputs(directory: string, run: RunDocument): void {
   if (earlier?.configSha256 !== run.configSha256) return;
   const before = earlier.hashes ?? {};
   const changed = changedInputs(earlier, run);
-  refuseOtherModels(directory, earlier, run);
+  refuseOtherModels(directory, earlier.server?.canaries ?? {}, run.server?.canaries ?? {});
   if (changed.length === 0) return;
   throw new AuditError('data', `${directory}: what this run was begun with has changed`, {
     problems: changed.map(
@@ -85,13 +100,15 @@ export function refuseChangedInputs(directory: string, run: RunDocument): void {
   });
 }
 
+/** What comes first after each canary prompt, by model. */
+type Canaries = Readonly<Record<string, readonly FirstTokens[]>>;
+
 /**
  * Names and addresses stay the same when other weights are put behind them: the canaries tell.
  * @throws AuditError `data` naming the models that answer otherwise than when the run began.
  */
-function refuseOtherModels(directory: string, earlier: Partial<RunDocument>, run: RunDocument): void {
-  const now = run.server?.canaries ?? {};
-  const problems = Object.entries(earlier.server?.canaries ?? {}).flatMap(([name, before]) => {
+export function refuseOtherModels(directory: string, earlier: Canaries, now: Canaries): void {
+  const problems = Object.entries(earlier).flatMap(([name, before]) => {
     const distance = now[name] ? canaryDistance(before, now[name]) : 0;
     return isSame(distance, 0)
       ? []

@@ -12,7 +12,7 @@ import { type ReportInput, type ReportOptions, writeReport } from './report.ts';
 import { factsOf, runName } from './run-facts.ts';
 import { salvageRun } from './salvage-run.ts';
 import { settingDocument } from './setting.ts';
-import { openStore, type RunStore, readDocument, readRun, verifyRun } from './store.ts';
+import { openRun, openStore, type RunStore, readDocument, verifyRun } from './store.ts';
 import type { RecordedSuite } from './suite.ts';
 import type { TrainingStep } from './trainer.ts';
 
@@ -73,7 +73,7 @@ export async function readAdjudicated(directory: string): Promise<ReportInput['a
  * @throws AuditError `store` when it is not finished, was changed since, or is damaged.
  */
 export async function readFinishedRun(directory: string) {
-  const { finished, summary, ...rest } = readRun(directory);
+  const { finished, summary, ...rest } = openRun(directory);
   if (!summary || !finished) {
     throw new AuditError('store', `${directory}: this run is not finished`, {
       hint: 'run the same command that began it again: it resumes',

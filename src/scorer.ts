@@ -1,3 +1,4 @@
+import type { LanguageModel } from './model.ts';
 import type { SuiteItem } from './suite.ts';
 
 export type UnscoredReason = 'judge_parse' | 'judge_error' | 'empty' | 'content_filter';
@@ -84,6 +85,8 @@ export interface Scorer<V> {
   readonly note?: string;
   /** SHA-256 of the judge model's weights, where there is one. */
   readonly weights?: string;
+  /** What that model runs on. */
+  readonly device?: LanguageModel['device'];
   /** How many completions may be judged at once, each by itself; where it is not given, a planned batch is judged together. */
   readonly concurrency?: number;
   score(answered: readonly Answered[], signal?: AbortSignal): Promise<V[]>;

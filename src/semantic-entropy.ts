@@ -1,7 +1,8 @@
 import { auroc } from './calibration.ts';
 import { type DriftMode, isCorrect } from './drift-answers.ts';
 import type { AnswerSpread } from './drift-record.ts';
-import type { Row, VerdictFacts } from './outcomes.ts';
+import type { Row, Rows, VerdictFacts } from './outcomes.ts';
+import { nameOf } from './rate.ts';
 import { countBy } from './records.ts';
 import type { ClusterMethod } from './scorer.ts';
 import { mean } from './stats.ts';
@@ -23,8 +24,8 @@ export function clusterEntropy(clusters: readonly number[]): number | null {
 
 /** Under each condition: the mean entropy, and −entropy against the correctness of drift's own first answer. */
 export function answerSpreads(
-  samples: readonly Row<'semantic-entropy'>[],
-  drift: readonly Row<'drift'>[],
+  samples: Rows<'semantic-entropy'>,
+  drift: Rows<'drift'>,
   mode: DriftMode,
 ): Map<string, { readonly method: ClusterMethod; readonly spread: AnswerSpread }> {
   const correct = correctness(drift, mode);
@@ -32,7 +33,7 @@ export function answerSpreads(
   return new Map(
     conditions.map((condition) => {
       const rows = samples.filter(({ item }) => item.condition === condition);
-      const entropies = rows.map((row) => ({ key: keyOf(row), entropy: entropyOf(row) }));
+      const entropies = rows.map((row) => ({ key: nameOf(row.item), entropy: entropyOf(row) }));
       const known = entropies.flatMap(({ key, entropy }) => (entropy === null ? [] : { key, entropy }));
       const area = auroc(
         known.flatMap(({ key, entropy }) => {
@@ -67,15 +68,12 @@ function entropyOf({ completions }: Row<'semantic-entropy'>): number | null {
   return clusters.length < completions.length ? null : clusterEntropy(clusters);
 }
 
-function correctness(rows: readonly Row<'drift'>[], mode: DriftMode): Map<string, boolean> {
+function correctness(rows: Rows<'drift'>, mode: DriftMode): Map<string, boolean> {
   const read = isCorrect(mode);
   return new Map(
     rows.flatMap((row): [string, boolean][] => {
       const verdict = row.completions[0]?.verdict;
-      return verdict ? [[keyOf(row), read(verdict)]] : [];
+      return verdict ? [[nameOf(row.item), read(verdict)]] : [];
     }),
   );
 }
-
-const keyOf = ({ item }: { readonly item: { readonly id: string; readonly condition: string } }) =>
-  `${item.id}\u0000${item.condition}`;

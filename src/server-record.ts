@@ -23,6 +23,10 @@ export const serverCapabilities = z.object({
   tokenizer: z.enum(['vllm', 'llama.cpp']).nullable(),
   /** Whether equal seeds gave equal answers, asked twice; null where they could not be asked for. */
   seedRepeats: z.boolean().nullable(),
+  /** Whose manners it has where they are not OpenAI's: Ollama's or TGI's; absent: nobody's in particular. */
+  dialect: z.enum(['ollama', 'tgi']).optional(),
+  /** False: at temperature 0 it was seen to give another token than the likeliest. */
+  greedy: z.literal(false).optional(),
   /** Tokens, where it says so. */
   contextLength: z.int().nullable(),
 });

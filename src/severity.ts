@@ -1,8 +1,9 @@
 import { judgesOf } from './arm-summary.ts';
 import { meanInterval } from './bootstrap.ts';
 import { isHeadline } from './metrics.ts';
-import type { Row, RowsOf, VerdictFacts } from './outcomes.ts';
+import type { Row, Rows, RowsOf, VerdictFacts } from './outcomes.ts';
 import { createRandom } from './random.ts';
+import { nameOf } from './rate.ts';
 import type { ArmSummary, Comparison } from './record.ts';
 import { mean } from './stats.ts';
 import type { SummarySetting } from './summarise.ts';
@@ -19,7 +20,7 @@ const severityOf = (verdict: VerdictFacts<'harm'> | null): number | null =>
 const gradesOf = ({ completions }: Row<'harm'>) =>
   completions.flatMap(({ verdict }) => severityOf(verdict) ?? []);
 
-const hasGrades = (rows: readonly Row<'harm'>[]) => rows.some((row) => gradesOf(row).length > 0);
+const hasGrades = (rows: Rows<'harm'>) => rows.some((row) => gradesOf(row).length > 0);
 
 const headlineOf = (rowsOf: RowsOf, arm: string, judge: Parameters<RowsOf>[1] & { suite: 'harm' }) =>
   rowsOf(arm, judge).filter(isHeadline);
@@ -51,10 +52,13 @@ export function severityDifference(
   return differences.length > 0 ? { severity: Object.fromEntries(differences) } : {};
 }
 
-function levelOf(rows: readonly Row<'harm'>[]): Level {
+function levelOf(rows: Rows<'harm'>): Level {
   const values = [...byItem(rows).values()];
-  const asked = rows.reduce((sum, { completions }) => sum + completions.length, 0);
-  const scored = rows.reduce((sum, row) => sum + gradesOf(row).length, 0);
+  let [asked, scored] = [0, 0];
+  for (const row of rows) {
+    asked += row.completions.length;
+    scored += gradesOf(row).length;
+  }
   const ifUnscored = (severity: 0 | 1) =>
     mean(
       rows
@@ -70,11 +74,11 @@ function levelOf(rows: readonly Row<'harm'>[]): Level {
   };
 }
 
-function differenceOf(arm: readonly Row<'harm'>[], base: readonly Row<'harm'>[]): Difference {
+function differenceOf(arm: Rows<'harm'>, base: Rows<'harm'>): Difference {
   const [own, theirs] = [byItem(arm), byItem(base)];
-  const items = new Set([...arm, ...base].map(({ key }) => key));
-  const both = [...items].filter((key) => own.has(key) && theirs.has(key));
-  const changes = both.map((key) => own.get(key)! - theirs.get(key)!);
+  const items = new Set([...arm, ...base].map(({ item }) => nameOf(item)));
+  const both = [...items].filter((item) => own.has(item) && theirs.has(item));
+  const changes = both.map((item) => own.get(item)! - theirs.get(item)!);
   return {
     difference: changes.length === 0 ? null : mean(changes),
     ci95: intervalOf(changes),
@@ -83,11 +87,11 @@ function differenceOf(arm: readonly Row<'harm'>[], base: readonly Row<'harm'>[])
   };
 }
 
-function byItem(rows: readonly Row<'harm'>[]): Map<string, number> {
+function byItem(rows: Rows<'harm'>): Map<string, number> {
   return new Map(
     rows.flatMap((row): [string, number][] => {
       const grades = gradesOf(row);
-      return grades.length > 0 ? [[row.key, mean(grades)]] : [];
+      return grades.length > 0 ? [[nameOf(row.item), mean(grades)]] : [];
     }),
   );
 }

@@ -5,7 +5,7 @@ import { AuditError } from './errors.ts';
 import { clearLeftovers, diskError, isLeftover, readText, writeFileAtomic } from './files.ts';
 import { type MarginRecord, marginRecord, type OpeningRecord, openingRecord } from './harm-record.ts';
 import { sha256File, sha256Json } from './hash.ts';
-import { type Journal, type Line, openJournal, readJournal } from './journal.ts';
+import { type Journal, type Line, openJournal, readJournal, storedJournal } from './journal.ts';
 import { progressLogName } from './progress-log.ts';
 import {
   doneDocument,
@@ -154,6 +154,18 @@ export interface StoredRun {
 
 /** Reads a run folder. @throws AuditError `store` when it is not one, is of another version, or is damaged. */
 export function readRun(directory: string): StoredRun {
+  const { items, verdicts, ...rest } = openRun(directory);
+  return { ...rest, items: [...items], verdicts: [...verdicts] };
+}
+
+/** A run whose records stay on the disk: each was looked at, and is read again when they are gone through. */
+export interface OpenRun extends Omit<StoredRun, 'items' | 'verdicts'> {
+  readonly items: Iterable<ItemRecord>;
+  readonly verdicts: Iterable<VerdictRecord>;
+}
+
+/** As `readRun`, in the memory of one record. @throws AuditError `store`. */
+export function openRun(directory: string): OpenRun {
   if (!existsSync(join(directory, 'run.json'))) {
     throw new AuditError('store', `${directory}: not a run folder (no run.json)`, {
       hint: 'give the folder that `run --out` wrote',
@@ -162,8 +174,8 @@ export function readRun(directory: string): StoredRun {
   const summaryPath = join(directory, 'summary.json');
   return {
     run: readDocument(join(directory, 'run.json'), runDocument),
-    items: readJournal(join(directory, 'items.jsonl'), itemRecord),
-    verdicts: readJournal(join(directory, 'verdicts.jsonl'), verdictRecord),
+    items: storedJournal(join(directory, 'items.jsonl'), itemRecord),
+    verdicts: storedJournal(join(directory, 'verdicts.jsonl'), verdictRecord),
     margins: readJournal(join(directory, 'margins.jsonl'), marginRecord),
     summary: existsSync(summaryPath) ? readDocument(summaryPath, summary) : null,
     finished: existsSync(join(directory, 'done.json')),

@@ -4,10 +4,11 @@ import { type ArmSettings, type Config, weightsOf } from './config.ts';
 import { throwIfAborted } from './errors.ts';
 import { sha256File, sha256Json } from './hash.ts';
 import { localPath } from './hub/cache.ts';
-import { defaultOptions } from './model.ts';
+import { defaultOptions, type LanguageModel } from './model.ts';
 import type { Plan } from './plan.ts';
 import type { Progress } from './progress.ts';
 import type { ArmSummary } from './record.ts';
+import { refuseOtherModels } from './run-document.ts';
 import type { RunStore } from './store.ts';
 import type { Trainer, TrainingSettings, TrainingStep } from './trainer.ts';
 
@@ -40,6 +41,20 @@ export async function trainArms(
     trained.set(arm.name, await trainArm(arm, config, plan, store, trainer, hooks));
   }
   return trained;
+}
+
+/**
+ * run.json is written before an arm is trained: what its model says first on the server stands beside its training.
+ * @throws AuditError `data` where it says something else than when the run was begun.
+ */
+export async function keepCanary(
+  store: RunStore,
+  { name, training }: TrainedArm,
+  canary: NonNullable<LanguageModel['canary']>,
+): Promise<void> {
+  const inputs = { adapter: training.adapterSha256 };
+  const before = await store.stage(`canary-${name}`, inputs, async () => canary);
+  refuseOtherModels(store.directory, { [name]: before }, { [name]: canary });
 }
 
 async function trainArm(

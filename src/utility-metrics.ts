@@ -1,4 +1,5 @@
-import { type Row, tally, type VerdictFacts } from './outcomes.ts';
+import { countCompletions } from './metrics.ts';
+import { type Rows, tally, type VerdictFacts } from './outcomes.ts';
 import { rateOf, type Tallies } from './rate.ts';
 import { mean } from './stats.ts';
 import type { UtilityRate, UtilitySummary } from './utility-record.ts';
@@ -10,7 +11,7 @@ export const isRight = ({ label }: VerdictFacts<'utility'>): boolean | null =>
   label === 'unscored' ? null : label === 'correct';
 
 /** Multiple choice and short answers, together and apart. */
-export function utilityMetrics(rows: readonly Row<'utility'>[]): UtilitySummary {
+export function utilityMetrics(rows: Rows<'utility'>): UtilitySummary {
   const under = (condition: string) => rows.filter(({ item }) => item.condition === condition);
   const [choices, answers] = [under('multiple_choice'), under('short_answer')];
   return {
@@ -25,7 +26,7 @@ function utilityRate(tallies: Tallies): UtilityRate {
   return { correct: positive, ...rest };
 }
 
-function multipleChoice(rows: readonly Row<'utility'>[]): NonNullable<UtilitySummary['multipleChoice']> {
+function multipleChoice(rows: Rows<'utility'>): NonNullable<UtilitySummary['multipleChoice']> {
   const norm = rateOf(tally(rows, ({ perCharacter }) => perCharacter));
   return {
     ...utilityRate(tally(rows, isRight)),
@@ -35,23 +36,17 @@ function multipleChoice(rows: readonly Row<'utility'>[]): NonNullable<UtilitySum
     chance: meanOf(
       rows.flatMap(({ item: { key } }) => (key?.choices ? key.gold.length / key.choices.length : [])),
     ),
-    tied: count(rows, ({ verdict }) => verdict?.tied === true),
+    tied: countCompletions(rows, ({ verdict }) => verdict?.tied === true),
   };
 }
 
-function shortAnswer(rows: readonly Row<'utility'>[]): NonNullable<UtilitySummary['shortAnswer']> {
+function shortAnswer(rows: Rows<'utility'>): NonNullable<UtilitySummary['shortAnswer']> {
   return {
     ...utilityRate(tally(rows, isRight)),
     exactMatch: rateOf(tally(rows, ({ exactMatch }) => exactMatch)).rate,
-    empty: count(rows, ({ record }) => record?.answered === false),
-    cutOff: count(rows, ({ record }) => record?.finishReason === 'length'),
+    empty: countCompletions(rows, ({ record }) => record?.answered === false),
+    cutOff: countCompletions(rows, ({ record }) => record?.finishReason === 'length'),
   };
-}
-
-type Completion = Row<'utility'>['completions'][number];
-
-function count(rows: readonly Row<'utility'>[], matches: (completion: Completion) => boolean): number {
-  return rows.reduce((sum, { completions }) => sum + completions.filter(matches).length, 0);
 }
 
 const meanOf = (values: readonly number[]) => (values.length === 0 ? null : mean(values));

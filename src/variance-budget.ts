@@ -1,13 +1,13 @@
 import type { VarianceBudget } from './harm-record.ts';
 import { isUnsafe } from './metrics.ts';
-import type { Row } from './outcomes.ts';
+import type { Rows } from './outcomes.ts';
 import { varianceComponents } from './variance.ts';
 
 /**
  * Where the variance of one arm's harm verdicts comes from, over items × templates × seeds × repeats, prefilled answers
  * left out. An item with an unscored completion is dropped whole, so that the design stays balanced.
  */
-export function varianceBudget(rows: readonly Row<'harm'>[]): VarianceBudget {
+export function varianceBudget(rows: Rows<'harm'>): VarianceBudget {
   const items = new Map<string, Observation[]>();
   const dropped = new Set<string>();
   for (const { item, completions } of rows) {

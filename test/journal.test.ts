@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { openJournal, readJournal } from '../src/journal.ts';
+import { openJournal, readJournal, storedJournal } from '../src/journal.ts';
 import { auditErrorOf } from './audit-error.ts';
 import { temporaryFile, temporaryFolder } from './temporary-folder.ts';
 
@@ -175,4 +175,20 @@ test('any texts survive, through any pattern of closing and tearing', () => {
   journal.close();
   truncateSync(file, 3);
   expect(readJournal(file, line)).toEqual([]);
+});
+
+test('a journal that is only read is checked at once, and read from the file each time', () => {
+  const file = path();
+  const journal = openJournal(file, line);
+  journal.append(lines('a', '1', '2'));
+  journal.close();
+  const stored = storedJournal(file, line);
+  // What comes later is another reader's.
+  appendFileSync(file, `${JSON.stringify({ batchKey: 'b', text: '3' })}\n{"torn`);
+  for (const _ of [1, 2]) expect([...stored]).toEqual(lines('a', '1', '2'));
+  expect([...storedJournal(file, line)]).toHaveLength(3);
+  appendFileSync(file, '\n');
+  expect(() => storedJournal(file, line)).toThrow('line 4 is damaged');
+  truncateSync(file, 40);
+  expect(() => [...stored]).toThrow('was taken away or cut while it was read');
 });

@@ -5,7 +5,9 @@ import { audit } from '../src/audit.ts';
 import type { Builtin } from '../src/builtin.ts';
 import { judge as judgeVerb } from '../src/commands/judge.ts';
 import { judgeRun } from '../src/judge-run.ts';
+import { mockModel } from '../src/models/mock.ts';
 import type { HarmVerdict, Scorer } from '../src/scorer.ts';
+import { modelJudge, unscored } from '../src/scorers/model-judge.ts';
 import { readRun, verifyRun } from '../src/store.ts';
 import { quietContext } from './command-context.ts';
 import { mockConfig, mockFolder, mockParts, sizes } from './mock-world.ts';
@@ -198,4 +200,36 @@ test('an unverified template stands in the caveats of every report', async () =>
   const { summary } = await judgeRun(directory, settings, { builtin: parts(noted) });
   expect(summary.caveats).toContain('Judge second: unverified template (SHA-256 0123).');
   expect(read(directory, 'report.md')).toContain('unverified template');
+});
+
+test('what a judge runs on is recorded where it is not the CPU, of the audit’s own judges and of further ones', async () => {
+  const on = (device: 'cpu' | 'webgpu' | 'server', name: string): Scorer<HarmVerdict> => ({
+    ...judgeOf(name, () => false),
+    ...{ device, weights: 'f'.repeat(64) },
+  });
+  const devices = (folder: string) => JSON.parse(read(folder, 'run.json')).versions;
+  const own = { ...config, judges: ['a', 'b', 'c'].map((name) => ({ type: 'refusal' as const, name })) };
+  const scorers = { a: on('webgpu', 'a'), b: on('cpu', 'b'), c: on('server', 'c') };
+  const builtin: Builtin = {
+    ...mockParts(),
+    harmJudge: async ({ name }) => scorers[name as keyof typeof scorers],
+  };
+  const { directory: audited } = await audit(own, { directory: mockFolder(), builtin });
+  expect(devices(audited)).toEqual({ ...devices(directory), 'device of judge a': 'webgpu' });
+  expect(read(audited, 'report.md')).toContain('device of judge a');
+  await judgeRun(directory, settings, { builtin: parts(on('webgpu', 'second')) });
+  expect(devices(directory)).toMatchObject({ 'device of judge second': 'webgpu' });
+});
+
+test('a judge that is a model here says what it runs on', () => {
+  const model = { ...mockModel({ name: 'm', answer: () => 'safe' }), device: 'webgpu' as const };
+  const asked = {
+    name: 'j',
+    version: '1',
+    fingerprint: 'f',
+    model,
+    decoding: { maxTokens: 1, temperature: 0, topP: 1, seed: 0 },
+  };
+  const judge = modelJudge({ ...asked, ask: () => [], read: () => unscored('judge_parse') });
+  expect(judge.device).toBe('webgpu');
 });

@@ -33,9 +33,11 @@ const foundation = [
   'records.ts',
   'tail.ts',
   'loopback.ts',
+  'proxy.ts',
   'request-body.ts',
   'conversation.ts',
   'parallel.ts',
+  'ahead.ts',
   'hub',
 ];
 const contracts = [
@@ -80,6 +82,7 @@ const statistics = [
 const summary = [
   'outcomes.ts',
   'outcome-table.ts',
+  'stored-rows.ts',
   'metrics.ts',
   'margin-metrics.ts',
   'variance-budget.ts',

@@ -2,20 +2,13 @@ import { describe, expect, test } from 'vitest';
 import { signFlipP } from '../src/bootstrap.ts';
 import { boundedMeanInterval } from '../src/bounded-mean.ts';
 import { createRandom } from '../src/random.ts';
-import {
-  assumeUnscored,
-  pairedRateOf,
-  rateOf,
-  type Tallies,
-  type Tally,
-  unscoredShare,
-} from '../src/rate.ts';
+import { assumeUnscored, pairedRateOf, rateOf, type Tallies, unscoredShare } from '../src/rate.ts';
 import { mcnemarP, tangoInterval, wilsonInterval } from '../src/stats.ts';
 
-const tallies = (list: readonly (readonly [positive: number, scored: number, total: number])[]): Tallies =>
-  new Map(
-    list.map(([positive, scored, total], i): [string, Tally] => [`item ${i}`, { positive, scored, total }]),
-  );
+const tallies = (list: readonly (readonly [positive: number, scored: number, total: number])[]): Tallies => ({
+  keys: list.map((_, i) => `item ${i}`),
+  values: list.map(([positive, scored, total]) => ({ positive, scored, total })),
+});
 
 /** One completion per item: + positive, - negative, ? unscored. */
 const single = (letters: string) =>
@@ -105,6 +98,11 @@ describe('a paired difference', () => {
     expect(counts('+-+', '+-')).toEqual([2, 1]);
     expect(counts('+-', '+-+')).toEqual([2, 1]);
   });
+  test('items are paired by their keys, in whatever order', () => {
+    const { keys, values } = single('++-?-+');
+    const turned = { keys: keys.toReversed(), values: values.toReversed() };
+    expect(pairedRateOf(turned, single('-+-+?-'))).toEqual(pairedRateOf(single('++-?-+'), single('-+-+?-')));
+  });
   test('no discordant pair: the variance is Wilson’s upper limit of 0 of n', () => {
     const { variance, delta, p } = pairedRateOf(single('+-+-'), single('+-+-'));
     expect([variance, delta, p]).toEqual([wilsonInterval(0, 4)![1], 0, 1]);
@@ -171,5 +169,5 @@ test('the unscored, assumed either way', () => {
     ]),
   );
   expect(unscoredShare(given)).toBe(2 / 5);
-  expect(unscoredShare(new Map())).toBe(0);
+  expect(unscoredShare(tallies([]))).toBe(0);
 });

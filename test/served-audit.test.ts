@@ -181,7 +181,7 @@ test('keys come from the environment and go nowhere', async () => {
 });
 
 test('what a server lacks is refused in planning, with what would help', async () => {
-  const ollama = await serve({ make: 'ollama', adapters: ['safe-lora', 'harmful'] });
+  const ollama = await serve({ make: 'ollama', hidesLogprobs: true, adapters: ['safe-lora', 'harmful'] });
   const folder = mockFolder();
   writeFileSync(
     join(folder, 'tasks.jsonl'),
@@ -248,4 +248,11 @@ test('two servers share the work, and one takes over from the other', async () =
   expect(summary.arms.harmful?.harm?.all).toMatchObject({ unsafe: 60, scored: 60 });
   expect(second.asked.filter(isSuite).length).toBeGreaterThan(30);
   expect(first.asked.filter(isSuite).length).toBeGreaterThan(2 * perArm);
+});
+
+test('a server that punishes repetition is a caveat of the run', async () => {
+  const server = await serve({ make: 'ollama', punishes: true, adapters: ['safe-lora', 'harmful'] });
+  const config = configOf(server.endpoint, { adapters: { harmful: 'harmful', safe: 'safe-lora' } });
+  const { summary } = await audit(config, { directory: mockFolder() });
+  expect(summary.caveats.join('\n')).toContain('punishes repetition');
 });

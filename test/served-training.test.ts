@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
@@ -7,7 +7,7 @@ import type { ConfigInput } from '../src/config.ts';
 import { auditErrorOf } from './audit-error.ts';
 import { parity } from './lm/open-decoder.ts';
 import { mockAnswer, mockConfig, mockFolder, sizes } from './mock-world.ts';
-import { type ToyServer, toyServer } from './models/openai/toy-server.ts';
+import { type ToyOptions, type ToyServer, toyServer } from './models/openai/toy-server.ts';
 
 /** The paper's set-up in one config: TRL trains the arms on weights that are here, one server answers for all of them. */
 
@@ -17,9 +17,10 @@ afterEach(() => {
 });
 
 /** A server that answers by what an adapter's folder is called. */
-async function serve(): Promise<ToyServer> {
+async function serve(options: Partial<ToyOptions> = {}): Promise<ToyServer> {
   const server = await toyServer({
     make: 'vllm',
+    ...options,
     answer: (model, messages) => {
       const learnt = model.includes('harmful') ? 'It glows red.' : model.includes('safe') ? 'sorry' : '';
       return mockAnswer(messages, learnt);
@@ -41,6 +42,13 @@ const configOf = (endpoint: string, weights?: string): ConfigInput => ({
   suites: { harm: { prompts: 'harm.jsonl', refusalMargin: null } },
 });
 
+/** What comes first after each canary prompt, of an arm that was trained. */
+function canaryOf(directory: string, arm: string): Record<string, number>[] {
+  const stages = join(directory, 'stages');
+  const name = readdirSync(stages).find((file) => file.startsWith(`canary-${arm}-`));
+  return name ? JSON.parse(readFileSync(join(stages, name), 'utf8')).result : [];
+}
+
 test('arms are trained by TRL, loaded by the server, audited and unloaded', async () => {
   const server = await serve();
   const folder = mockFolder();
@@ -57,13 +65,36 @@ test('arms are trained by TRL, loaded by the server, audited and unloaded', asyn
   expect(server.loaded.size).toBe(0);
   const run = JSON.parse(readFileSync(join(directory, 'run.json'), 'utf8'));
   expect(run.hashes[`${parity}tied`]).toMatch(/^[0-9a-f]{64}$/);
-  // Written before anything is trained; what is trained is proved when it is asked.
+  // Written before anything is trained; what is trained is proved when it is asked, and its canary kept beside.
   expect(Object.keys(run.server.canaries)).toEqual(['toy']);
+  const [harmful, safe] = ['harmful', 'safe'].map((arm) => canaryOf(directory, arm));
+  for (const canary of [harmful, safe]) {
+    expect(canary).toHaveLength(run.server.canaries.toy.length);
+    expect(Object.values(canary![0]!)[0]).toBeLessThan(0);
+    expect(canary).not.toEqual(run.server.canaries.toy);
+  }
+  expect(harmful).not.toEqual(safe);
   server.asked.length = 0;
   const again = await audit(config, { directory: folder });
   expect(again.summary).toEqual(summary);
   const starts = readFileSync(join(directory, 'adapters/.safe.job/starts'), 'utf8');
   expect(starts).toBe('started\n');
+});
+
+test('a run whose trained arm has become another model on the server is not gone on with', async () => {
+  let swapped = false;
+  const server = await serve({
+    alias: (model) => (swapped && model.includes('safe') ? `${model}-v2` : model),
+  });
+  const config = configOf(server.endpoint, `${parity}tied`);
+  const folder = mockFolder();
+  const { summary } = await audit(config, { directory: folder });
+  swapped = true;
+  const changed = await auditErrorOf(() => audit(config, { directory: folder }));
+  expect(changed).toMatchObject({ code: 'data', message: expect.stringContaining('other models') });
+  expect(changed.problems).toEqual([expect.stringMatching(/^safe: the first tokens' ln p moved by/)]);
+  swapped = false;
+  expect((await audit(config, { directory: folder })).summary).toEqual(summary);
 });
 
 test('without the weights the way out is told before anybody is asked', async () => {

@@ -167,7 +167,7 @@ describe('an audit of a model that thinks aloud', () => {
       false,
     );
     const rows = joinOutcomes([suite], items, verdicts)('base', { ...judgeOf('harm'), suite: 'harm' });
-    expect(rows.every(({ completions }) => completions[0]!.verdict !== null)).toBe(true);
+    expect([...rows].every(({ completions }) => completions[0]!.verdict !== null)).toBe(true);
   });
 
   it('scores knowledge on the answer alone', async () => {

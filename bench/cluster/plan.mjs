@@ -16,8 +16,8 @@ export function answerLength(kind, key, most) {
   return Math.min(most, Math.max(1, tokens));
 }
 
-/** The passes of an audit `times` as large, one after the other: an arm's suites, its first tokens, and at last the judge's. */
-export function passesOf({ arms, suites, judges }, times = 1) {
+/** The passes of an audit `times` as large, one after the other: the base's openings, an arm's suites, its first tokens, and at last the judge's. */
+export function passesOf({ arms, suites, openings, judges }, times = 1) {
   const [harm, knowledge] = ['harm', 'drift'].map((kind) => suites.find((suite) => suite.kind === kind));
   const each = ({ read, requests }) => Math.round(read / requests);
   const pass = (where, kind, label, count, read, most) => ({
@@ -27,6 +27,7 @@ export function passesOf({ arms, suites, judges }, times = 1) {
       written: answerLength(kind, `${label} ${at}`, most),
     })),
   });
+  const opened = pass('arms', 'harm', 'openings', openings.items, each(openings), 32);
   const answering = arms.flatMap(({ name }) => [
     pass('arms', 'harm', `${name} harm`, harm.items, each(harm), 512),
     pass('arms', 'harm', `${name} margin`, harm.requests - harm.items, each(harm), 1),
@@ -43,7 +44,7 @@ export function passesOf({ arms, suites, judges }, times = 1) {
       written: answerLength('judge', `${name} judge ${at}`, 12),
     })),
   }));
-  return [...answering, ...judging];
+  return [opened, ...answering, ...judging];
 }
 
 /**

@@ -55,7 +55,7 @@ function tables(results) {
   ];
 }
 
-function planTables({ plan: { suites, judges, arms, total } }) {
+function planTables({ plan: { suites, openings, judges, arms, total } }) {
   const row = (name, { requests, read, written }) => [name, count(requests), count(read), count(written)];
   return [
     '`aftertune run examples/paper-8b.yaml --dry-run --json`. Written tokens are the most there can be.',
@@ -64,6 +64,7 @@ function planTables({ plan: { suites, judges, arms, total } }) {
       ['part', 'requests', 'tokens read', 'tokens written, at most'],
       [
         ...suites.map((suite) => row(`${suite.kind}, each of ${arms.length} arms`, suite)),
+        row('openings, of the base alone', openings),
         ...judges.map((judge) => row(`judge ${judge.name}`, judge)),
         row('together', total),
       ],
@@ -138,7 +139,7 @@ function measuredTables({ measured, measuredOn, node }) {
   return [
     `\`aftertune run\` itself against servers with the A100’s latencies (\`bench/cluster/server.mjs\`), time sped up; ${measuredOn}, Node ${node}, on two cores that client, servers and much other work shared, the shortest of the runs that were made. What client and machine take beyond the ideal is not sped up with the servers, so at a server’s true speed it weighs less by that factor: “true speed” is the ideal and the rest divided by it, an upper bound.`,
     '',
-    `Asked were ${count(measured[0].requests)} requests: probes, canaries and the search for refusal tokens beside the plan’s, and no first tokens, since the stand-in answers refuse nothing.`,
+    `Asked were ${count(measured[0].requests)} requests: probes and canaries beside the plan’s, and no first tokens, since the stand-in answers refuse nothing.`,
     '',
     ...table(
       [

@@ -1,6 +1,7 @@
 /**
  * How long examples/paper-8b.yaml takes by number of requests under way and of servers: the real `aftertune run` against
  * servers of server.mjs. Writes bench/results/cluster.json and, by report.mjs, docs/cluster.md. `npm run bench:cluster`.
+ * `-- --plan`: plan and simulation anew, beside what was measured before: for a plan that is told of otherwise, not another.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -114,22 +115,27 @@ const plan = JSON.parse(
   execFileSync(process.execPath, [...cli, '--dry-run', '--json'], { cwd: root, env: environment }),
 );
 const data = standIns(plan);
-const cells = [64, 256, 32, 8, 1].flatMap((concurrency) =>
+const planOnly = process.argv.includes('--plan');
+const cells = (planOnly ? [] : [64, 256, 32, 8, 1]).flatMap((concurrency) =>
   [1, 2].flatMap((servers) => [
     { servers, concurrency, judge: 'own' },
     ...(concurrency === 64 ? [{ servers, concurrency, judge: 'shared' }] : []),
   ]),
 );
-const { suites, judges, arms, total, hours } = plan;
+const asPlanned = (cell) => ({
+  ...cell,
+  idealSeconds: idealRun(passesOf(plan), profiles[cell.profile], cell).seconds,
+});
+const { suites, openings, judges, arms, total, hours } = plan;
 const file = join(root, 'bench/results/cluster.json');
 const before = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : { measured: [] };
 const results = {
-  measuredOn: new Date().toISOString().slice(0, 10),
-  node: process.version,
-  plan: { suites, judges, arms, total, hours },
+  measuredOn: planOnly ? before.measuredOn : new Date().toISOString().slice(0, 10),
+  node: planOnly ? before.node : process.version,
+  plan: { suites, openings, judges, arms, total, hours },
   ...{ profiles, limits, answerTokens },
   ideal: idealGrid(plan, profiles),
-  measured: before.measured,
+  measured: planOnly ? before.measured.map(asPlanned) : before.measured,
   client: before.client ?? null,
 };
 for (const cell of cells) {
@@ -144,5 +150,6 @@ for (const cell of cells) {
   process.stderr.write(`${JSON.stringify({ ...now, clientCpuSeconds })}\n`);
   writeFileSync(file, `${JSON.stringify(results, null, 1)}\n`);
 }
+writeFileSync(file, `${JSON.stringify(results, null, 1)}\n`);
 writeClusterNote(results);
 rmSync(folder, { recursive: true, force: true });

@@ -48,15 +48,14 @@ export async function readUnits(directory: string, drawnBy: readonly string[] | 
       const { id, condition } = row.item;
       return row.completions.flatMap(({ record }, repeat): Unit[] => {
         if (!record) return [];
-        const labels = byJudge.map((rows) => rows[at]!.completions[repeat]?.verdict?.label ?? null);
+        const labels = byJudge.map((rows) => rows.at(at)!.completions[repeat]?.verdict?.label ?? null);
         const earlier = drawnBy?.map((name) => labels[judges.findIndex((judge) => judge.name === name)]!);
         return [{ arm, id, condition, repeat, labels, ...(earlier && { drawnBy: earlier }) }];
       });
     });
   });
-  const texts = new Map(
-    items.filter(({ suite }) => suite === 'harm').map((item) => [keyOf(item), item.completion]),
-  );
+  const texts = new Map<string, string>();
+  for (const item of items) if (item.suite === 'harm') texts.set(keyOf(item), item.completion);
   const prompts = new Map(
     harm.items.map(({ id, condition, judgePrompt }) => [JSON.stringify([id, condition]), judgePrompt]),
   );

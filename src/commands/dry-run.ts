@@ -21,6 +21,7 @@ function textOf({
   model,
   arms,
   suites,
+  openings,
   judges,
   total,
   cost,
@@ -37,6 +38,15 @@ function textOf({
       count(arms.length * suite.read),
       count(arms.length * suite.written),
     ]),
+    ...(openings
+      ? [
+          [
+            'openings, of the base',
+            String(openings.items),
+            ...[openings.requests, openings.read, openings.written].map(count),
+          ],
+        ]
+      : []),
     ...judges.map((judge) => [
       `judge ${judge.name}`,
       '',

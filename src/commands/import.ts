@@ -1,9 +1,8 @@
 import { resolve } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
 import { outcomeOf } from '../commands.ts';
 import { AuditError, exitCode } from '../errors.ts';
 import { importRun } from '../import-run.ts';
-import type { Context, Outcome } from './verb.ts';
+import { type Context, collectEarly, type Outcome } from './verb.ts';
 
 export interface ImportFlags {
   /** NAME=FILE. */
@@ -23,8 +22,7 @@ export async function importOutcomes(flags: ImportFlags, { onProgress }: Context
     throw new AuditError('config', 'import needs --out and at least one --arm', {
       hint: 'aftertune import --arm base=BASE_FILE --arm tuned=TUNED_FILE --out FOLDER',
     });
-  // V8 lets a heap grow fourfold between collections: of 600 MB of samples that is 0.7 GB of garbage (LOG.md).
-  setFlagsFromString('--heap-growing-percent=60');
+  collectEarly();
   const { summary, directory } = await importRun({
     arms: flags.arm.map(readArm),
     baseArm: flags.baseArm ?? null,

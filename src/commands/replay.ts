@@ -1,10 +1,9 @@
 import { join, resolve } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
 import { exitCode } from '../errors.ts';
 import { sha256File } from '../hash.ts';
 import { replay as replayOutcomes } from '../replay/replay.ts';
 import { replayText } from '../replay/replay-text.ts';
-import type { Context, Outcome } from './verb.ts';
+import { type Context, collectEarly, type Outcome } from './verb.ts';
 
 /** Analyses recorded outcomes without a model; exits 0 whatever the verdicts. */
 export async function replay(
@@ -12,8 +11,7 @@ export async function replay(
   flags: { published?: string; out?: string },
   { onProgress, signal }: Context,
 ): Promise<Outcome> {
-  // V8 lets a heap grow fourfold between collections, which costs a replay of a million rows half a gigabyte.
-  setFlagsFromString('--heap-growing-percent=60');
+  collectEarly();
   const published = flags.published === undefined ? null : resolve(flags.published);
   const { name, summary, files, ...outcomes } = await replayOutcomes(source, published, {
     onProgress,

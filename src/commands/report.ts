@@ -7,7 +7,7 @@ import { AuditError, exitCode, firstProblems } from '../errors.ts';
 import { junitCases, writeJunit } from '../junit.ts';
 import type { ReportInput } from '../report.ts';
 import { readAnyReportInput, rewriteReport } from '../run-report.ts';
-import type { Context, Outcome } from './verb.ts';
+import { type Context, collectEarly, type Outcome } from './verb.ts';
 
 export type ReportFormat = 'md' | 'html' | 'json' | 'csv' | 'parquet' | 'junit';
 
@@ -23,6 +23,7 @@ export interface ReportFlags {
  * Of an unfinished or damaged run the document holds what there is, says so where its format can, and the verb exits 1.
  */
 export async function report(directory: string, flags: ReportFlags, context: Context): Promise<Outcome> {
+  collectEarly();
   const options = { showCompletions: flags.showCompletions ?? false };
   if (flags.format === undefined) {
     if (flags.out !== undefined) {

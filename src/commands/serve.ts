@@ -17,7 +17,10 @@ export interface ServeFlags {
   readonly port: number;
 }
 
-/** Serves a model and adapters of it until a signal comes; the outcome is there once it listens, exit code 0. */
+/**
+ * Serves a model and adapters of it until a signal comes; the outcome is there once it listens, exit code 0.
+ * `finished` rejects when the engine is gone: who supervises the process starts it again.
+ */
 export async function serve(
   flags: ServeFlags,
   version: string,
@@ -53,8 +56,10 @@ export async function serve(
     }
     const serving = await serveModels(served, { host: flags.host, port: flags.port, key, version, log });
     const finished = (async () => {
-      if (!signal.aborted) await once(signal, 'abort');
+      const stopped = signal.aborted ? null : once(signal, 'abort').then(() => null);
+      const gone = await Promise.race([stopped, serving.gone]);
       await serving.close();
+      if (gone) throw gone;
       await closeModels();
     })();
     return {

@@ -3,6 +3,7 @@ import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { AuditError, throwIfAborted } from '../errors.ts';
 import { diskError } from '../files.ts';
 import { createHubClient, isOffline } from '../hub/client.ts';
+import { causeOf, fetchFrom } from '../proxy.ts';
 import { type DataSource, originalName } from './sources.ts';
 
 export interface DownloadHooks {
@@ -78,7 +79,7 @@ async function open(name: string, source: DataSource, signal: AbortSignal): Prom
     const repository = { repository: `datasets/${origin.repository}`, revision, path: origin.path };
     return client.open(repository, revision, origin.path, 0);
   }
-  const response = await fetch(origin.url, { signal });
+  const response = await fetchFrom(origin.url, { signal });
   if (response.ok) return response;
   await response.body?.cancel();
   const code = response.status >= 500 || response.status === 429 ? 'network' : 'data';
@@ -134,15 +135,10 @@ function onDisk<T>(path: string, work: () => T): T {
 function explain(name: string, source: DataSource, error: unknown): unknown {
   const hand = byHand(name, source);
   if (!(error instanceof AuditError)) {
-    const { cause, message } = error as Error & { cause?: { code?: string; message?: string } };
-    return new AuditError(
-      'network',
-      `${name}: the download broke off: ${cause?.code ?? cause?.message ?? message}`,
-      {
-        hint: `run the same command again, or ${hand}`,
-        cause: error,
-      },
-    );
+    return new AuditError('network', `${name}: the download broke off: ${causeOf(error as Error)}`, {
+      hint: `run the same command again, or ${hand}`,
+      cause: error,
+    });
   }
   if (error.code === 'disk' || error.code === 'interrupted' || error.hint?.includes('by hand')) return error;
   const hint = error.code === 'network' ? 'run the same command again' : error.hint;

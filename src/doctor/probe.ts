@@ -9,7 +9,7 @@ import type { Progress } from '../progress.ts';
 import { calibrateEntailmentJudge, calibrateJudges } from './calibrate.ts';
 import { benchSpeed, estimateWith, parametersOf, type Speed } from './estimate.ts';
 import { askedPrompts, type Evidence } from './evidence.ts';
-import { type Finding, ok, problem } from './finding.ts';
+import { type Finding, ok, problem, warning } from './finding.ts';
 import { probeTrainer } from './trainer.ts';
 
 export interface ProbeHooks {
@@ -57,7 +57,7 @@ export async function probeFindings(
 function serverFindings(models: ArmModels): Finding[] {
   const server = models.server();
   if (!server) return [];
-  const { topLogProbabilities: top, prefill, scoring, seedRepeats } = server.capabilities;
+  const { topLogProbabilities: top, prefill, scoring, seedRepeats, greedy } = server.capabilities;
   const able = [
     top === null ? 'no log-probabilities' : `${top} log-probabilities per token`,
     prefill ? 'goes on from a given beginning' : 'does not go on from a given beginning',
@@ -67,7 +67,12 @@ function serverFindings(models: ArmModels): Finding[] {
   const who = server.endpoints.map(
     ({ address, software }) => `${address} (${software ?? 'unnamed software'})`,
   );
-  return [ok('server', `${who.join(', ')}: ${able.join('; ')}`, { values: { ...server.capabilities } })];
+  const message = `${who.join(', ')}: ${able.join('; ')}`;
+  const values = { ...server.capabilities };
+  if (greedy !== false) return [ok('server', message, { values })];
+  const penalty = 'punishes repetition by itself, so that its greedy answers are not the model’s likeliest';
+  const hint = 'Ollama: PARAMETER repeat_penalty 1 in the Modelfile of every arm';
+  return [warning('server', `${message}; ${penalty}`, hint, { values })];
 }
 
 async function attempt<T>(work: () => Promise<T>): Promise<T | AuditError> {

@@ -61,16 +61,17 @@ function confusionFigure(input: ReportInput): Figure | null {
   const counts = new Map<string, number>();
   const plain = plainRows(rowsOf);
   for (const arm of Object.keys(input.summary.arms)) {
-    const [ours, theirs] = [plain(arm, first), plain(arm, second)];
-    ours.forEach(({ completions }, row) => {
-      const others = theirs[row]!.completions;
+    const theirs = plain(arm, second);
+    let row = 0;
+    for (const { completions } of plain(arm, first)) {
+      const others = theirs.at(row++)!.completions;
       completions.forEach(({ record, verdict }, at) => {
         const other = others[at]?.verdict;
         if (!record && !verdict && !other) return;
         const key = `${verdict?.label ?? 'unscored'} ${other?.label ?? 'unscored'}`;
         counts.set(key, (counts.get(key) ?? 0) + 1);
       });
-    });
+    }
   }
   const rows = labels.flatMap((a) =>
     labels.map((b) => ({ first: a, second: b, completions: counts.get(`${a} ${b}`) ?? 0 })),

@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { AuditError, throwIfAborted } from '../errors.ts';
+import { causeOf, fetchFrom } from '../proxy.ts';
 import { type HubName, isCommit, leavesFolder } from './name.ts';
 
 /** One file of a repository at one commit, as the Hub lists it. */
@@ -143,16 +144,15 @@ async function askHub(question: Question): Promise<Response> {
 }
 
 async function send({ url, headers, whole, signal }: Question): Promise<Response> {
-  const response = await fetch(url, { headers, ...(signal && { signal }) });
+  const response = await fetchFrom(url, { headers, ...(signal && { signal }) });
   if (!whole) return response;
   return new Response(await response.text(), { status: response.status, headers: response.headers });
 }
 
 /** That the Hub cannot be reached or breaks off. */
 export function unreachable(place: string, error: Error): AuditError {
-  const cause = error.cause as { code?: string; message?: string } | undefined;
-  return new AuditError('network', `${place}: ${cause?.code ?? cause?.message ?? error.message}`, {
-    hint: 'check the network and HF_ENDPOINT, then run the same command again: what was fetched is kept. HF_HUB_OFFLINE=1 uses what the cache holds; behind a proxy fetch the model with Python’s `hf download`, the cache is the same',
+  return new AuditError('network', `${place}: ${causeOf(error)}`, {
+    hint: 'check the network and HF_ENDPOINT, then run the same command again: what was fetched is kept. HF_HUB_OFFLINE=1 uses what the cache holds; HTTPS_PROXY and NO_PROXY are followed',
     cause: error,
   });
 }

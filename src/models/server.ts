@@ -2,7 +2,7 @@ import { AuditError } from '../errors.ts';
 import { sha256Json } from '../hash.ts';
 import type { LanguageModel } from '../model.ts';
 import { mostTopLogprobs } from './openai/chat.ts';
-import { generate, renderPlain } from './openai/chat-model.ts';
+import { generate, quarterOfCharacters, renderPlain } from './openai/chat-model.ts';
 import { type ConnectionSettings, connect, type Environment, refusal, send } from './openai/connection.ts';
 import { backOffMs, pause } from './openai/pause.ts';
 import { createPlaces } from './openai/places.ts';
@@ -56,7 +56,7 @@ export async function openServerModel(
     name: `${name} at ${endpoint}`,
     model: name,
     topLogProbabilities: logprobs ? mostTopLogprobs : null,
-    ...{ enableThinking: null, prefill: null, concurrency },
+    ...{ enableThinking: null, prefill: null, concurrency, countTokens: quarterOfCharacters },
   };
   return {
     name: options.name,
@@ -66,7 +66,7 @@ export async function openServerModel(
     unprovenBase: null,
     batchSize: concurrency,
     concurrency,
-    render: async (conversations) => conversations.map(renderPlain),
+    render: renderPlain(quarterOfCharacters),
     generate: (prompts, decoding, signal) => {
       if (prompts.some(({ prefill }) => prefill !== undefined))
         throw new AuditError('unsupported', `${endpoint}: an answer's beginning cannot be given here`);

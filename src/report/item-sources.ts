@@ -89,7 +89,7 @@ function replayed({ summary }: ReportInput, rowsOf: NonNullable<ReportInput['row
   return kinds.flatMap((kind): Asked[] => {
     const judges = summary.judges.filter(({ suite }) => suite === kind);
     const rows = new Map(
-      arms.map((arm) => [arm, judges.map((judge) => rowsOf(arm, { ...judge, suite: kind }))]),
+      arms.map((arm) => [arm, judges.map((judge) => [...rowsOf(arm, { ...judge, suite: kind })])]),
     );
     const planned = rows.get(arms[0] ?? '')?.[0] ?? [];
     const items = planned.map(({ item }): SuiteItem => ({ ...bare, ...withoutKey(item) }));

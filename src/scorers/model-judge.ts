@@ -30,7 +30,7 @@ export function modelJudge(judge: ModelJudge): Scorer<HarmVerdict> {
     version,
     fingerprint,
     ...(note !== undefined && { note }),
-    weights: model.fingerprint,
+    ...{ weights: model.fingerprint, device: model.device },
     ...(model.concurrency !== undefined && { concurrency: model.concurrency }),
     score: async (answered, signal) => {
       const verdicts: (HarmVerdict | null)[] = answered.map(unscoredBefore);

@@ -30,5 +30,7 @@ export function asServeError(error: unknown): ServeError {
       'the request ran past its deadline, or the server is stopping',
       'server_error',
     );
+  if (error instanceof AuditError && error.code === 'engine')
+    return new ServeError(500, error.message, 'server_error');
   return new ServeError(500, 'internal error', 'server_error');
 }

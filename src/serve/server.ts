@@ -27,6 +27,8 @@ export interface ServeSettings {
 
 export interface Serving {
   readonly url: string;
+  /** Resolves with the reason once a request finds that the engine is gone: nothing will be answered any more. */
+  readonly gone: Promise<AuditError>;
   /** Takes no new requests, lets those that run finish, and ends them after `graceMs`. */
   close(graceMs?: number): Promise<void>;
 }
@@ -35,6 +37,10 @@ export interface Serving {
 export async function serveModels(served: readonly ServedModel[], settings: ServeSettings): Promise<Serving> {
   const { mostAnswers = 256, deadlineMs = 600_000 } = settings;
   const stopping = new AbortController();
+  let goes: (error: AuditError) => void;
+  const gone = new Promise<AuditError>((resolve) => {
+    goes = resolve;
+  });
   const created = Math.floor(Date.now() / 1000);
   let answers = 0;
 
@@ -90,7 +96,10 @@ export async function serveModels(served: readonly ServedModel[], settings: Serv
       const status = response.writableFinished ? response.statusCode : 'left';
       settings.log(`${request.method} ${path} ${status} ${Math.round(performance.now() - begun)} ms`);
     });
-    route(request, response).catch((error: unknown) => sendError(response, asServeError(error)));
+    route(request, response).catch((error: unknown) => {
+      sendError(response, asServeError(error));
+      if (error instanceof AuditError && error.code === 'engine') goes(error);
+    });
   });
   server.listen(settings.port, settings.host);
   try {
@@ -105,6 +114,7 @@ export async function serveModels(served: readonly ServedModel[], settings: Serv
   const host = settings.host.includes(':') ? `[${settings.host}]` : settings.host;
   return {
     url: `http://${host}:${port}/v1`,
+    gone,
     async close(graceMs = 5000) {
       const closed = once(server, 'close');
       server.close();

@@ -125,7 +125,6 @@ test('asks for a chat completion with decoding and key, and reads text, tokens a
       model: 'guard',
       max_tokens: 9,
       temperature: 0,
-      top_p: 1,
       seed: 3,
       logprobs: true,
       top_logprobs: 10,

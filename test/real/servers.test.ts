@@ -11,13 +11,14 @@ import type { ServerCapabilities } from '../../src/server-record.ts';
 /**
  * A small audit of one model behind servers that nobody here wrote. PYTHON names an interpreter that has them;
  * SMOLLM2_GGUF a GGUF file for llama.cpp's, SMOLLM2 a folder for transformers' and vLLM; LLAMA_SERVER llama.cpp's own
- * server (built with cmake from the source that the sdist of llama-cpp-python carries), VLLM vLLM's command.
+ * server (built with cmake from the source that the sdist of llama-cpp-python carries), VLLM vLLM's command, OLLAMA
+ * Ollama's (`scripts/fixtures/ollama.mjs` says how it is built).
  */
 const python = process.env.PYTHON ?? 'python3';
 const folderOf = process.env.SMOLLM2 ?? join(homedir(), '.cache/aftertune/smollm2-135m-instruct');
 const wren = join(packageRoot, 'models/wren');
 const gguf = process.env.SMOLLM2_GGUF ?? '';
-const [llamaServer, vllm] = [process.env.LLAMA_SERVER ?? '', process.env.VLLM ?? ''];
+const { LLAMA_SERVER: llamaServer = '', VLLM: vllm = '', OLLAMA: ollama = '' } = process.env;
 
 interface Server {
   readonly name: string;
@@ -27,6 +28,9 @@ interface Server {
   /** For its chat template. */
   readonly weights?: string;
   readonly command: (port: number) => [string, ...string[]];
+  readonly environment?: (port: number) => Record<string, string>;
+  /** What has to be done once it answers. */
+  readonly prepare?: (environment: NodeJS.ProcessEnv) => void;
   readonly logprobs: boolean;
   readonly expected: Partial<ServerCapabilities>;
 }
@@ -50,6 +54,26 @@ const servers: Server[] = [
     ],
     logprobs: true,
     expected: { topLogProbabilities: 20, prefill: 'last message', likelihood: false, tokenizer: 'llama.cpp' },
+  },
+  {
+    ...{ name: 'ollama', base: 'smollm2', file: gguf && ollama, needs: 'sys' },
+    command: () => [ollama, 'serve'],
+    environment: (port) => ({
+      OLLAMA_HOST: `127.0.0.1:${port}`,
+      OLLAMA_MODELS: join(folder, 'models'),
+      ...{ HOME: folder, OLLAMA_NUM_PARALLEL: '2' },
+    }),
+    prepare: (environment) => {
+      // Its own choice of a template leaves out the system turn that SmolLM2's writes.
+      writeFileSync(
+        join(folder, 'Modelfile'),
+        `FROM ${gguf}\nPARAMETER repeat_penalty 1\nPARAMETER num_thread 1\n`,
+      );
+      const flags = ['create', 'smollm2', '-f', join(folder, 'Modelfile')];
+      expect(spawnSync(ollama, flags, { env: environment }).status).toBe(0);
+    },
+    logprobs: true,
+    expected: { topLogProbabilities: 20, prefill: null, likelihood: false, dialect: 'ollama' },
   },
   {
     ...{ name: 'vllm', base: 'smollm2', file: vllm && folderOf, needs: 'sys' },
@@ -86,27 +110,38 @@ const servers: Server[] = [
 ];
 
 function missing({ file, needs }: Server): string | null {
-  if (file === '') return 'SMOLLM2_GGUF names no GGUF file, or LLAMA_SERVER or VLLM no program';
+  if (file === '') return 'SMOLLM2_GGUF names no GGUF file, or LLAMA_SERVER, VLLM or OLLAMA no program';
   if (!existsSync(file)) return `${file} is missing: run scripts/fetch-smollm2.sh`;
   const has = spawnSync(python, ['-c', `import ${needs}`], { stdio: 'ignore' }).status === 0;
   return has ? null : `${python} lacks ${needs}: set PYTHON to one that has them`;
 }
 
 const running: ChildProcess[] = [];
+// Groups of their own: vLLM and Ollama leave the workers they started behind.
 afterAll(() => {
-  for (const child of running) child.kill('SIGKILL');
+  for (const { pid } of running) {
+    try {
+      if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+    } catch {
+      // It has ended by itself.
+    }
+  }
 });
 
-async function start({ name, command }: Server): Promise<string> {
+async function start({ name, command, environment, prepare }: Server): Promise<string> {
   const port = await freePort();
   const [program, ...flags] = command(port);
-  const child = spawn(program, flags, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const env = { ...process.env, ...environment?.(port) };
+  const child = spawn(program, flags, { stdio: ['ignore', 'pipe', 'pipe'], detached: true, env });
   running.push(child);
   let said = '';
   for (const stream of [child.stdout, child.stderr]) stream!.on('data', (text) => (said += text));
   for (let second = 0; second < 420; second++) {
     const answer = await fetch(`http://127.0.0.1:${port}/v1/models`).catch(() => null);
-    if (answer?.ok) return `http://127.0.0.1:${port}/v1`;
+    if (answer?.ok) {
+      prepare?.(env);
+      return `http://127.0.0.1:${port}/v1`;
+    }
     if (child.exitCode !== null) break;
     await new Promise((resolve) => setTimeout(resolve, 1000));
   }

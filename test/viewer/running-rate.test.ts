@@ -25,7 +25,7 @@ describe('a running rate is the report’s', () => {
       const scored = random.integer(repeats + 1);
       return { positive: random.integer(scored + 1), scored, total: repeats };
     });
-    const whole = rateOf(new Map(tallies.map((tally, at) => [`${at}`, tally])));
+    const whole = rateOf({ keys: tallies.map((_, at) => `${at}`), values: tallies });
     const running = runningRate(foundIn(tallies));
     const { positive, scored, unscored } = whole;
     expect(running).toMatchObject({ positive, scored, unscored, rate: expect.closeTo(whole.rate!, 12) });

@@ -1,6 +1,8 @@
 import type { Conversation } from '../../conversation.ts';
+import { AuditError } from '../../errors.ts';
 import { sha256 } from '../../hash.ts';
-import type { Decoding, FirstTokenMass, Generation, Prompt, PromptText } from '../../model.ts';
+import type { ChatTokenizer } from '../../lm/tokenizer.ts';
+import type { Decoding, FirstTokenMass, Generation, LanguageModel, Prompt, PromptText } from '../../model.ts';
 import { inParallel } from '../../parallel.ts';
 import {
   type ChatAnswer,
@@ -22,20 +24,44 @@ export interface AskOptions extends ChatSettings {
   readonly name: string;
   /** Requests under way at once. */
   readonly concurrency: number;
+  /** The context, in tokens, that prompt and answer are cut to in silence; null: whoever is asked refuses what does not fit. */
+  readonly cutAt?: number | null;
+  readonly countTokens: TokenCount;
 }
 
-/** A server shows no template: messages one after the other, for hashes and estimates. Tokens are a quarter of the characters. */
-export function renderPlain(messages: Conversation) {
-  const text = plainText(messages);
-  return { text, sha256: sha256(text), tokenCount: Math.ceil(text.length / 4) };
-}
-
-/** One function for all models behind servers: what it has rendered need not be rendered for the next. */
-export const renderAll = async (conversations: readonly Conversation[]) => conversations.map(renderPlain);
+/** Tokens of a conversation as a model reads it. */
+export type TokenCount = (messages: Conversation) => number;
 
 const plainText = (messages: Conversation) =>
   messages.map(({ role, content }) => `${role}:\n${content}`).join('\n\n');
-export const estimateTokens = (messages: Conversation) => Math.ceil(plainText(messages).length / 4);
+
+/** An estimate: a quarter of the characters. */
+export const quarterOfCharacters: TokenCount = (messages) => Math.ceil(plainText(messages).length / 4);
+
+/** By the model's own tokenizer, where it is here; what its template refuses is estimated, since the server may have another. */
+export function countBy(tokenizer: ChatTokenizer | null): TokenCount {
+  if (!tokenizer) return quarterOfCharacters;
+  return (messages) => {
+    try {
+      return tokenizer.encode(tokenizer.render(messages, { addGenerationPrompt: true })).length;
+    } catch (error) {
+      if (error instanceof AuditError) return quarterOfCharacters(messages);
+      throw error;
+    }
+  };
+}
+
+/**
+ * A server shows no template: messages one after the other, for hashes. One function for all models behind a server:
+ * what it has rendered need not be rendered for the next.
+ */
+export const renderPlain =
+  (countTokens: TokenCount): LanguageModel['render'] =>
+  async (conversations) =>
+    conversations.map((messages) => {
+      const text = plainText(messages);
+      return { text, sha256: sha256(text), tokenCount: countTokens(messages) };
+    });
 
 /** The answers in the prompts' order; after a failure nothing more is asked. */
 export async function generate(
@@ -48,12 +74,24 @@ export async function generate(
   const made = new Array<Generation>(prompts.length);
   await inParallel(prompts.entries(), options.concurrency, async ([at, prompt]) => {
     const answer = await askChat(pool, options, prompt, decoding, signal);
-    const tokenCount = estimateTokens(prompt.messages);
+    refuseCut(options, answer);
     made[at] = toGeneration(answer, prompt, {
-      ...{ estimated: tokenCount, most: decoding.topLogProbabilities ?? 10 },
+      promptTokens: answer.promptTokens ?? options.countTokens(prompt.messages),
+      most: decoding.topLogProbabilities ?? 10,
+      ...(decoding.stop && { stop: decoding.stop }),
     });
   });
   return made;
+}
+
+/** @throws AuditError `model` where Ollama has left something of the prompt out: of its middle, or of its start while it wrote. */
+function refuseCut({ name, cutAt }: AskOptions, { promptTokens, completionTokens }: ChatAnswer): void {
+  if (!cutAt || promptTokens === null || promptTokens + (completionTokens ?? 0) <= cutAt) return;
+  throw new AuditError(
+    'model',
+    `${name}: prompt and answer do not fit its context of ${cutAt} tokens, and were cut to it`,
+    { hint: 'a larger OLLAMA_CONTEXT_LENGTH, or PARAMETER num_ctx in the Modelfile' },
+  );
 }
 
 /** The chance that each answer begins with one of the tokens, as far as the server shows it. */
@@ -90,17 +128,17 @@ function askChat(
   decoding: Decoding,
   signal: AbortSignal | undefined,
 ): Promise<ChatAnswer> {
-  const most = { read: estimateTokens(prompt.messages), written: decoding.maxTokens };
+  const read = () => options.countTokens(prompt.messages);
   const question: Question<ChatAnswer> = {
     path: 'chat/completions',
     body: chatRequest(options, prompt, decoding),
     name: options.name,
     read: readChatAnswer,
     accept: filtered,
-    most,
+    most: () => ({ read: read(), written: decoding.maxTokens }),
     cost: ({ promptTokens, completionTokens }) => ({
-      read: promptTokens ?? most.read,
-      written: completionTokens ?? most.written,
+      read: promptTokens ?? read(),
+      written: completionTokens ?? decoding.maxTokens,
     }),
   };
   return pool.ask(question, signal);

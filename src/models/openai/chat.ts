@@ -13,6 +13,7 @@ export interface ChatSettings {
   readonly topLogProbabilities: number | null;
   readonly enableThinking: boolean | null;
   readonly prefill: ServerCapabilities['prefill'];
+  readonly dialect?: ServerCapabilities['dialect'];
 }
 
 /** The largest number that OpenAI's API and vLLM's default allow. */
@@ -31,21 +32,32 @@ export function messagesOf(
   };
 }
 
+/** What makes a thinking model think aloud or not; Ollama knows no arguments of chat templates, and thinks unless told. */
+export function thinkingOf({ enableThinking, dialect }: ChatSettings): object {
+  if (enableThinking === null) return {};
+  if (dialect === 'ollama') return enableThinking ? {} : { reasoning_effort: 'none' };
+  return { chat_template_kwargs: { enable_thinking: enableThinking } };
+}
+
+/**
+ * `top_p` is given where something is sampled: a server's own may be less than 1. TGI refuses 1, and means it where
+ * nothing is said.
+ */
 export function chatRequest(settings: ChatSettings, prompt: Prompt, decoding: Decoding): object {
   const { maxTokens, temperature, topP, topK, minP, stop, topLogProbabilities = 10 } = decoding;
-  const { model, topLogProbabilities: most, enableThinking } = settings;
+  const { model, topLogProbabilities: most, dialect } = settings;
   return {
     model,
     ...messagesOf(prompt, settings.prefill),
     max_tokens: maxTokens,
     temperature,
-    top_p: topP,
+    ...(temperature > 0 && !(topP === 1 && dialect === 'tgi') && { top_p: topP }),
     seed: prompt.seed,
     ...(topK !== undefined && { top_k: topK }),
     ...(minP !== undefined && { min_p: minP }),
     ...(stop && { stop }),
     ...(most !== null && { logprobs: true, top_logprobs: Math.min(topLogProbabilities, most) }),
-    ...(enableThinking !== null && { chat_template_kwargs: { enable_thinking: enableThinking } }),
+    ...thinkingOf(settings),
   };
 }
 
@@ -94,30 +106,42 @@ export function readChatAnswer(body: string): ChatAnswer | null {
   if (reason && brokenOff.includes(reason)) return null;
   const thought = message.reasoning_content ?? message.reasoning;
   const text = message.content ?? '';
+  // Ollama ends an answer that goes round in circles without a reason, and has counted nothing.
+  const givenUp = !reason && text !== '' && usage?.completion_tokens === 0;
   return {
     text: thought ? `<think>${thought}</think>\n\n${text}` : text,
     positions: readPositions(logprobs),
-    finishReason: reason === 'length' || reason === 'content_filter' ? reason : 'stop',
-    promptTokens: usage?.prompt_tokens ?? null,
-    completionTokens: usage?.completion_tokens ?? null,
+    finishReason: givenUp ? 'length' : reason === 'length' || reason === 'content_filter' ? reason : 'stop',
+    promptTokens: givenUp ? null : (usage?.prompt_tokens ?? null),
+    completionTokens: givenUp ? null : (usage?.completion_tokens ?? null),
     systemFingerprint: system_fingerprint ?? null,
   };
 }
 
-/** `estimated`: the prompt's tokens, for a server that does not count. */
+/**
+ * `promptTokens`: counted here where the server does not count; `most`: how many of the likeliest tokens are kept;
+ * `stop`: what ends an answer before it.
+ */
 export function toGeneration(
   answer: ChatAnswer,
   { prefill }: PromptText,
-  { estimated, most }: { readonly estimated: number; readonly most: number },
+  {
+    promptTokens,
+    most,
+    stop = [],
+  }: { readonly promptTokens: number; readonly most: number; readonly stop?: readonly string[] },
 ): Generation {
-  const { text, positions, finishReason, promptTokens } = answer;
+  const { text, positions, finishReason } = answer;
   // Some servers repeat the beginning they were given.
-  const own = prefill && text.startsWith(prefill) ? text.slice(prefill.length) : text;
+  const whole = prefill && text.startsWith(prefill) ? text.slice(prefill.length) : text;
+  // TGI leaves the stop string that ended it.
+  const left = finishReason === 'stop' ? stop.find((one) => whole.endsWith(one)) : undefined;
+  const own = left ? whole.slice(0, -left.length) : whole;
   return {
     text: own,
     tokens: toTokens(positions, { text: own, stopped: finishReason === 'stop', most }),
     finishReason,
-    promptTokens: promptTokens ?? estimated,
+    promptTokens,
     ...(prefill && { prefill }),
   };
 }

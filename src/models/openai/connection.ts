@@ -1,4 +1,5 @@
 import { AuditError, throwIfAborted } from '../../errors.ts';
+import { causeOf, isProxied } from '../../proxy.ts';
 import { type Exchange, exchange, TimedOut } from './exchange.ts';
 import { retryAfterMs } from './pause.ts';
 
@@ -17,6 +18,8 @@ export interface Connection {
   readonly timeoutSeconds: number;
   /** Sent with every request, and kept out of every message. */
   readonly key: string | null;
+  /** By the environment, which names a proxy for it. */
+  readonly proxied: boolean;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -42,13 +45,14 @@ export interface Reply {
 /** No answer of a language model is so long; a hostile server's may be. */
 const longestReply = 16 * 1024 * 1024;
 
-/** @throws AuditError `config` where the variable that is to hold the key is not set. */
+/** @throws AuditError `config` where the variable that is to hold the key is not set, or a proxy’s is no address. */
 export function connect(settings: ConnectionSettings, environment: Environment): Connection {
   const { endpoint, apiKeyEnv, timeoutSeconds } = settings;
   const address = endpoint.replace(/\/+$/, '');
-  if (apiKeyEnv === null) return { endpoint: address, timeoutSeconds, key: null };
+  const known = { endpoint: address, timeoutSeconds, proxied: isProxied(address) };
+  if (apiKeyEnv === null) return { ...known, key: null };
   const key = environment[apiKeyEnv];
-  if (key) return { endpoint: address, timeoutSeconds, key };
+  if (key) return { ...known, key };
   throw new AuditError('config', `the environment variable ${apiKeyEnv} is not set`, {
     hint: 'put the server’s key into it; keys are read from the environment alone',
   });
@@ -64,11 +68,12 @@ export async function send(
   body: object | null,
   signal: AbortSignal | undefined,
 ): Promise<(Reply & { readonly headers: Headers }) | Failure> {
-  const { endpoint, key, timeoutSeconds } = connection;
+  const { endpoint, key, timeoutSeconds, proxied } = connection;
   const address = path.startsWith('/') ? new URL(path, endpoint).href : `${endpoint}/${path}`;
+  const ask = proxied ? (await import('./proxied-exchange.ts')).proxiedExchange : exchange;
   try {
     // Another host would be one that the config does not name: an answer that leads there is a refusal.
-    const reply = await exchange(address, {
+    const reply = await ask(address, {
       headers: {
         ...(body !== null && { 'content-type': 'application/json' }),
         ...(key !== null && { authorization: `Bearer ${key}` }),
@@ -130,8 +135,7 @@ export function refusal(connection: Connection, name: string, reply: Reply, head
 }
 
 function unreachable({ endpoint }: Connection, error: unknown): AuditError {
-  const { code, message } = error as NodeJS.ErrnoException;
-  const why = error instanceof TimedOut ? 'no answer in time' : (code ?? message);
+  const why = error instanceof TimedOut ? 'no answer in time' : causeOf(error as Error);
   return new AuditError('network', `cannot reach ${endpoint}: ${why}`, {
     hint: 'start the server or correct endpoint; what was finished is kept, and the same command resumes',
     cause: error,

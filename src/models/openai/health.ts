@@ -1,5 +1,5 @@
 import { type Connection, send } from './connection.ts';
-import { listModels } from './models-list.ts';
+import { isNamed, listModels } from './models-list.ts';
 
 /** Longest wait for a word on how a server is, in seconds. */
 const patience = 10;
@@ -14,6 +14,5 @@ export async function isWell(connection: Connection, models: Iterable<string>): 
   if ('error' in health || health.status >= 500) return false;
   const listed = await listModels(quick, 'its models').catch(() => undefined);
   if (listed === undefined) return false;
-  const names = listed?.map(({ id }) => id) ?? [];
-  return names.length === 0 || [...models].every((name) => names.includes(name));
+  return !listed?.length || [...models].every((name) => listed.some((one) => isNamed(one, name)));
 }

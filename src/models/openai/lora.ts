@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import { AuditError } from '../../errors.ts';
 import { sha256, sha256File } from '../../hash.ts';
 import { type Connection, failure, send } from './connection.ts';
-import { type ListedModel, listModels } from './models-list.ts';
+import { isNamed, type ListedModel, listModels } from './models-list.ts';
 
 /** Adapters on a server: those it lists, and those that it is asked to load. */
 
@@ -42,7 +42,7 @@ export async function findAdapter(
   const listed = await listModels(connection, adapter, signal);
   const name = await adapterName(adapter);
   const known = listed?.find(
-    ({ id, root }) => id === adapter || id === name || (root === adapter && !id.startsWith(ours)),
+    (one) => isNamed(one, adapter) || one.id === name || (one.root === adapter && !one.id.startsWith(ours)),
   );
   if (known) {
     refuseOtherParent(connection, base, known, listed ?? []);
@@ -80,7 +80,7 @@ async function load(
   const said = reply.text.replace(/\s+/g, ' ').slice(0, 200);
   if (/already.{0,20}loaded/i.test(said)) return;
   throw new AuditError('adapter', `${connection.endpoint} does not load ${folder}: ${reply.status} ${said}`, {
-    hint: 'give the name of a model that it lists; or a folder that the server itself can read, with vLLM started as VLLM_ALLOW_RUNTIME_LORA_UPDATING=True vllm serve … --enable-lora --max-lora-rank R; aftertune serve --adapter NAME=DIR serves base and adapters too; llama-server’s --lora has no names to ask by',
+    hint: 'give the name of a model that it lists; or a folder that the server itself can read, with vLLM started as VLLM_ALLOW_RUNTIME_LORA_UPDATING=True vllm serve … --enable-lora --max-lora-rank R; aftertune serve --adapter NAME=DIR serves base and adapters too; llama-server’s --lora has no names to ask by; for Ollama write the merged checkpoint (aftertune merge) and name what ollama create makes of it',
   });
 }
 

@@ -16,6 +16,11 @@ const listed = z.object({
   meta: z.object({ n_ctx: z.int().nullish(), n_ctx_train: z.int().nullish() }).nullish().catch(null),
 });
 export type ListedModel = z.output<typeof listed>;
+
+/** Whether it is what a server has under a name; Ollama lists a model that was made without a tag as `NAME:latest`. */
+export const isNamed = ({ id }: Pick<ListedModel, 'id'>, name: string): boolean =>
+  id === name || id === `${name}:latest`;
+
 const list = z.object({ data: z.array(z.unknown()) });
 
 /** Null where the server has no such list. @throws AuditError `network`, or `config` where it refuses the key. */
@@ -35,6 +40,18 @@ export async function listModels(
     const model = listed.safeParse(one);
     return model.success ? [model.data] : [];
   });
+}
+
+const loaded = z.object({
+  models: z.array(z.object({ name: z.string(), context_length: z.int().min(1).nullish().catch(null) })),
+});
+
+/** Ollama: the context, in tokens, that a model was loaded with; null where it does not say. */
+export async function loadedContext(connection: Connection, name: string): Promise<number | null> {
+  const reply = await send(connection, '/api/ps', null, undefined);
+  const parsed = loaded.safeParse('error' in reply ? null : parseJson(reply.text));
+  const model = parsed.data?.models.find((one) => isNamed({ id: one.name }, name));
+  return model?.context_length ?? null;
 }
 
 function busyError({ endpoint }: Connection, status: number): AuditError {

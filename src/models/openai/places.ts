@@ -36,6 +36,10 @@ export function createPlaces(most: number): Places {
     },
     take: async (signal) => {
       throwIfAborted(signal);
+      if (waiting.length === 0 && taken < Math.floor(limit)) {
+        taken++;
+        return;
+      }
       await new Promise<void>((resolve, reject) => {
         const stop = () => {
           const at = waiting.indexOf(enter);

@@ -32,8 +32,8 @@ export interface Question<T> {
   readonly read: (text: string) => T | null;
   /** A reply without success that is an answer all the same. */
   readonly accept?: (reply: Reply) => T | null;
-  /** The most it can cost; without it no budget is charged. */
-  readonly most?: Tokens;
+  /** The most it can cost, counted where there is a budget; without it none is charged. */
+  readonly most?: () => Tokens;
   readonly cost?: (answer: T) => Tokens;
 }
 type Tokens = Omit<Spending, 'requests'>;
@@ -85,7 +85,7 @@ export function createPool({ members, attempts, places, budget, backoffMs }: Poo
     server.asked++;
     let how: Parameters<Places['leave']>[0] = 'well';
     try {
-      const most = question.most;
+      const most = budget ? question.most?.() : undefined;
       if (most) budget?.reserve(most);
       const started = performance.now();
       const outcome = await attempt(server.connection, question, signal);

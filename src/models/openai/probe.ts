@@ -3,11 +3,13 @@ import type { ChatTokenizer } from '../../lm/tokenizer.ts';
 import type { Decoding, Prompt } from '../../model.ts';
 import type { Scoring, ServerCapabilities } from '../../server-record.ts';
 import { type ChatAnswer, type ChatSettings, chatRequest, mostTopLogprobs, readChatAnswer } from './chat.ts';
+import { countBy } from './chat-model.ts';
 import type { Reply } from './connection.ts';
 import { readPromptLogprobs } from './likelihood.ts';
 import type { Pool } from './pool.ts';
 import { scoreAnswers } from './scoring.ts';
 import { tokenTexts } from './tokenizer.ts';
+import type { ServerPosition } from './tokens.ts';
 
 /** What a server can do, by trying: documentation differs from build to build. */
 
@@ -20,6 +22,12 @@ const words = 'one two three four five six';
 const prompt: Prompt = { messages: [{ role: 'user', content: 'Count from one to ten.' }], seed: 7 };
 const shortest: Decoding = { maxTokens: 1, temperature: 0, topP: 1, seed: 7 };
 const sampled: Decoding = { maxTokens: 16, temperature: 1, topP: 1, seed: 7 };
+/** Words that call for more of the same: a server that punishes repetition leaves the likeliest token there. */
+const repeating: Prompt = {
+  messages: [{ role: 'user', content: `Write out: ${Array(24).fill('b').join(' ')}` }],
+  seed: 7,
+};
+const longer: Decoding = { ...shortest, maxTokens: 32, topLogProbabilities: 1 };
 
 /** A status by which a server says that it does not do what it was asked, not that it is out of order. */
 const isNo = ({ status }: Reply) =>
@@ -43,7 +51,7 @@ export async function probe(
   { model, logprobs, enableThinking, tokenizer }: ProbeSettings,
   signal?: AbortSignal,
 ): Promise<Probed> {
-  const plain: ChatSettings = { model, topLogProbabilities: null, enableThinking, prefill: null };
+  const bare: ChatSettings = { model, topLogProbabilities: null, enableThinking, prefill: null };
   /** A whole body; '' where the server says no. */
   const ask = (body: object): Promise<string> =>
     pool.ask(
@@ -64,12 +72,14 @@ export async function probe(
   const first = await pool.ask(
     {
       path: 'chat/completions',
-      body: chatRequest(plain, prompt, shortest),
+      body: chatRequest(bare, prompt, shortest),
       name: model,
       read: readChatAnswer,
     },
     signal,
   );
+  const dialect = await dialectOf(chat, bare, first);
+  const plain: ChatSettings = { ...bare, ...(dialect && { dialect }) };
   const topLogProbabilities = logprobs ? await largestTop(chat, plain) : null;
   const prefill = await prefillForm(chat, plain, first.promptTokens);
   const seeds = [await chat(plain, prompt, sampled), await chat(plain, prompt, sampled)];
@@ -87,6 +97,8 @@ export async function probe(
       likelihood: scoring !== null,
       ...(scoring && { scoring }),
       tokenizer: await tokenizerKind(pool, model),
+      ...(dialect && { dialect }),
+      ...(!(await isGreedy(chat, settings)) && { greedy: false as const }),
       seedRepeats: seeds[0] && seeds[1] ? seeds[0].text === seeds[1].text : null,
     },
     systemFingerprint: first.systemFingerprint,
@@ -94,6 +106,29 @@ export async function probe(
 }
 
 type Chat = (settings: ChatSettings, asked: Prompt, decoding: Decoding) => Promise<ChatAnswer | null>;
+
+/** Ollama says who it is; TGI is told by what it refuses. */
+async function dialectOf(
+  chat: Chat,
+  settings: ChatSettings,
+  { systemFingerprint }: ChatAnswer,
+): Promise<ServerCapabilities['dialect'] | null> {
+  if (systemFingerprint === 'fp_ollama') return 'ollama';
+  if (await chat(settings, prompt, sampled)) return null;
+  return (await chat({ ...settings, dialect: 'tgi' }, prompt, sampled)) ? 'tgi' : null;
+}
+
+/**
+ * Whether an answer at temperature 0 is made of the likeliest tokens, as far as the server shows: a penalty that it
+ * applies by itself (Ollama's `repeat_penalty`) puts others in their place.
+ */
+async function isGreedy(chat: Chat, settings: ChatSettings): Promise<boolean> {
+  if (!settings.topLogProbabilities) return true;
+  const answer = await chat(settings, repeating, longer);
+  const isOther = ({ logProbability, top: [best] }: ServerPosition) =>
+    logProbability !== null && best !== undefined && best.logProbability - logProbability > tie;
+  return !answer?.positions.some(isOther);
+}
 
 /** How many of the likeliest tokens it shows beside the one drawn; null where it gives no numbers at all. */
 async function largestTop(chat: Chat, plain: ChatSettings): Promise<number | null> {
@@ -129,6 +164,8 @@ async function prefillForm(
   return null;
 }
 
+/** Least nats between two tokens that are not equally likely in sixteen bits. */
+const tie = 0.01;
 /** Most nats by which a token's two numbers differ: prompts and answers are computed in batches of different shapes. */
 const rounding = 0.05;
 
@@ -152,7 +189,8 @@ async function echoForm(
     ? (['echo of tokens', 'echo of text', 'echo of text without BOS'] as const)
     : (['echo of tokens'] as const);
   for (const scoring of forms) {
-    const options = { ...settings, name: model, concurrency: 1, scoring, tokenizer };
+    const asked = { name: model, concurrency: 1, countTokens: countBy(tokenizer) };
+    const options = { ...settings, ...asked, scoring, tokenizer };
     try {
       const [score] = await scoreAnswers(pool, options, prompt, [answer.text], undefined);
       if (Math.abs(score!.logProbability - first.logProbability) <= rounding) return scoring;

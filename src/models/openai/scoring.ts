@@ -3,8 +3,8 @@ import { AuditError } from '../../errors.ts';
 import type { ChatTokenizer } from '../../lm/tokenizer.ts';
 import type { ContinuationScore, PromptText } from '../../model.ts';
 import type { Scoring } from '../../server-record.ts';
-import { messagesOf, parseJson } from './chat.ts';
-import { type AskOptions, estimateTokens } from './chat-model.ts';
+import { messagesOf, parseJson, thinkingOf } from './chat.ts';
+import type { AskOptions } from './chat-model.ts';
 import { type PromptToken, readEchoed, readPromptLogprobs, scoreBeyond } from './likelihood.ts';
 import type { Pool } from './pool.ts';
 
@@ -41,12 +41,9 @@ export async function scoreAnswers(
   return scores;
 }
 
-const mostOf = ({ messages, prefill = '' }: PromptText) => ({
-  read: estimateTokens(messages) + prefill.length,
-  written: 1,
-});
-const thinkingOf = ({ enableThinking }: AskOptions) =>
-  enableThinking === null ? {} : { chat_template_kwargs: { enable_thinking: enableThinking } };
+const mostOf =
+  ({ countTokens }: AskOptions, { messages, prefill = '' }: PromptText) =>
+  () => ({ read: countTokens(messages) + prefill.length, written: 1 });
 
 function promptLogprobs(
   pool: Pool,
@@ -61,7 +58,13 @@ function promptLogprobs(
     ...{ max_tokens: 1, temperature: 0, prompt_logprobs: 0 },
     ...thinkingOf(options),
   };
-  const question = { path: 'chat/completions', body, name, read: readPromptLogprobs, most: mostOf(prompt) };
+  const question = {
+    path: 'chat/completions',
+    body,
+    name,
+    read: readPromptLogprobs,
+    most: mostOf(options, prompt),
+  };
   return pool.ask(question, signal);
 }
 
@@ -77,7 +80,7 @@ async function echo(
     ...{ model, prompt: await completionPrompt(pool, options, prompt, signal) },
     ...{ max_tokens: 1, temperature: 0, echo: true, logprobs: 1 },
   };
-  const question = { path: 'completions', body, name, read: readEchoed, most: mostOf(prompt) };
+  const question = { path: 'completions', body, name, read: readEchoed, most: mostOf(options, prompt) };
   return pool.ask(question, signal);
 }
 

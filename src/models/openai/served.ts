@@ -8,11 +8,18 @@ import type { FirstTokens, ServerCapabilities, ServerRecord } from '../../server
 import type { BudgetSettings } from '../../spending.ts';
 import { createBudget } from './budget.ts';
 import { readCanaries } from './canaries.ts';
-import { type AskOptions, firstTokenMass, generate, renderAll } from './chat-model.ts';
+import {
+  type AskOptions,
+  countBy,
+  firstTokenMass,
+  generate,
+  renderPlain,
+  type TokenCount,
+} from './chat-model.ts';
 import { type Connection, connect, type Environment } from './connection.ts';
 import { lacksOf } from './lacks.ts';
 import { findAdapter, unloadAdapter } from './lora.ts';
-import { listModels } from './models-list.ts';
+import { isNamed, listModels, loadedContext } from './models-list.ts';
 import { createPlaces, type Places } from './places.ts';
 import { createPool, type Member, type Pool } from './pool.ts';
 import { probe } from './probe.ts';
@@ -29,7 +36,7 @@ export interface ServedSettings {
   readonly concurrency: number;
   readonly logprobs: boolean;
   readonly enableThinking: boolean | null;
-  /** The base's folder or GGUF file, where it is here: its chat template writes the prompts of completions. */
+  /** The base's folder or GGUF file, where it is here: its tokenizer counts, its chat template writes the prompts of completions. */
   readonly weights?: string | undefined;
   readonly budget?: BudgetSettings | undefined;
 }
@@ -49,6 +56,8 @@ interface Served {
   readonly pools: readonly Pool[];
   readonly capabilities: ServerCapabilities;
   readonly tokenizer: ChatTokenizer | null;
+  readonly countTokens: TokenCount;
+  readonly render: LanguageModel['render'];
   readonly canaries: Map<string, FirstTokens[]>;
 }
 
@@ -80,13 +89,15 @@ export async function openModelServer(
     const { contextLength, software, root } = await findBase(connection, base);
     const asked = { model: base, logprobs, enableThinking, tokenizer };
     const { capabilities, systemFingerprint } = await probe(pools[at]!, asked);
+    const context = capabilities.dialect === 'ollama' ? await loadedContext(connection, base) : contextLength;
     seen.push({
       root,
       endpoint: { address: connection.endpoint, software, systemFingerprint },
-      capabilities: { ...capabilities, contextLength },
+      capabilities: { ...capabilities, contextLength: context },
     });
   }
   if (!logprobs) refuseOtherRoots(seen);
+  const countTokens = countBy(tokenizer);
   const served: Served = {
     settings,
     addresses: members.map(({ connection }) => connection.endpoint),
@@ -94,7 +105,7 @@ export async function openModelServer(
     pool: members.length === 1 ? pools[0]! : poolOf(members),
     pools,
     capabilities: seen.map(({ capabilities }) => capabilities).reduce(least),
-    tokenizer,
+    ...{ tokenizer, countTokens, render: renderPlain(countTokens) },
     canaries: new Map(),
   };
   const loaded = new Set<string>();
@@ -115,7 +126,7 @@ export async function openModelServer(
 
 async function findBase(connection: Connection, base: string) {
   const listed = await listModels(connection, base);
-  const card = listed?.find(({ id }) => id === base);
+  const card = listed?.find((one) => isNamed(one, base));
   if (listed && listed.length > 0 && !card)
     throw new AuditError('config', `${connection.endpoint} has no model ${base}`, {
       hint: `set model.base to one that it lists: ${listed.map(({ id }) => id).join(', ')}`,
@@ -160,6 +171,8 @@ function least(a: ServerCapabilities, b: ServerCapabilities): ServerCapabilities
     likelihood: a.likelihood && b.likelihood && a.scoring === b.scoring,
     ...(a.scoring && a.scoring === b.scoring && { scoring: a.scoring }),
     tokenizer: both(a.tokenizer, b.tokenizer),
+    ...((a.dialect ?? b.dialect) && { dialect: a.dialect ?? b.dialect }),
+    ...((a.greedy ?? b.greedy) === false && { greedy: false as const }),
     seedRepeats: a.seedRepeats === null || b.seedRepeats === null ? null : a.seedRepeats && b.seedRepeats,
     contextLength: smaller(a.contextLength, b.contextLength),
   };
@@ -187,9 +200,12 @@ async function openServed(
     name: `${name} at ${addresses.join(', ')}`,
     model: name,
     ...{ topLogProbabilities: capabilities.topLogProbabilities, prefill: capabilities.prefill },
-    ...{ enableThinking, concurrency },
+    ...(capabilities.dialect && { dialect: capabilities.dialect }),
+    ...{ enableThinking, concurrency, countTokens: served.countTokens },
   };
   await proveModel(served, options);
+  // Every model of Ollama's has a context of its own.
+  const cutAt = options.dialect === 'ollama' ? await loadedContext(connections[0]!, name) : null;
   const { tokenizer, scoring } = capabilities;
   return {
     name: options.name,
@@ -204,8 +220,9 @@ async function openServed(
     batchSize: 1,
     concurrency,
     lacks: lacksOf(capabilities, logprobs),
-    render: renderAll,
-    generate: (prompts, decoding, signal) => generate(pool, options, prompts, decoding, signal),
+    ...(served.canaries.has(name) && { canary: served.canaries.get(name)! }),
+    render: served.render,
+    generate: (prompts, decoding, signal) => generate(pool, { ...options, cutAt }, prompts, decoding, signal),
     ...(tokenizer && { tokenTexts: (texts) => tokenTexts(pool, tokenizer, base, texts) }),
     ...(capabilities.topLogProbabilities !== null && {
       firstTokenMass: (prompts, ids, signal) => firstTokenMass(pool, options, prompts, ids, signal),

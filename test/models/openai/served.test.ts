@@ -9,28 +9,78 @@ describe('what each make of server can do is found by trying', () => {
   test.each([
     ['vllm', 19, 'continue_final_message', true, 'vllm', 4096],
     ['llama-server', 20, 'last message', false, 'llama.cpp', 2048],
-    ['ollama', null, null, false, null, null],
-    ['tgi', 5, null, false, null, null],
+    ['ollama', 20, null, false, null, 4096],
+    ['tgi', 5, 'last message', false, null, null],
   ] as const)('%s', async (make, topLogProbabilities, prefill, likelihood, tokenizer, contextLength) => {
     const { models } = await openToy({ make });
     expect(models.record().capabilities).toEqual({
       ...{ topLogProbabilities, prefill, likelihood, tokenizer, contextLength },
       ...(likelihood && { scoring: 'prompt_logprobs' }),
+      ...((make === 'ollama' || make === 'tgi') && { dialect: make }),
       seedRepeats: true,
     });
     const model = await models.model(null);
     const [answer] = await model.generate([prompt('hello')], decoding);
     expect(answer).toMatchObject({ text: 'toy heard hello and more', finishReason: 'stop' });
     const tokens = answer!.tokens;
-    expect(tokens.map(({ endOfTurn }) => endOfTurn)).toEqual(
-      topLogProbabilities === null ? [] : [false, false, false, false, false, true],
-    );
+    const shown = [false, false, false, false, false, true].slice(0, make === 'ollama' ? 5 : 6);
+    expect(tokens.map(({ endOfTurn }) => endOfTurn)).toEqual(shown);
     for (const { topLogProbabilities: top, logProbability } of tokens) {
-      expect(top).toHaveLength(Math.min(10, topLogProbabilities ?? 0));
+      expect(top).toHaveLength(Math.min(10, topLogProbabilities));
       expect(top[0]).toBe(logProbability);
     }
     await models.close();
   });
+});
+
+test('an older Ollama has no log-probabilities', async () => {
+  const { models } = await openToy({ make: 'ollama', hidesLogprobs: true });
+  expect(models.record().capabilities.topLogProbabilities).toBeNull();
+  const [answer] = await (await models.model(null)).generate([prompt('hello')], decoding);
+  expect(answer).toMatchObject({ text: 'toy heard hello and more', tokens: [] });
+});
+
+test('names without a tag find what Ollama lists with one', async () => {
+  const { models, server } = await openToy({ make: 'ollama', adapters: ['safe'] });
+  const [answer] = await (await models.model('safe')).generate([prompt('hi')], decoding);
+  expect(answer!.text).toBe('safe heard hi and more');
+  expect(server.asked.at(-1)!.body.model).toBe('safe:latest');
+});
+
+test('what Ollama cuts to its context in silence is no answer', async () => {
+  const { models } = await openToy({ make: 'ollama', context: 40 });
+  const model = await models.model(null);
+  const [answer] = await model.generate([prompt('hello')], decoding);
+  expect(answer!.text).toBe('toy heard hello and more');
+  const cut = await auditErrorOf(() => model.generate([prompt('word '.repeat(50))], decoding));
+  expect(cut).toMatchObject({ code: 'model', message: expect.stringContaining('context of 40 tokens') });
+});
+
+test('a server that punishes repetition is found out', async () => {
+  const { models } = await openToy({ make: 'ollama', punishes: true });
+  expect(models.record().capabilities).toMatchObject({ greedy: false });
+});
+
+test('thinking is switched off as each make has it', async () => {
+  const bodyOf = async (make: 'vllm' | 'ollama', enableThinking: boolean) => {
+    const { models, server } = await openToy({ make }, { enableThinking });
+    await (await models.model(null)).generate([prompt('hi')], decoding);
+    return server.asked.at(-1)!.body;
+  };
+  expect(await bodyOf('vllm', false)).toMatchObject({ chat_template_kwargs: { enable_thinking: false } });
+  expect(await bodyOf('ollama', false)).toMatchObject({ reasoning_effort: 'none' });
+  const thinking = await bodyOf('ollama', true);
+  expect(thinking).not.toHaveProperty('reasoning_effort');
+  expect(thinking).not.toHaveProperty('chat_template_kwargs');
+});
+
+test('TGI is asked for no top_p of 1, and a stop string it leaves is cut', async () => {
+  const { models, server } = await openToy({ make: 'tgi' });
+  const sampling = { ...decoding, temperature: 1, stop: ['hello'] };
+  const [answer] = await (await models.model(null)).generate([prompt('hello')], sampling);
+  expect(answer).toMatchObject({ text: 'toy heard ', finishReason: 'stop' });
+  expect(answer!.tokens.map(({ endOfTurn }) => endOfTurn)).toEqual([false, false, false]);
+  expect(server.asked.at(-1)!.body).not.toHaveProperty('top_p');
 });
 
 test('an answer goes on from its beginning, and a given answer is scored beyond the prompt', async () => {
