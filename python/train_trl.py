@@ -202,6 +202,15 @@ def lock(folder):
     return file
 
 
+def prepare_fsdp():
+    """Trainer writes the adapter only where the state is asked for whole; under FSDP 1 it wrote one without values."""
+    if os.environ.get("ACCELERATE_USE_FSDP", "false").lower() != "true":
+        return
+    if os.environ.get("FSDP_VERSION", "1") != "2":
+        raise SystemExit("FSDP 1 loses the adapter")
+    os.environ["FSDP_STATE_DICT_TYPE"] = "FULL_STATE_DICT"
+
+
 def versions():
     found = {}
     for name in PACKAGES:
@@ -223,6 +232,7 @@ def main():
     base = options.base or (settings["base"]["path"] if Path(settings["base"]["path"]).exists() else settings["base"]["name"])
     cuda = torch.cuda.is_available()
     first = os.environ.get("RANK", "0") == "0"
+    prepare_fsdp()
     held = lock(folder) if first else None
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     size, accumulation = layout(settings, processes)

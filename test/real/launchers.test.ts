@@ -20,6 +20,7 @@ const torchrun = `"${python}" -m torch.distributed.run --standalone --nproc_per_
 const launchers: Record<string, string> = {
   accelerate: `"${python}" -m accelerate.commands.launch --cpu --num_processes 2`,
   torchrun: `${torchrun} 2`,
+  fsdp: `${torchrun} 2 "${join(packageRoot, 'test/real/fsdp-on-cpu.py')}"`,
 };
 
 const folder = mkdtempSync(join(tmpdir(), 'launchers-'));
@@ -45,6 +46,7 @@ test.skipIf(lacking).for([
   ['accelerate', 'plain', {}],
   ['torchrun', 'plain', {}],
   ['torchrun', 'everything', everything],
+  ['fsdp', 'everything', everything],
 ] as const)('two processes of %s train as one of ours: %s', async ([name, what, over]) => {
   const own = await createEngine(2).train(jobOf(`own-${name}-${what}`, over), () => {});
   const seen: number[] = [];
@@ -86,6 +88,12 @@ test.skipIf(lacking)('rows that do not divide among the processes are refused', 
     code: 'config',
     message: expect.stringContaining('8 rows a step cannot be shared by 3 processes'),
   });
+});
+
+test.skipIf(lacking)('FSDP 1, which loses the adapter, is refused before it trains', async () => {
+  const launcher = `env ACCELERATE_USE_FSDP=true "${python}"`;
+  const error = await auditErrorOf(() => trainer(launcher).train(jobOf('fsdp-1')));
+  expect(error).toMatchObject({ code: 'config', hint: expect.stringContaining('fsdp_version: 2') });
 });
 
 test.skipIf(lacking)('a second training in the same folder is refused while the first goes on', async () => {

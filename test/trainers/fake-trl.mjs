@@ -20,6 +20,7 @@ appendFileSync(join(folder, 'starts'), 'started\n');
 if (behaviour === 'module') fail("ModuleNotFoundError: No module named 'trl'");
 if (behaviour === 'memory') fail('torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB');
 if (behaviour === 'processes') fail('4 rows a step cannot be shared by 3 processes: …');
+if (behaviour === 'fsdp') fail('FSDP 1 loses the adapter');
 if (behaviour === 'taken') fail('another process trains in this folder');
 if (behaviour === 'torchrun') {
   const elastic = 'torch/distributed/elastic/multiprocessing/api.py:1002] failed (exitcode: 1) local_rank: 1';

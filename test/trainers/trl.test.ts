@@ -121,6 +121,7 @@ describe('a training that fails', () => {
     ['module', 'config', /lacks the module trl/, /pip install trl peft bitsandbytes/],
     ['memory', 'engine', /ran out of memory/, /nf4/],
     ['processes', 'config', /4 rows a step cannot be shared by 3 processes/, /multiple/],
+    ['fsdp', 'config', /FSDP 1 loses the adapter/, /fsdp_version: 2/],
     ['taken', 'config', /another process trains/, /ray job stop/],
     ['diverged', 'engine', /training diverged at step 3/, /learningRate/],
     ['killed', 'engine', /was ended by SIGKILL/, /memory/],

@@ -36,6 +36,12 @@ const causes: readonly {
     hint: 'choose training.batchSize × gradientAccumulation as a multiple of the number of processes',
   },
   {
+    pattern: /FSDP 1 loses the adapter/,
+    code: 'config',
+    message: ([what]) => what,
+    hint: 'set fsdp_version: 2 in accelerate’s config (accelerate launch --fsdp_version 2)',
+  },
+  {
     pattern: /another process trains in this folder/,
     code: 'config',
     message: ([what]) => what,
