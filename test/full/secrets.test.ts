@@ -108,10 +108,12 @@ test('no verb prints a secret, nor does a page of the viewer or what `serve` say
   const { url: endpoint } = JSON.parse(told.slice(told.indexOf('{'))) as { url: string };
   const ask = (authorization: string) =>
     fetch(`${endpoint}/models?key=${mark}`, { headers: { authorization } });
-  for (const authorization of [`Bearer ${key}`, `Bearer ${key}-wrong`])
-    told += await (await ask(authorization)).text();
+  for (const authorization of [`Bearer ${key}`, `Bearer ${key}-wrong`]) {
+    const answer = await (await ask(authorization)).text();
+    told += answer;
+  }
   served.kill('SIGINT');
-  await once(served, 'exit');
+  await once(served, 'close');
   expect(told).toContain('/v1/models 401');
   expect(told).not.toContain(mark);
 });
