@@ -32,6 +32,7 @@ class Sheet {
   readonly items: PlannedItem[] = [];
   /** Condition → id → place in the plan. */
   readonly places = new Map<string, Map<string, number>>();
+  private found = new Uint32Array(0);
   repeats = 1;
   readonly generations = new Map<string, GenerationBlock>();
   /** By arm, repeat and judge: 0 where there is none, else 1 + the place in `said`. */
@@ -51,6 +52,13 @@ class Sheet {
 
   placeOf({ condition, id }: Pick<Place, 'condition' | 'id'>): number {
     return this.places.get(condition)?.get(id) ?? -1;
+  }
+
+  /** By item: where in the columns its outcomes are; of two with one name, where the later's. */
+  outcomePlaces(): Uint32Array {
+    if (this.found.length !== this.items.length)
+      this.found = Uint32Array.from(this.items, (item) => this.placeOf(item));
+    return this.found;
   }
 
   addGeneration(place: Place, facts: GenerationFacts): Added {
@@ -143,7 +151,7 @@ export function createOutcomeTable(): OutcomeTable {
         };
       });
       const { items } = sheet;
-      return new StoredRows<K>({ items, views, placeOf: (item) => sheet.placeOf(item) });
+      return new StoredRows<K>({ items, views, places: sheet.outcomePlaces() });
     },
   };
 }

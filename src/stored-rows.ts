@@ -67,8 +67,10 @@ export class StoredRows<K extends SuiteKind> implements Rows<K> {
   }
 
   at(place: number): Row<K> | undefined {
-    const item = this.of.items[this.chosen ? (this.chosen[place] ?? -1) : place];
-    return item && new StoredRow<K>(item, this.of);
+    const { items, views, places } = this.of;
+    const at = this.chosen ? (this.chosen[place] ?? -1) : place;
+    const item = items[at];
+    return item && new StoredRow<K>(item, views, places[at]!);
   }
 
   *[Symbol.iterator](): Generator<Row<K>> {
@@ -105,23 +107,24 @@ interface Source {
   readonly items: readonly PlannedItem[];
   /** By repeat. */
   readonly views: readonly View[];
-  /** Where in the views an item's outcomes are. */
-  placeOf(item: PlannedItem): number;
+  /** By item: where in the views its outcomes are. */
+  readonly places: Uint32Array;
 }
 
 /** A planned item of one arm as one judge saw it. */
 class StoredRow<K extends SuiteKind> implements Row<K> {
   readonly item: PlannedItem;
-  private readonly of: Source;
+  private readonly views: readonly View[];
+  private readonly at: number;
 
-  constructor(item: PlannedItem, of: Source) {
+  constructor(item: PlannedItem, views: readonly View[], at: number) {
     this.item = item;
-    this.of = of;
+    this.views = views;
+    this.at = at;
   }
 
   get completions(): readonly Completion<K>[] {
-    const at = this.of.placeOf(this.item);
-    return this.of.views.map((view) => new StoredCompletion<K>(view, at));
+    return this.views.map((view) => new StoredCompletion<K>(view, this.at));
   }
 }
 
