@@ -184,10 +184,12 @@ export function tally<K extends SuiteKind>(
   rows: Rows<K>,
   read: (verdict: VerdictFacts<K>) => boolean | null,
 ): Tallies {
-  return {
-    keys: rows.map(({ item }) => item),
-    values: rows.map(({ completions }) => tallyRow(completions, read)),
-  };
+  const [keys, values]: [PlannedItem[], Tally[]] = [[], []];
+  for (const { item, completions } of rows) {
+    keys.push(item);
+    values.push(tallyRow(completions, read));
+  }
+  return { keys, values };
 }
 
 /** What single completions come to: most tallies are one of these. */

@@ -154,28 +154,30 @@ export interface StoredRun {
 
 /** Reads a run folder. @throws AuditError `store` when it is not one, is of another version, or is damaged. */
 export function readRun(directory: string): StoredRun {
-  const { items, verdicts, ...rest } = openRun(directory);
-  return { ...rest, items: [...items], verdicts: [...verdicts] };
+  return {
+    ...readDocuments(directory),
+    items: readJournal(join(directory, 'items.jsonl'), itemRecord),
+    verdicts: readJournal(join(directory, 'verdicts.jsonl'), verdictRecord),
+  };
 }
 
-/** A run whose records stay on the disk: each was looked at, and is read again when they are gone through. */
-export interface OpenRun extends Omit<StoredRun, 'items' | 'verdicts'> {
-  readonly items: Iterable<ItemRecord>;
-  readonly verdicts: Iterable<VerdictRecord>;
+/** As `readRun`, but records stay on the disk: each was looked at, and is read again when they are gone through. */
+export function openRun(directory: string) {
+  return {
+    ...readDocuments(directory),
+    items: storedJournal(join(directory, 'items.jsonl'), itemRecord),
+    verdicts: storedJournal(join(directory, 'verdicts.jsonl'), verdictRecord),
+  };
 }
 
-/** As `readRun`, in the memory of one record. @throws AuditError `store`. */
-export function openRun(directory: string): OpenRun {
-  if (!existsSync(join(directory, 'run.json'))) {
+function readDocuments(directory: string): Omit<StoredRun, 'items' | 'verdicts'> {
+  if (!existsSync(join(directory, 'run.json')))
     throw new AuditError('store', `${directory}: not a run folder (no run.json)`, {
       hint: 'give the folder that `run --out` wrote',
     });
-  }
   const summaryPath = join(directory, 'summary.json');
   return {
     run: readDocument(join(directory, 'run.json'), runDocument),
-    items: storedJournal(join(directory, 'items.jsonl'), itemRecord),
-    verdicts: storedJournal(join(directory, 'verdicts.jsonl'), verdictRecord),
     margins: readJournal(join(directory, 'margins.jsonl'), marginRecord),
     summary: existsSync(summaryPath) ? readDocument(summaryPath, summary) : null,
     finished: existsSync(join(directory, 'done.json')),
@@ -199,9 +201,8 @@ function makeFolder(directory: string): void {
     const made = mkdirSync(directory, { recursive: true, mode: 0o700 });
     if (made) chmodSync(directory, 0o700);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST')
       throw new AuditError('config', `${directory}: is a file`, { hint: 'choose another folder with --out' });
-    }
     throw diskError(directory, error);
   }
 }

@@ -60,7 +60,13 @@ export const renderPlain =
   async (conversations) =>
     conversations.map((messages) => {
       const text = plainText(messages);
-      return { text, sha256: sha256(text), tokenCount: countTokens(messages) };
+      return {
+        ...{ text, sha256: sha256(text) },
+        // Counting takes a tokenizer its time, and most who ask for the text again have the number.
+        get tokenCount() {
+          return countTokens(messages);
+        },
+      };
     });
 
 /** The answers in the prompts' order; after a failure nothing more is asked. */
