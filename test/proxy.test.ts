@@ -65,9 +65,10 @@ test('a model server is asked through the proxy, one on this machine never', asy
     busy: true,
     error: { message: 'no answer within 0.005 s' },
   });
-  const asked = proxy.requests.length;
   expect(await reach(server.endpoint)).toMatchObject({ status: 200 });
-  expect(proxy.requests).toHaveLength(asked);
+  // Told by their address: the request that was given up may come to the proxy later than its time.
+  expect(proxy.requests.length).toBeGreaterThanOrEqual(2);
+  for (const request of proxy.requests) expect(request).toMatch(/^(GET|POST) http:\/\/gpu\.example\/v1\//);
 });
 
 test('https goes through a tunnel, and a proxy that refuses it is told of', async () => {
