@@ -1,6 +1,7 @@
 import { AuditError, throwIfAborted } from '../../errors.ts';
 import { causeOf, isProxied } from '../../proxy.ts';
-import { type Exchange, exchange, TimedOut } from './exchange.ts';
+import { TimedOut } from '../../time-limit.ts';
+import { type Exchange, exchange } from './exchange.ts';
 import { retryAfterMs } from './pause.ts';
 
 /** How one server is reached. */
