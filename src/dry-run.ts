@@ -104,7 +104,7 @@ async function sizesOf(config: Config, parts: Builtin): Promise<{ suites: SizedS
 const trainedOn = (train: NonNullable<Config['arms'][number]['train']>) =>
   typeof train === 'string' ? train : `${train.rejected} rejected`;
 
-export function addressesOf(endpoint: string | readonly { readonly address: string }[]): string[] {
+function addressesOf(endpoint: string | readonly { readonly address: string }[]): string[] {
   return typeof endpoint === 'string' ? [endpoint] : endpoint.map(({ address }) => address);
 }
 

@@ -46,16 +46,18 @@ export interface Reply {
 /** No answer of a language model is so long; a hostile server's may be. */
 const longestReply = 16 * 1024 * 1024;
 
-/** @throws AuditError `config` where the variable that is to hold the key is not set, or a proxy’s is no address. */
+/** @throws AuditError `config` where the variable that is to hold the key holds none, or a proxy’s is no address. */
 export function connect(settings: ConnectionSettings, environment: Environment): Connection {
   const { endpoint, apiKeyEnv, timeoutSeconds } = settings;
   const address = endpoint.replace(/\/+$/, '');
   const known = { endpoint: address, timeoutSeconds, proxied: isProxied(address) };
   if (apiKeyEnv === null) return { ...known, key: null };
-  const key = environment[apiKeyEnv];
-  if (key) return { ...known, key };
-  throw new AuditError('config', `the environment variable ${apiKeyEnv} is not set`, {
-    hint: 'put the server’s key into it; keys are read from the environment alone',
+  // A secret that was read from a file ends in a line break.
+  const key = environment[apiKeyEnv]?.trim();
+  if (key && /^[\x21-\x7e]+$/.test(key)) return { ...known, key };
+  const what = key ? 'holds what no header may' : 'is not set';
+  throw new AuditError('config', `the environment variable ${apiKeyEnv} ${what}`, {
+    hint: 'put the server’s key into it, and nothing else; keys are read from the environment alone',
   });
 }
 

@@ -61,6 +61,18 @@ describe('several addresses', () => {
     expect(error).toMatchObject({ code: 'config', message: expect.stringContaining(words) });
   });
 
+  test('what one of them loaded is unloaded where another does not load it', async () => {
+    const fault: ToyOptions['fault'] = ({ path }) =>
+      path.endsWith('/load_lora_adapter') ? { status: 500 } : null;
+    const two = await pair({}, { fault }, {});
+    const { models } = await two.open();
+    expect(await auditErrorOf(() => models.model('/here/lora'))).toMatchObject({ code: 'adapter' });
+    const [first] = two.made;
+    expect([...first!.loaded.values()]).toEqual(['/here/lora']);
+    await models.close();
+    expect(first!.loaded.size).toBe(0);
+  });
+
   test('one that went away is looked after, and asked again once it is well and has its models', async () => {
     let [down, well] = [false, false];
     const fault = () => (down ? ('reset' as const) : null);
