@@ -110,8 +110,8 @@ export async function send(
 const isWhole = (reply: Exchange): reply is Exchange & Reply => reply.text !== null;
 
 /** A failure of one request alone; the caller says who it was. */
-export function failure(why: string, again = false): Failure {
-  return { error: new AuditError('model', why), again, waitMs: 0, busy: false };
+export function failure(why: string, again = false, code: 'model' | 'data' = 'model'): Failure {
+  return { error: new AuditError(code, why), again, waitMs: 0, busy: false };
 }
 
 /** What a status that is no success means. `name`: the model that was asked for. */
@@ -134,7 +134,9 @@ export function refusal(connection: Connection, name: string, reply: Reply, head
     );
   const again = status === 408 || status === 409 || status === 429 || status >= 500;
   const waitMs = again ? retryAfterMs(headers) : 0;
-  return { ...failure(said, again), waitMs, busy: status === 429 || status === 503 };
+  // Refused for what it holds, such as a prompt beyond the context; a redirect is refused here.
+  const code = status >= 400 && !again ? 'data' : 'model';
+  return { ...failure(said, again, code), waitMs, busy: status === 429 || status === 503 };
 }
 
 function unreachable({ endpoint }: Connection, error: unknown): AuditError {

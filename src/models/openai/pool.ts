@@ -41,8 +41,9 @@ type Tokens = Omit<Spending, 'requests'>;
 /** Servers of the same model, asked in turn by weight. */
 export interface Pool {
   /**
-   * @throws AuditError `model` for a failure of this request alone, after every attempt; `network` when no server can be
-   * reached; `budget` when it is spent; `config` when a server refuses the key or knows no such model.
+   * @throws AuditError `model` for a failure of this request alone, after every attempt, `data` where a server refuses it
+   * for what it holds; `network` when no server can be reached; `budget` when it is spent; `config` when a server
+   * refuses the key or knows no such model.
    */
   ask<T>(question: Question<T>, signal: AbortSignal | undefined): Promise<T>;
   /** Stops looking after servers that are away. */
@@ -179,6 +180,6 @@ async function ofThisAlone(
 
 /** A failure of one request with who was asked. */
 function named(error: AuditError, name: string): AuditError {
-  if (error.code !== 'model') return error;
-  return new AuditError('model', `${name}: ${error.message}`, { cause: error });
+  if (error.code !== 'model' && error.code !== 'data') return error;
+  return new AuditError(error.code, `${name}: ${error.message}`, { cause: error });
 }
