@@ -50,6 +50,8 @@ export async function serveModels(served: readonly ServedModel[], settings: Serv
     const asked = isChat ? readChatRequest(body) : readCompletionRequest(body);
     const places = (asked.n ?? 1) * ('prompt' in asked ? promptsOf(asked).length : 1);
     const target = servedModel(served, asked.model);
+    if (places > mostAnswers)
+      throw new ServeError(400, `asks for ${places} answers: there are at most ${mostAnswers} at once`);
     if (answers + places > mostAnswers) {
       response.setHeader('retry-after', '1');
       throw new ServeError(429, 'too many requests are waiting', 'rate_limit_error');
