@@ -57,6 +57,8 @@ interface Place extends Member {
   failures: number;
   /** It could not be reached: not asked until it is well, unless there is no other. */
   away: boolean;
+  /** It is being looked after: once, however often it comes and goes meanwhile. */
+  minded: boolean;
 }
 
 /** An outage takes longer than a hiccup: five attempts last 15 to 30 s. */
@@ -67,7 +69,7 @@ const longestRestMs = 60_000;
 export function createPool({ members, attempts, places, budget, backoffMs }: PoolSettings): Pool {
   const servers: Place[] = members.map((member) => ({
     ...member,
-    ...{ underWay: 0, asked: 0, failures: 0, away: false },
+    ...{ underWay: 0, asked: 0, failures: 0, away: false, minded: false },
   }));
   const closing = new AbortController();
   const models = new Set<string>();
@@ -77,7 +79,7 @@ export function createPool({ members, attempts, places, budget, backoffMs }: Poo
     server.failures++;
     server.away = true;
     // Nobody takes over from the only one: every request tries it.
-    if (servers.length > 1) void lookAfter(server, models, 2 * backoffMs, closing.signal);
+    if (servers.length > 1 && !server.minded) void lookAfter(server, models, 2 * backoffMs, closing.signal);
   };
   const tryOnce = async <T>(question: Question<T>, signal: AbortSignal | undefined) => {
     await places.take(signal);
@@ -155,13 +157,14 @@ async function lookAfter(
   restMs: number,
   closing: AbortSignal,
 ): Promise<void> {
-  while (server.away) {
+  server.minded = true;
+  while (server.away && !closing.aborted) {
     await pause(Math.min(longestRestMs, restMs * 2 ** (server.failures - 1)), closing);
-    if (closing.aborted) return;
-    if (!server.away) return;
+    if (!server.away || closing.aborted) continue;
     if (await isWell(server.connection, models)) server.away = false;
     else server.failures++;
   }
+  server.minded = false;
 }
 
 /** A connection that broke off at every attempt, while a server still says what models it has, is this request's failure. */
