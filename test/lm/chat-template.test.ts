@@ -99,7 +99,7 @@ describe('a template that explodes', () => {
       expect(failure.error).toMatch(
         /chat_template\.jinja: .*(does not come to an end: not done after 4 seconds|Invalid string length)/,
       );
-      expect(performance.now() - start).toBeLessThan(10_000);
+      expect(performance.now() - start).toBeLessThan(20_000);
       expect(load('{{ messages[0].content }}').render(ask('Hi'), { addGenerationPrompt: true }).text).toBe(
         'Hi',
       );
@@ -132,7 +132,7 @@ describe('a template that explodes', () => {
     const start = performance.now();
     const failure = outcome(source, ask('Hi'), { addGenerationPrompt: true });
     expect(failure.error).toMatch(/(makes more than 8388608|more than 100000|call stack|not done after)/);
-    expect(performance.now() - start).toBeLessThan(8000);
+    expect(performance.now() - start).toBeLessThan(20_000);
   });
 
   it('is refused when it cannot even be read', () => {
