@@ -42,45 +42,52 @@ export interface ProbeSettings {
   readonly tokenizer: ChatTokenizer | null;
 }
 
+type Chat = (settings: ChatSettings, asked: Prompt, decoding: Decoding) => Promise<ChatAnswer | null>;
+
+interface ProbedChat {
+  /** How a model there is asked. */
+  readonly settings: ChatSettings;
+  readonly first: ChatAnswer;
+  /** A whole body; '' where the server says no. */
+  readonly ask: (body: object) => Promise<string>;
+  readonly chat: Chat;
+}
+
 /**
- * Asks a dozen short questions.
+ * How many log-probabilities a server gives and what it does not take: a handful of short questions.
  * @throws AuditError `network`, `config` or `model` where even a plain question gets no answer.
  */
-export async function probe(
+export async function probeChat(
   pool: Pool,
-  { model, logprobs, enableThinking, tokenizer }: ProbeSettings,
+  { model, logprobs, enableThinking }: Omit<ProbeSettings, 'tokenizer'>,
   signal?: AbortSignal,
-): Promise<Probed> {
+): Promise<ProbedChat> {
   const bare: ChatSettings = { model, topLogProbabilities: null, enableThinking, prefill: null };
-  /** A whole body; '' where the server says no. */
-  const ask = (body: object): Promise<string> =>
+  const question = { path: 'chat/completions', name: model };
+  const ask = (body: object) =>
     pool.ask(
-      {
-        ...{ path: 'chat/completions', body, name: model },
-        read: (text) => text,
-        accept: (reply) => (isNo(reply) ? '' : null),
-      },
+      { ...question, body, read: (text) => text, accept: (reply) => (isNo(reply) ? '' : null) },
       signal,
     );
-  const chat = async (
-    settings: ChatSettings,
-    asked: Prompt,
-    decoding: Decoding,
-  ): Promise<ChatAnswer | null> => {
-    return readChatAnswer(await ask(chatRequest(settings, asked, decoding)));
-  };
-  const first = await pool.ask(
-    {
-      path: 'chat/completions',
-      body: chatRequest(bare, prompt, shortest),
-      name: model,
-      read: readChatAnswer,
-    },
-    signal,
-  );
+  const chat: Chat = async (settings, asked, decoding) =>
+    readChatAnswer(await ask(chatRequest(settings, asked, decoding)));
+  const body = chatRequest(bare, prompt, shortest);
+  const first = await pool.ask({ ...question, body, read: readChatAnswer }, signal);
   const dialect = await dialectOf(chat, bare, first);
   const plain: ChatSettings = { ...bare, ...(dialect && { dialect }) };
   const topLogProbabilities = logprobs ? await largestTop(chat, plain) : null;
+  return { settings: { ...plain, topLogProbabilities }, first, ask, chat };
+}
+
+/**
+ * Tries all that an audited model needs: a dozen short questions.
+ * @throws AuditError as `probeChat`.
+ */
+export async function probe(pool: Pool, wanted: ProbeSettings, signal?: AbortSignal): Promise<Probed> {
+  const { model, tokenizer } = wanted;
+  const { settings, first, ask, chat } = await probeChat(pool, wanted, signal);
+  const { topLogProbabilities, dialect } = settings;
+  const plain: ChatSettings = { ...settings, topLogProbabilities: null };
   const prefill = await prefillForm(chat, plain, first.promptTokens);
   const seeds = [await chat(plain, prompt, sampled), await chat(plain, prompt, sampled)];
   const scored = await ask({
@@ -88,7 +95,6 @@ export async function probe(
     prompt_logprobs: 0,
   });
   const inChat = prefill !== null && readPromptLogprobs(scored) !== null;
-  const settings = { ...plain, topLogProbabilities };
   const scoring = inChat ? 'prompt_logprobs' : await echoForm(pool, chat, settings, tokenizer);
   return {
     capabilities: {
@@ -104,8 +110,6 @@ export async function probe(
     systemFingerprint: first.systemFingerprint,
   };
 }
-
-type Chat = (settings: ChatSettings, asked: Prompt, decoding: Decoding) => Promise<ChatAnswer | null>;
 
 /** Ollama says who it is; TGI is told by what it refuses. */
 async function dialectOf(

@@ -19,7 +19,7 @@ import {
 import { type Connection, connect, type Environment } from './connection.ts';
 import { lacksOf } from './lacks.ts';
 import { findAdapter, unloadAdapter } from './lora.ts';
-import { isNamed, listModels, loadedContext } from './models-list.ts';
+import { findModel, loadedContext } from './models-list.ts';
 import { createPlaces, type Places } from './places.ts';
 import { createPool, type Member, type Pool } from './pool.ts';
 import { probe } from './probe.ts';
@@ -86,13 +86,16 @@ export async function openModelServer(
     settings.weights === undefined ? null : loadChatTokenizer(settings.weights, { enableThinking });
   const seen: Seen[] = [];
   for (const [at, { connection }] of members.entries()) {
-    const { contextLength, software, root } = await findBase(connection, base);
+    const card = await findModel(connection, base, 'model.base');
     const asked = { model: base, logprobs, enableThinking, tokenizer };
     const { capabilities, systemFingerprint } = await probe(pools[at]!, asked);
-    const context = capabilities.dialect === 'ollama' ? await loadedContext(connection, base) : contextLength;
+    const context =
+      capabilities.dialect === 'ollama'
+        ? await loadedContext(connection, base)
+        : (card?.max_model_len ?? card?.meta?.n_ctx ?? null);
     seen.push({
-      root,
-      endpoint: { address: connection.endpoint, software, systemFingerprint },
+      root: card?.root ?? null,
+      endpoint: { address: connection.endpoint, software: card?.owned_by ?? null, systemFingerprint },
       capabilities: { ...capabilities, contextLength: context },
     });
   }
@@ -122,17 +125,6 @@ export async function openModelServer(
         for (const connection of served.connections) await unloadAdapter(connection, name);
     },
   };
-}
-
-async function findBase(connection: Connection, base: string) {
-  const listed = await listModels(connection, base);
-  const card = listed?.find((one) => isNamed(one, base));
-  if (listed && listed.length > 0 && !card)
-    throw new AuditError('config', `${connection.endpoint} has no model ${base}`, {
-      hint: `set model.base to one that it lists: ${listed.map(({ id }) => id).join(', ')}`,
-    });
-  const contextLength = card?.max_model_len ?? card?.meta?.n_ctx ?? null;
-  return { contextLength, software: card?.owned_by ?? null, root: card?.root ?? null };
 }
 
 /** What one server was found to be. */
