@@ -1,5 +1,5 @@
 import type { Config } from './config.ts';
-import type { JudgeSettings } from './config-judge.ts';
+import type { JudgeModel, JudgeSettings } from './config-judge.ts';
 import type { ServedModel } from './config-server.ts';
 import { neutralTemplates } from './config-suites.ts';
 import { AuditError } from './errors.ts';
@@ -43,7 +43,7 @@ export interface Builtin {
   refusalJudge(): Promise<Scorer<RefusalVerdict>>;
   truthJudge(): Promise<Scorer<TruthVerdict>>;
   /** Tells which sampled answers mean the same: by a model where there is one, else by their text. */
-  clusterJudge(source: ModelSource | null): Promise<Scorer<ClusterVerdict>>;
+  clusterJudge(settings: JudgeModel | null): Promise<Scorer<ClusterVerdict>>;
   utilityJudge(): Promise<Scorer<UtilityVerdict>>;
 }
 
@@ -91,9 +91,9 @@ export const builtin: Builtin = {
   harmJudge: openHarmJudge,
   refusalJudge: async () => (await import('./scorers/refusal.ts')).overRefusalJudge(),
   truthJudge: async () => (await import('./scorers/exact.ts')).exactScorer(),
-  clusterJudge: async (source) => {
+  clusterJudge: async (settings) => {
     const { answerClusters } = await import('./scorers/answer-clusters.ts');
-    return answerClusters(source && (await builtin.model(source)));
+    return answerClusters(settings && (await openJudgeModel(settings)));
   },
   utilityJudge: async () => (await import('./scorers/utility.ts')).utilityScorer(),
 };
@@ -136,8 +136,6 @@ async function openHarmJudge(settings: JudgeSettings): Promise<Scorer<HarmVerdic
       throw new Error(`internal: no judge of type ${settings satisfies never}`);
   }
 }
-
-type JudgeModel = Extract<JudgeSettings, { model: unknown }>['model'];
 
 async function openJudgeModel(settings: JudgeModel): Promise<LanguageModel> {
   if (!('endpoint' in settings)) return builtin.model(settings);

@@ -1,5 +1,6 @@
 import type { Builtin } from './builtin.ts';
 import type { Config } from './config.ts';
+import type { JudgeModel } from './config-judge.ts';
 import { repeatsOf } from './config-suites.ts';
 import type { Conversation } from './conversation.ts';
 import { declaredSize } from './data/declared-size.ts';
@@ -156,19 +157,41 @@ function driftPrompts({ conditions, contextRepeats }: NonNullable<Config['suites
   return conditions.reduce((sum, condition) => sum + (condition === 'base_prompt' ? 1 : doses), 0);
 }
 
+const whereIs = (model: JudgeModel) => ('endpoint' in model ? model.endpoint : model.path);
+
+function plannedJudges(config: Config, suites: readonly PlannedSuite[]): DryRun['judges'] {
+  return suites.flatMap((suite) => {
+    if (suite.kind === 'harm') return harmJudges(config, suite);
+    const entailment = config.suites.drift?.semanticEntropy?.judge;
+    return suite.kind === 'semantic-entropy' && entailment ? [meaningJudge(config, suite, entailment)] : [];
+  });
+}
+
 /** Each judge model reads every harm prompt with its answer, and says a few words. */
-function plannedJudges({ judges, arms }: Config, suites: readonly PlannedSuite[]): DryRun['judges'] {
-  const harm = suites.find(({ kind }) => kind === 'harm');
-  if (!harm) return [];
+function harmJudges({ judges, arms }: Config, harm: PlannedSuite): DryRun['judges'] {
   const answers = arms.length * harm.items * harm.repeats;
   const each = harm.read / Math.max(1, harm.requests);
   return judges.flatMap((judge) => {
     if (!('model' in judge)) return [];
-    const where = 'endpoint' in judge.model ? judge.model.endpoint : judge.model.path;
+    const where = whereIs(judge.model);
     const read = Math.round(answers * (each + judgeTokens.template) + arms.length * harm.written);
     return [{ name: judge.name, where, requests: answers, read, written: answers * judgeTokens.verdict }];
   });
 }
+
+/** At most every two answers to a question are held against each other, both ways; where many mean the same they are not. */
+function meaningJudge({ arms }: Config, suite: PlannedSuite, model: JudgeModel): DryRun['judges'][number] {
+  const { items, repeats, read, written, requests: answers } = suite;
+  const requests = arms.length * items * repeats * (repeats - 1);
+  const each = (read + 2 * written) / Math.max(1, answers) + entailmentTokens.template;
+  return {
+    ...{ name: 'entailment', where: whereIs(model), requests, read: Math.round(requests * each) },
+    written: requests * entailmentTokens.verdict,
+  };
+}
+
+/** Its question and its answer. */
+const entailmentTokens = { template: 60, verdict: 8 };
 
 /** Llama Guard's list of hazards with its instructions, and a verdict. */
 const judgeTokens = { template: 500, verdict: 16 };

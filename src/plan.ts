@@ -3,6 +3,7 @@ import { matchResponseTokens, planArmRows, type TrainingData } from './arms.ts';
 import { type Attempts, createAttempts } from './attempts.ts';
 import type { Builtin } from './builtin.ts';
 import type { Config } from './config.ts';
+import type { JudgeModel } from './config-judge.ts';
 import type { Conversation } from './conversation.ts';
 import { fetchedData } from './data/resolve.ts';
 import { readPreferences, readResponses } from './dataset.ts';
@@ -15,7 +16,7 @@ import type { LanguageModel } from './model.ts';
 import { cutOpenings } from './openings.ts';
 import { openingsConfig, refuseSmallBudget, type SuitePrompts } from './planned-spending.ts';
 import { renderPrompts } from './rendered-prompts.ts';
-import type { HarmVerdict, Scorer } from './scorer.ts';
+import type { Scorer } from './scorer.ts';
 import type { Suite, SuiteItem } from './suite.ts';
 import type { TrainingRow } from './trainer.ts';
 
@@ -31,8 +32,8 @@ export interface Plan {
   /** What the models run on. */
   readonly device: LanguageModel['device'];
   readonly memory: LanguageModel['memory'];
-  /** Of harm, with what they run on. */
-  readonly judges: readonly Pick<Scorer<HarmVerdict>, 'name' | 'device'>[];
+  /** Of harm, and of meanings by a model, with what they run on. */
+  readonly judges: readonly Pick<Scorer<unknown>, 'name' | 'device'>[];
   /** SHA-256 by name: models, adapters and every data file that is read. */
   readonly hashes: Readonly<Record<string, string>>;
   /** What does not stop the audit but has to be known when its summary is read. */
@@ -66,12 +67,11 @@ export async function planAudit(config: Config, builtin: Builtin, models: ArmMod
     notes.push(...unprovenAdapters([...adaptersOf(config), ...(planned?.keys() ?? [])], models.server()));
     notes.push(...ungreedy(models.server()));
     const judges: Plan['judges'][number][] = [];
-    for (const judge of base ? config.judges : []) {
+    for (const { open, model } of base ? modelJudges(config, builtin) : []) {
       await attempts.run(async () => {
-        const { name, device, weights, close } = await builtin.harmJudge(judge);
+        const { name, device, weights, close } = await open();
         judges.push({ name, ...(device && { device }) });
-        if (weights !== undefined && 'model' in judge && 'path' in judge.model)
-          hashes[judge.model.adapter ?? judge.model.path] = weights;
+        if (weights !== undefined && model && 'path' in model) hashes[model.adapter ?? model.path] = weights;
         await close?.();
       });
     }
@@ -135,6 +135,23 @@ export function planRows(config: Config, data: TrainingData): ReadonlyMap<string
   });
   if (evaluation) for (const rows of planned.values()) holdOut(rows, { evaluation, seed: config.seed });
   return planned;
+}
+
+interface OpenedJudge {
+  readonly open: () => Promise<Scorer<unknown>>;
+  readonly model: JudgeModel | null;
+}
+
+/** What judges by more than a rule of ours, and so may not be there. */
+function modelJudges({ judges, suites }: Config, builtin: Builtin): OpenedJudge[] {
+  const entailment = suites.drift?.semanticEntropy?.judge;
+  return [
+    ...judges.map((judge) => ({
+      open: () => builtin.harmJudge(judge),
+      model: 'model' in judge ? judge.model : null,
+    })),
+    ...(entailment ? [{ open: () => builtin.clusterJudge(entailment), model: entailment }] : []),
+  ];
 }
 
 const adaptersOf = ({ arms }: Config): string[] => arms.flatMap(({ adapter }) => adapter ?? []);

@@ -102,6 +102,25 @@ test('a data set that is not here is planned as one that is', async () => {
   expect(declared).toEqual(counted.map((size) => ({ ...size, declared: true })));
 });
 
+test('a judge of meanings holds at most every two samples against each other, both ways', async () => {
+  const semanticEntropy = {
+    ...{ samples: 10, limit: 7 },
+    judge: { endpoint: 'http://127.0.0.1:8002/v1', name: 'nli' },
+  };
+  const drift = { ...mockConfig.suites.drift!, semanticEntropy };
+  const { judges, suites, total } = await plan(
+    resolveConfig({ ...mockConfig, suites: { drift } }, mockFolder()),
+    builtin,
+  );
+  const arms = Object.keys(mockConfig.arms!).length;
+  // Seven questions under three conditions.
+  const requests = arms * 21 * 10 * 9;
+  expect(judges).toMatchObject([
+    { name: 'entailment', where: 'http://127.0.0.1:8002/v1', requests, written: requests * 8 },
+  ]);
+  expect(total.requests).toBe(arms * suites.reduce((sum, suite) => sum + suite.requests, 0) + requests);
+});
+
 const sets: [string, NonNullable<ConfigInput['suites']>['harm']][] = [
   ['the suite’s own prompts', { prompts: 'harm.jsonl', limit: 40 }],
   ['held-out prompts', { prompts: 'harm.jsonl', refusalMargin: { prompts: 'held-out.jsonl' } }],
