@@ -131,7 +131,7 @@ async function inRun<T>(
   const trainer = await parts.trainer(config.training.trainer, config.training);
   const models = await openArmModels(config, parts);
   try {
-    const plan = await planAudit(config, parts, models);
+    const plan = await planAudit(config, parts, models, options.onProgress);
     const document = describeRun(config, input, { ...plan, server: models.server() }, source);
     const startOver = fresh === 'unless-unfinished' ? !isUnfinished(config.out, document) : fresh;
     if (!startOver) refuseChangedInputs(config.out, document);

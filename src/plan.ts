@@ -14,8 +14,9 @@ import { matchBase, ownName } from './lm/base-name.ts';
 import { holdOut } from './lm/hold-out.ts';
 import type { LanguageModel } from './model.ts';
 import { cutOpenings } from './openings.ts';
-import { openingsConfig, refuseSmallBudget, type SuitePrompts } from './planned-spending.ts';
-import { renderPrompts } from './rendered-prompts.ts';
+import { openingsConfig, refuseSmallBudget } from './planned-spending.ts';
+import type { Progress } from './progress.ts';
+import { renderPrompts, renderSuites, type SuitePrompts } from './rendered-prompts.ts';
 import type { Scorer } from './scorer.ts';
 import type { Suite, SuiteItem } from './suite.ts';
 import type { TrainingRow } from './trainer.ts';
@@ -44,7 +45,12 @@ export interface Plan {
  * Reads data and models and checks that they fit together.
  * @throws AuditError with the problems of every file, adapter and prompt at once.
  */
-export async function planAudit(config: Config, builtin: Builtin, models: ArmModels): Promise<Plan> {
+export async function planAudit(
+  config: Config,
+  builtin: Builtin,
+  models: ArmModels,
+  onProgress?: (progress: Progress) => void,
+): Promise<Plan> {
   const hashes: Record<string, string> = {};
   const attempts = createAttempts();
   const { planned, asked, heldOut, fetched } = await readInputs(config, builtin, attempts);
@@ -54,7 +60,7 @@ export async function planAudit(config: Config, builtin: Builtin, models: ArmMod
     if (base) hashes[modelName(config)] = base.fingerprint;
     const notes: string[] = (suites ?? []).flatMap((suite) => suite.notes ?? []);
     if (base) await attempts.run(() => refuseLacking(config, base, asked ?? []));
-    const prompts = base && (await attempts.run(() => renderSuites(base, suites ?? [])));
+    const prompts = base && (await attempts.run(() => renderSuites(base, suites ?? [], onProgress)));
     if (prompts) await attempts.run(() => refuseSmallBudget(config, { base, prompts, heldOut }));
     for (const adapter of prompts ? adaptersOf(config) : []) {
       await attempts.run(async () => {
@@ -175,12 +181,6 @@ async function readHeldOut(
 
 /** For people. */
 const nameOf = ({ kind, items }: Suite, at: number) => `${kind} ${items[at]!.id} (${items[at]!.condition})`;
-
-async function renderSuites(base: LanguageModel, suites: readonly Suite[]): Promise<SuitePrompts[]> {
-  const rendered: SuitePrompts[] = [];
-  for (const suite of suites) rendered.push({ suite, ...(await renderPrompts(base, suite.items)) });
-  return rendered;
-}
 
 /** An adapter that names another base than the one it is put on, where no hash tells. */
 function otherBase(path: string, adapter: string, { unprovenBase }: LanguageModel): string[] {
