@@ -6,8 +6,10 @@ import { builtin } from '../src/builtin.ts';
 import { dryRun } from '../src/commands/dry-run.ts';
 import type { ConfigInput } from '../src/config.ts';
 import { resolveConfig } from '../src/config-resolve.ts';
+import { ask } from '../src/conversation.ts';
 import { dryRun as plan } from '../src/dry-run.ts';
 import { packageRoot } from '../src/files.ts';
+import { loadChatTokenizer } from '../src/lm/tokenizer.ts';
 import { auditErrorOf } from './audit-error.ts';
 import { mockAnswer, mockConfig, mockFolder, sizes } from './mock-world.ts';
 import { toyServer } from './models/openai/toy-server.ts';
@@ -73,6 +75,34 @@ test('files that are here are counted', async () => {
   expect(suites.every(({ declared }) => !declared)).toBe(true);
   expect(suites[0]).toMatchObject({ kind: 'harm', repeats: 1 });
   expect(missing).toEqual([]);
+});
+
+test('prompts are counted by the tokenizer of weights that are here, else by characters', async () => {
+  const wren = join(packageRoot, 'models/wren');
+  const directory = mockFolder();
+  const planned = async (weights?: string) => {
+    const model = { endpoint: 'http://127.0.0.1:8000/v1', base: 'wren', ...(weights && { weights }) };
+    const arms = { base: { train: 'none' as const } };
+    const { overRefusal } = mockConfig.suites;
+    const config = { ...mockConfig, model, arms, training: {}, suites: { overRefusal } };
+    const { suites, assumptions } = await plan(resolveConfig(config, directory), builtin);
+    return { read: suites[0]!.read, said: assumptions.join('\n') };
+  };
+  const tokenizer = loadChatTokenizer(wren);
+  const prompts = Array.from({ length: sizes.borderline }, (_, i) => ask(`candle ${i}?`, null));
+  const tokens = prompts.map((messages) => {
+    return tokenizer.encode(tokenizer.render(messages, { addGenerationPrompt: true })).length;
+  });
+  const sum = tokens.reduce((total, count) => total + count, 0);
+  expect(await planned(wren)).toEqual({
+    read: sum,
+    said: expect.stringContaining(`by the tokenizer of ${wren}`),
+  });
+  const estimated = await planned();
+  expect(estimated.said).toContain('a token is four characters');
+  expect(estimated.read).not.toBe(sum);
+  // Where there is no model the run itself says what is wrong.
+  expect((await planned(join(directory, 'nowhere'))).read).toBe(estimated.read);
 });
 
 test('a data set that is not here is planned as one that is', async () => {

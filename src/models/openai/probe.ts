@@ -1,9 +1,10 @@
 import { AuditError } from '../../errors.ts';
+import { tokenCounter } from '../../lm/token-count.ts';
 import type { ChatTokenizer } from '../../lm/tokenizer.ts';
 import type { Decoding, Prompt } from '../../model.ts';
 import type { Scoring, ServerCapabilities } from '../../server-record.ts';
 import { type ChatAnswer, type ChatSettings, chatRequest, mostTopLogprobs, readChatAnswer } from './chat.ts';
-import { countBy } from './chat-model.ts';
+import { quarterOfCharacters } from './chat-model.ts';
 import type { Reply } from './connection.ts';
 import { readPromptLogprobs } from './likelihood.ts';
 import type { Pool } from './pool.ts';
@@ -193,7 +194,7 @@ async function echoForm(
     ? (['echo of tokens', 'echo of text', 'echo of text without BOS'] as const)
     : (['echo of tokens'] as const);
   for (const scoring of forms) {
-    const asked = { name: model, concurrency: 1, countTokens: countBy(tokenizer) };
+    const asked = { name: model, concurrency: 1, countTokens: tokenCounter(tokenizer, quarterOfCharacters) };
     const options = { ...settings, ...asked, scoring, tokenizer };
     try {
       const [score] = await scoreAnswers(pool, options, prompt, [answer.text], undefined);

@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { AuditError } from '../../errors.ts';
 import { sha256Json } from '../../hash.ts';
+import { type TokenCount, tokenCounter } from '../../lm/token-count.ts';
 import { type ChatTokenizer, loadChatTokenizer } from '../../lm/tokenizer.ts';
 import type { LanguageModel } from '../../model.ts';
 import type { ModelServer } from '../../model-server.ts';
@@ -8,14 +9,7 @@ import type { FirstTokens, ServerCapabilities, ServerRecord } from '../../server
 import type { BudgetSettings } from '../../spending.ts';
 import { createBudget } from './budget.ts';
 import { readCanaries } from './canaries.ts';
-import {
-  type AskOptions,
-  countBy,
-  firstTokenMass,
-  generate,
-  renderPlain,
-  type TokenCount,
-} from './chat-model.ts';
+import { type AskOptions, firstTokenMass, generate, quarterOfCharacters, renderPlain } from './chat-model.ts';
 import { type Connection, connect, type Environment } from './connection.ts';
 import { lacksOf } from './lacks.ts';
 import { findAdapter, unloadAdapter } from './lora.ts';
@@ -100,7 +94,7 @@ export async function openModelServer(
     });
   }
   if (!logprobs) refuseOtherRoots(seen);
-  const countTokens = countBy(tokenizer);
+  const countTokens = tokenCounter(tokenizer, quarterOfCharacters);
   const served: Served = {
     settings,
     addresses: members.map(({ connection }) => connection.endpoint),
