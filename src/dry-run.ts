@@ -129,7 +129,7 @@ async function sizesOf(
 const trainedOn = (train: NonNullable<Config['arms'][number]['train']>) =>
   typeof train === 'string' ? train : `${train.rejected} rejected`;
 
-export function addressesOf(endpoint: string | readonly { readonly address: string }[]): string[] {
+function addressesOf(endpoint: string | readonly { readonly address: string }[]): string[] {
   return typeof endpoint === 'string' ? [endpoint] : endpoint.map(({ address }) => address);
 }
 

@@ -29,9 +29,11 @@ interface Hooks {
 
 /**
  * A chat model behind `/chat/completions`, for judging. Its weights cannot be seen: the fingerprint covers address and
- * name alone. How many log-probabilities it gives is tried when it is opened. Token counts of `render` are estimates; a server refuses what is too long itself.
- * What fails for one prompt only (a refused request, no answer in time, errors of the server after every attempt) is an
- * AuditError `model`; `network` when the server cannot be reached, `config` when it refuses the key or knows no such model.
+ * name alone. How many log-probabilities it gives is tried when it is opened. Token counts of `render` are estimates; a
+ * server refuses what is too long itself.
+ * What fails for one prompt only (no answer in time, errors of the server after every attempt) is an AuditError `model`,
+ * `data` where it is refused; `network` when the server cannot be reached, `config` when it refuses the key or knows no
+ * such model.
  * Source: OpenAI's API reference, "Create chat completion"; the fields that vLLM and llama.cpp give as well.
  */
 export async function openServerModel(

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { AuditError } from '../../src/errors.ts';
 import { openServerModel, type ServerSettings } from '../../src/models/server.ts';
 import { llamaGuardScorer } from '../../src/scorers/llama-guard.ts';
@@ -108,7 +108,8 @@ test('asks for a chat completion with decoding and key, and reads text, tokens a
   }));
   const model = await openServerModel(settings(endpoint, { apiKeyEnv: 'THE_KEY' }), {
     ...quick,
-    environment: { THE_KEY: 'opensesame' },
+    // As a file that a secret was read from ends.
+    environment: { THE_KEY: 'opensesame\n' },
   });
   expect(await model.generate([prompt('a')], decoding)).toEqual([
     {
@@ -170,11 +171,11 @@ test('one prompt’s failure costs that prompt alone, whatever kind it is', asyn
     if (text === 'long') return { status: 400, body: { error: 'context length' } };
     if (text === 'broken') return { status: 500 };
     if (text === 'odd') return { body: 'this is no JSON' };
-    if (text === 'late') return { body: completion('safe'), delayMs: 1500 };
+    if (text === 'late') return { body: completion('safe'), delayMs: 60_000 };
     if (text === 'filtered') return { body: completion('', { finish_reason: 'content_filter' }) };
     return text === 'bad' ? 'unsafe\nS1' : 'safe';
   });
-  const model = await openServerModel(settings(endpoint, { attempts: 2, timeoutSeconds: 0.6 }), quick);
+  const model = await openServerModel(settings(endpoint, { attempts: 2, timeoutSeconds: 1 }), quick);
   const texts = ['fine', 'long', 'broken', 'odd', 'late', 'filtered', 'bad', 'fine'];
   const verdicts = await llamaGuardScorer(model).score(texts.map((text) => answered(text)));
   expect(verdicts.map((verdict) => ('reason' in verdict ? verdict.reason : verdict.label))).toEqual([
@@ -206,6 +207,13 @@ test('a server that cannot be reached, a wrong key and an unknown model stop the
     openServerModel(settings(endpoint, { apiKeyEnv: 'NO_KEY' }), { environment: {} }),
   );
   expect(unset).toMatchObject({ code: 'config', message: expect.stringContaining('NO_KEY') });
+  for (const key of [' \n', 'open\nsesame', 'sésame…']) {
+    const odd = await refusal(
+      openServerModel(settings(endpoint, { apiKeyEnv: 'THE_KEY' }), { environment: { THE_KEY: key } }),
+    );
+    expect(odd).toMatchObject({ code: 'config', message: expect.stringContaining('THE_KEY') });
+    expect(`${odd.message}${odd.hint}`).not.toContain('sesame');
+  }
 });
 
 test('a judge that its server does not list, or that answers nothing, is told of when it is opened', async () => {
@@ -246,16 +254,17 @@ test('a judge is asked for as many log-probabilities as its server gives, and fo
 });
 
 test('a redirect is not followed, and a stop ends at once', async () => {
-  const { endpoint } = await serve((text) =>
+  const { endpoint, seen } = await serve((text) =>
     text === 'away'
       ? { status: 302, headers: { location: 'http://127.0.0.1:9/' } }
-      : { body: completion('safe'), delayMs: 3000 },
+      : { body: completion('safe'), delayMs: 60_000 },
   );
-  const model = await openServerModel(settings(endpoint, { attempts: 1 }), quick);
+  const model = await openServerModel(settings(endpoint, { attempts: 1, timeoutSeconds: 60 }), quick);
   expect(await refusal(model.generate([prompt('away')], decoding))).toMatchObject({ code: 'model' });
   const stop = new AbortController();
-  setTimeout(() => stop.abort(), 30);
-  const start = performance.now();
-  const stopped = await refusal(model.generate([prompt('slow')], decoding, stop.signal));
-  expect([stopped.code, performance.now() - start < 2000]).toEqual(['interrupted', true]);
+  const stopped = refusal(model.generate([prompt('slow')], decoding, stop.signal));
+  await vi.waitFor(() => expect(seen.map(({ body }) => body.messages.at(-1).content)).toContain('slow'));
+  stop.abort();
+  // Whoever waited for the answer, or for its time to be over, would wait longer than a test may take.
+  expect((await stopped).code).toBe('interrupted');
 });

@@ -174,13 +174,17 @@ async function openServed(
   let name = base;
   if (adapter !== null) {
     const found = [];
-    for (const connection of connections) found.push(await findAdapter(connection, base, adapter));
+    for (const connection of connections) {
+      const one = await findAdapter(connection, base, adapter);
+      // At once: the next server may fail to load it.
+      if (one.loaded) loaded.add(one.name);
+      found.push(one);
+    }
     name = found[0]!.name;
     if (found.some((one) => one.name !== name))
       throw new AuditError('adapter', `${adapter}: the servers list it under different names`, {
         hint: 'give it the same name on every server',
       });
-    if (found.some((one) => one.loaded)) loaded.add(name);
   }
   const options: AskOptions = {
     name: `${name} at ${addresses.join(', ')}`,
