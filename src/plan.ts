@@ -41,6 +41,12 @@ export interface Plan {
   readonly notes: readonly string[];
 }
 
+export interface PlanHooks {
+  readonly onProgress?: (progress: Progress) => void;
+  /** Stops what servers are asked. */
+  readonly signal?: AbortSignal;
+}
+
 /**
  * Reads data and models and checks that they fit together.
  * @throws AuditError with the problems of every file, adapter and prompt at once.
@@ -49,7 +55,7 @@ export async function planAudit(
   config: Config,
   builtin: Builtin,
   models: ArmModels,
-  onProgress?: (progress: Progress) => void,
+  { onProgress, signal }: PlanHooks = {},
 ): Promise<Plan> {
   const hashes: Record<string, string> = {};
   const attempts = createAttempts();
@@ -73,7 +79,7 @@ export async function planAudit(
     notes.push(...unprovenAdapters([...adaptersOf(config), ...(planned?.keys() ?? [])], models.server()));
     notes.push(...ungreedy(models.server()));
     const judges: Plan['judges'][number][] = [];
-    for (const { open, model } of base ? modelJudges(config, builtin) : []) {
+    for (const { open, model } of base ? modelJudges(config, builtin, signal) : []) {
       await attempts.run(async () => {
         const { name, device, weights, close } = await open();
         judges.push({ name, ...(device && { device }) });
@@ -149,14 +155,18 @@ interface OpenedJudge {
 }
 
 /** What judges by more than a rule of ours, and so may not be there. */
-function modelJudges({ judges, suites }: Config, builtin: Builtin): OpenedJudge[] {
+function modelJudges(
+  { judges, suites }: Config,
+  builtin: Builtin,
+  signal: AbortSignal | undefined,
+): OpenedJudge[] {
   const entailment = suites.drift?.semanticEntropy?.judge;
   return [
     ...judges.map((judge) => ({
-      open: () => builtin.harmJudge(judge),
+      open: () => builtin.harmJudge(judge, signal),
       model: 'model' in judge ? judge.model : null,
     })),
-    ...(entailment ? [{ open: () => builtin.clusterJudge(entailment), model: entailment }] : []),
+    ...(entailment ? [{ open: () => builtin.clusterJudge(entailment, signal), model: entailment }] : []),
   ];
 }
 

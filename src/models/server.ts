@@ -25,6 +25,7 @@ interface Hooks {
   /** The first pause after a failure; it doubles with every further one. */
   readonly backoffMs?: number;
   readonly environment?: Environment;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -38,16 +39,16 @@ interface Hooks {
  */
 export async function openServerModel(
   settings: ServerSettings,
-  { backoffMs = 500, environment = process.env }: Hooks = {},
+  { backoffMs = 500, environment = process.env, signal }: Hooks = {},
 ): Promise<LanguageModel> {
   const { endpoint, name, concurrency, attempts, logprobs } = settings;
   const connection = connect(settings, environment);
-  await findJudge(connection, settings, backoffMs);
+  await findJudge(connection, settings, backoffMs, signal);
   const pool = createPool({
     members: [{ connection, weight: 1 }],
     ...{ attempts, backoffMs, budget: null, places: createPlaces(concurrency) },
   });
-  const probed = await probeChat(pool, { model: name, logprobs, enableThinking: null });
+  const probed = await probeChat(pool, { model: name, logprobs, enableThinking: null }, signal);
   const options = {
     ...probed.settings,
     name: `${name} at ${endpoint}`,
@@ -76,14 +77,15 @@ async function findJudge(
   connection: Connection,
   { name, attempts }: ServerSettings,
   backoffMs: number,
+  signal: AbortSignal | undefined,
 ): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
-      await findModel(connection, name, 'the judge’s model.name');
+      await findModel(connection, name, 'the judge’s model.name', signal);
       return;
     } catch (error) {
       if (!(error instanceof AuditError) || error.code !== 'network' || attempt >= attempts) throw error;
     }
-    await pause(backOffMs(null, attempt, backoffMs), undefined);
+    await pause(backOffMs(null, attempt, backoffMs), signal);
   }
 }

@@ -50,8 +50,9 @@ export async function findModel(
   connection: Connection,
   name: string,
   key: string,
+  signal?: AbortSignal,
 ): Promise<ListedModel | undefined> {
-  const listed = await listModels(connection, name);
+  const listed = await listModels(connection, name, signal);
   const card = listed?.find((one) => isNamed(one, name));
   if (!listed || listed.length === 0 || card) return card;
   throw new AuditError('config', `${connection.endpoint} has no model ${name}`, {

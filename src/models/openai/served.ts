@@ -38,6 +38,8 @@ export interface ServedSettings {
 interface Hooks {
   readonly backoffMs?: number;
   readonly environment?: Environment;
+  /** Stops what opening a server and its models asks. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What all models of one server share. */
@@ -53,6 +55,7 @@ interface Served {
   readonly countTokens: TokenCount;
   readonly render: LanguageModel['render'];
   readonly canaries: Map<string, FirstTokens[]>;
+  readonly signal: AbortSignal | undefined;
 }
 
 /**
@@ -62,7 +65,7 @@ interface Served {
  */
 export async function openModelServer(
   settings: ServedSettings,
-  { backoffMs = 500, environment = process.env }: Hooks = {},
+  { backoffMs = 500, environment = process.env, signal }: Hooks = {},
 ): Promise<ModelServer> {
   const { endpoint, base, attempts, concurrency, logprobs, enableThinking, apiKeyEnv, timeoutSeconds } =
     settings;
@@ -80,9 +83,9 @@ export async function openModelServer(
     settings.weights === undefined ? null : loadChatTokenizer(settings.weights, { enableThinking });
   const seen: Seen[] = [];
   for (const [at, { connection }] of members.entries()) {
-    const card = await findModel(connection, base, 'model.base');
+    const card = await findModel(connection, base, 'model.base', signal);
     const asked = { model: base, logprobs, enableThinking, tokenizer };
-    const { capabilities, systemFingerprint } = await probe(pools[at]!, asked);
+    const { capabilities, systemFingerprint } = await probe(pools[at]!, asked, signal);
     const context =
       capabilities.dialect === 'ollama'
         ? await loadedContext(connection, base)
@@ -103,7 +106,7 @@ export async function openModelServer(
     pools,
     capabilities: seen.map(({ capabilities }) => capabilities).reduce(least),
     ...{ tokenizer, countTokens, render: renderPlain(countTokens) },
-    canaries: new Map(),
+    ...{ canaries: new Map(), signal },
   };
   const loaded = new Set<string>();
   return {
@@ -175,7 +178,7 @@ async function openServed(
   if (adapter !== null) {
     const found = [];
     for (const connection of connections) {
-      const one = await findAdapter(connection, base, adapter);
+      const one = await findAdapter(connection, base, adapter, served.signal);
       // At once: the next server may fail to load it.
       if (one.loaded) loaded.add(one.name);
       found.push(one);
@@ -227,10 +230,10 @@ async function openServed(
 
 /** Reads a model's canary, once; without log-probabilities there is nothing to read. */
 async function proveModel(
-  { settings, capabilities, canaries, pools, addresses }: Served,
+  { settings, capabilities, canaries, pools, addresses, signal }: Served,
   options: AskOptions,
 ): Promise<void> {
   if (capabilities.topLogProbabilities === null || canaries.has(options.model)) return;
   const servers = pools.map((pool, at) => ({ address: addresses[at]!, pool }));
-  canaries.set(options.model, await readCanaries(servers, options, settings.base));
+  canaries.set(options.model, await readCanaries(servers, options, settings.base, signal));
 }
