@@ -7,7 +7,7 @@ import { findModel } from './openai/models-list.ts';
 import { backOffMs, pause } from './openai/pause.ts';
 import { createPlaces } from './openai/places.ts';
 import { createPool } from './openai/pool.ts';
-import { probeChat } from './openai/probe.ts';
+import { goesOnFrom, probeChat } from './openai/probe.ts';
 
 /** A model behind an OpenAI-compatible server. */
 export interface ServerSettings extends ConnectionSettings {
@@ -30,8 +30,8 @@ interface Hooks {
 
 /**
  * A chat model behind `/chat/completions`, for judging. Its weights cannot be seen: the fingerprint covers address and
- * name alone. How many log-probabilities it gives is tried when it is opened. Token counts of `render` are estimates; a
- * server refuses what is too long itself.
+ * name alone. How many log-probabilities it gives, and whether it goes on from what it should judge, is tried when it is
+ * opened. Token counts of `render` are estimates; a server refuses what is too long itself.
  * What fails for one prompt only (no answer in time, errors of the server after every attempt) is an AuditError `model`,
  * `data` where it is refused; `network` when the server cannot be reached, `config` when it refuses the key or knows no
  * such model.
@@ -49,6 +49,7 @@ export async function openServerModel(
     ...{ attempts, backoffMs, budget: null, places: createPlaces(concurrency) },
   });
   const probed = await probeChat(pool, { model: name, logprobs, enableThinking: null }, signal);
+  const goesOn = await goesOnFrom('last message', probed);
   const options = {
     ...probed.settings,
     name: `${name} at ${endpoint}`,
@@ -62,6 +63,7 @@ export async function openServerModel(
     unprovenBase: null,
     batchSize: concurrency,
     concurrency,
+    ...(goesOn && { lacks: { closedAnswers } }),
     render: renderPlain(quarterOfCharacters),
     generate: (prompts, decoding, signal) => {
       if (prompts.some(({ prefill }) => prefill !== undefined))
@@ -71,6 +73,9 @@ export async function openServerModel(
     close: async () => {},
   };
 }
+
+const closedAnswers =
+  'start llama-server with --no-prefill-assistant; in Ollama give the model a TEMPLATE that writes the assistant’s turn, as that of llama-guard3 does; TGI cannot';
 
 /** A server that is only starting is waited for. */
 async function findJudge(

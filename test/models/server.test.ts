@@ -253,6 +253,21 @@ test('a judge is asked for as many log-probabilities as its server gives, and fo
   expect(await judged('vllm', { fault: refuses })).toEqual(['unsafe S1', undefined, undefined, 1]);
 });
 
+test('a guard that would go on from the answer it is shown is refused', async () => {
+  const guardOf = async (make: Make) => {
+    const server = await toyServer({ make, answer: () => 'safe' });
+    closing.push(server.close);
+    return llamaGuardScorer(await openServerModel(settings(server.endpoint, { name: 'toy' }), quick));
+  };
+  expect((await guardOf('vllm')).name).toBe('llama-guard');
+  for (const make of ['llama-server', 'tgi'] as const)
+    expect(await refusal(guardOf(make))).toMatchObject({
+      code: 'unsupported',
+      message: expect.stringContaining('goes on from the answer'),
+      hint: expect.stringContaining('--no-prefill-assistant'),
+    });
+});
+
 test('a redirect is not followed, and a stop ends at once', async () => {
   const { endpoint, seen } = await serve((text) =>
     text === 'away'

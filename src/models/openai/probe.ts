@@ -86,10 +86,11 @@ export async function probeChat(
  */
 export async function probe(pool: Pool, wanted: ProbeSettings, signal?: AbortSignal): Promise<Probed> {
   const { model, tokenizer } = wanted;
-  const { settings, first, ask, chat } = await probeChat(pool, wanted, signal);
+  const probed = await probeChat(pool, wanted, signal);
+  const { settings, first, ask, chat } = probed;
   const { topLogProbabilities, dialect } = settings;
   const plain: ChatSettings = { ...settings, topLogProbabilities: null };
-  const prefill = await prefillForm(chat, plain, first.promptTokens);
+  const prefill = await prefillForm(probed);
   const seeds = [await chat(plain, prompt, sampled), await chat(plain, prompt, sampled)];
   const scored = await ask({
     ...chatRequest({ ...plain, prefill }, { ...prompt, ...(prefill && { prefill: words }) }, shortest),
@@ -147,26 +148,30 @@ async function largestTop(chat: Chat, plain: ChatSettings): Promise<number | nul
   return null;
 }
 
-/**
- * The form of an answer's beginning that the server goes on from. A server that closes the turn and opens a new one
- * reads more tokens: beside those of the words there are the turn's marks. How many tokens words have is told by giving
- * them twice.
- */
-async function prefillForm(
-  chat: Chat,
-  plain: ChatSettings,
-  promptTokens: number | null,
-): Promise<ServerCapabilities['prefill']> {
-  if (promptTokens === null) return null;
-  for (const prefill of ['last message', 'continue_final_message'] as const) {
-    const settings = { ...plain, prefill };
-    const once = await chat(settings, { ...prompt, prefill: words }, shortest);
-    const twice = await chat(settings, { ...prompt, prefill: `${words} ${words}` }, shortest);
-    if (once?.promptTokens == null || twice?.promptTokens == null) continue;
-    const marks = once.promptTokens - promptTokens - (twice.promptTokens - once.promptTokens);
-    if (marks === 0 || marks === -1) return prefill;
-  }
+/** The form of an answer's beginning that the server goes on from. */
+async function prefillForm(probed: ProbedChat): Promise<ServerCapabilities['prefill']> {
+  for (const form of ['last message', 'continue_final_message'] as const)
+    if (await goesOnFrom(form, probed)) return form;
   return null;
+}
+
+/**
+ * Whether it goes on from an answer given so. A server that closes the turn and opens a new one reads more tokens: beside
+ * those of the words there are the turn's marks. How many tokens words have is told by giving them twice.
+ */
+export async function goesOnFrom(
+  prefill: NonNullable<ServerCapabilities['prefill']>,
+  { chat, settings: { topLogProbabilities: _, ...plain }, first: { promptTokens } }: ProbedChat,
+): Promise<boolean> {
+  if (promptTokens === null) return false;
+  const settings = { ...plain, topLogProbabilities: null, prefill };
+  const once = await chat(settings, { ...prompt, prefill: words }, shortest);
+  const twice = await chat(settings, { ...prompt, prefill: `${words} ${words}` }, shortest);
+  if (once?.promptTokens == null || twice?.promptTokens == null) return false;
+  const added = twice.promptTokens - once.promptTokens;
+  const marks = once.promptTokens - promptTokens - added;
+  // What always says the same number has not counted.
+  return added > 0 && (marks === 0 || marks === -1);
 }
 
 /** Least nats between two tokens that are not equally likely in sixteen bits. */
