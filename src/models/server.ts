@@ -75,7 +75,7 @@ export async function openServerModel(
 }
 
 const closedAnswers =
-  'start llama-server with --no-prefill-assistant; in Ollama give the model a TEMPLATE that writes the assistant’s turn, as that of llama-guard3 does; TGI cannot';
+  'start llama-server with --no-prefill-assistant; in Ollama give the model a TEMPLATE that ends the assistant’s turn and opens the next; TGI cannot';
 
 /** A server that is only starting is waited for. */
 async function findJudge(
