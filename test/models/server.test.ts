@@ -278,7 +278,10 @@ test('a redirect is not followed, and a stop ends at once', async () => {
   expect(await refusal(model.generate([prompt('away')], decoding))).toMatchObject({ code: 'model' });
   const stop = new AbortController();
   const stopped = refusal(model.generate([prompt('slow')], decoding, stop.signal));
-  await vi.waitFor(() => expect(seen.map(({ body }) => body.messages.at(-1).content)).toContain('slow'));
+  await vi.waitFor(
+    () => expect(seen.map(({ body }) => body.messages.at(-1).content)).toContain('slow'),
+    30_000,
+  );
   stop.abort();
   // Whoever waited for the answer, or for its time to be over, would wait longer than a test may take.
   expect((await stopped).code).toBe('interrupted');

@@ -57,7 +57,7 @@ it('tells those beyond its places to come again, and takes them then', async () 
   await open({ mostAnswers: 2 });
   hold();
   const busy = chat({ n: 2 });
-  await vi.waitFor(() => expect(prompts).toHaveLength(2));
+  await vi.waitFor(() => expect(prompts).toHaveLength(2), 30_000);
   const refused = await chat();
   expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '1']);
   expect(await refused.json()).toMatchObject({ error: { type: 'rate_limit_error' } });
@@ -103,10 +103,10 @@ it('stops working for a client that has gone', async () => {
   hold();
   const leaving = new AbortController();
   const gone = chat({}, leaving.signal).catch((error: Error) => error.name);
-  await vi.waitFor(() => expect(prompts).toHaveLength(1));
+  await vi.waitFor(() => expect(prompts).toHaveLength(1), 30_000);
   leaving.abort();
   expect(await gone).toBe('AbortError');
-  await vi.waitFor(() => expect(left).toBe(1));
+  await vi.waitFor(() => expect(left).toBe(1), 30_000);
   go();
   expect((await chat()).status).toBe(200);
 });
@@ -115,7 +115,7 @@ it('lets answers under way finish when it is closed, and takes no others', async
   await open();
   hold();
   const running = chat();
-  await vi.waitFor(() => expect(prompts).toHaveLength(1));
+  await vi.waitFor(() => expect(prompts).toHaveLength(1), 30_000);
   // Longer than this test may take: what is idle is not waited for, however long a client keeps its connection.
   const closed = serving.close(600_000);
   await expect(chat()).rejects.toThrow();

@@ -96,10 +96,10 @@ describe('several addresses', () => {
     expect(await askedOf(askMany)).toBeGreaterThan(0);
     expect(await askedOf(askMany)).toBe(0);
     const looks = () => second!.checks.filter((path) => path === '/health').length;
-    await vi.waitFor(() => expect(looks()).toBeGreaterThan(2), { timeout: 30_000 });
+    await vi.waitFor(() => expect(looks()).toBeGreaterThan(2), 30_000);
     expect(await askedOf(askMany)).toBe(0);
     [down, well] = [false, true];
-    await vi.waitFor(async () => expect(await askedOf(askMany)).toBeGreaterThan(0), { timeout: 30_000 });
+    await vi.waitFor(async () => expect(await askedOf(askMany)).toBeGreaterThan(0), 30_000);
     await models.close();
   });
 });
