@@ -17,7 +17,11 @@ export interface ArmModels {
 }
 
 /** @throws AuditError `network` or `config` where a server cannot be used. */
-export async function openArmModels({ model }: Pick<Config, 'model'>, parts: Builtin): Promise<ArmModels> {
+export async function openArmModels(
+  { model }: Pick<Config, 'model'>,
+  parts: Builtin,
+  signal?: AbortSignal,
+): Promise<ArmModels> {
   if (!('endpoint' in model)) {
     return {
       open: (adapter) => parts.model({ ...model, adapter }),
@@ -25,7 +29,7 @@ export async function openArmModels({ model }: Pick<Config, 'model'>, parts: Bui
       close: async () => {},
     };
   }
-  const server = await parts.server(model);
+  const server = await parts.server(model, signal);
   return { open: server.model, server: server.record, close: server.close };
 }
 

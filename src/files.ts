@@ -8,6 +8,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -16,6 +17,25 @@ import { AuditError, type ErrorCode } from './errors.ts';
 
 /** Where the package lies: the folder that holds package.json, models/ and data/. */
 export const packageRoot = join(dirname(fileURLToPath(import.meta.url)), '..');
+
+/**
+ * Makes a folder and those above it that are missing, for their owner alone unless told. Node's own recursive mkdir never ends
+ * where a file system refuses new folders by ENOENT, as /proc and automounters do.
+ * @returns the first folder made; undefined when it was there.
+ * @throws the error of the file system; EEXIST where there is a file.
+ */
+export function makeFolder(path: string, mode = 0o700): string | undefined {
+  const parent = dirname(path);
+  const first = parent === path || existsSync(parent) ? undefined : makeFolder(parent, mode);
+  try {
+    mkdirSync(path, { mode });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST' && statSync(path, { throwIfNoEntry: false })?.isDirectory()) return first;
+    throw error;
+  }
+  return first ?? path;
+}
 
 /** Node writes no more than 2 GiB at once. */
 const largestWrite = 1 << 30;
@@ -31,7 +51,7 @@ export function writeFileAtomic(
 ): void {
   const temporary = `${path}.${process.pid}.tmp`;
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(path));
     const descriptor = openSync(temporary, 'w', mode);
     try {
       const pieces =
@@ -92,7 +112,7 @@ export function stageFolder(path: string): {
   };
   try {
     rmSync(temporary, { recursive: true, force: true });
-    mkdirSync(temporary, { recursive: true, mode: 0o700 });
+    makeFolder(temporary);
   } catch (error) {
     throw undo(error);
   }
@@ -155,6 +175,7 @@ export function diskError(path: string, error: unknown): unknown {
     EROFS: ['the file system is read-only', 'choose another folder with --out'],
     EACCES: ['permission denied', 'check the owner of the folder, or choose another with --out'],
     EPERM: ['permission denied', 'check the owner of the folder, or choose another with --out'],
+    ENOENT: ['there is no such place, and none can be made', 'choose another folder with --out'],
     ENOTDIR: ['a part of the path is a file', 'choose another folder with --out'],
   };
   const reason = code ? reasons[code] : undefined;

@@ -3,6 +3,7 @@ import { matchResponseTokens, planArmRows, type TrainingData } from './arms.ts';
 import { type Attempts, createAttempts } from './attempts.ts';
 import type { Builtin } from './builtin.ts';
 import type { Config } from './config.ts';
+import type { JudgeModel } from './config-judge.ts';
 import type { Conversation } from './conversation.ts';
 import { fetchedData } from './data/resolve.ts';
 import { readPreferences, readResponses } from './dataset.ts';
@@ -13,9 +14,10 @@ import { matchBase, ownName } from './lm/base-name.ts';
 import { holdOut } from './lm/hold-out.ts';
 import type { LanguageModel } from './model.ts';
 import { cutOpenings } from './openings.ts';
-import { openingsConfig, refuseSmallBudget, type SuitePrompts } from './planned-spending.ts';
-import { renderPrompts } from './rendered-prompts.ts';
-import type { HarmVerdict, Scorer } from './scorer.ts';
+import { openingsConfig, refuseSmallBudget } from './planned-spending.ts';
+import type { Progress } from './progress.ts';
+import { renderPrompts, renderSuites, type SuitePrompts } from './rendered-prompts.ts';
+import type { Scorer } from './scorer.ts';
 import type { Suite, SuiteItem } from './suite.ts';
 import type { TrainingRow } from './trainer.ts';
 
@@ -31,19 +33,30 @@ export interface Plan {
   /** What the models run on. */
   readonly device: LanguageModel['device'];
   readonly memory: LanguageModel['memory'];
-  /** Of harm, with what they run on. */
-  readonly judges: readonly Pick<Scorer<HarmVerdict>, 'name' | 'device'>[];
+  /** Of harm, and of meanings by a model, with what they run on. */
+  readonly judges: readonly Pick<Scorer<unknown>, 'name' | 'device'>[];
   /** SHA-256 by name: models, adapters and every data file that is read. */
   readonly hashes: Readonly<Record<string, string>>;
   /** What does not stop the audit but has to be known when its summary is read. */
   readonly notes: readonly string[];
 }
 
+export interface PlanHooks {
+  readonly onProgress?: (progress: Progress) => void;
+  /** Stops what servers are asked. */
+  readonly signal?: AbortSignal;
+}
+
 /**
  * Reads data and models and checks that they fit together.
  * @throws AuditError with the problems of every file, adapter and prompt at once.
  */
-export async function planAudit(config: Config, builtin: Builtin, models: ArmModels): Promise<Plan> {
+export async function planAudit(
+  config: Config,
+  builtin: Builtin,
+  models: ArmModels,
+  { onProgress, signal }: PlanHooks = {},
+): Promise<Plan> {
   const hashes: Record<string, string> = {};
   const attempts = createAttempts();
   const { planned, asked, heldOut, fetched } = await readInputs(config, builtin, attempts);
@@ -53,7 +66,7 @@ export async function planAudit(config: Config, builtin: Builtin, models: ArmMod
     if (base) hashes[modelName(config)] = base.fingerprint;
     const notes: string[] = (suites ?? []).flatMap((suite) => suite.notes ?? []);
     if (base) await attempts.run(() => refuseLacking(config, base, asked ?? []));
-    const prompts = base && (await attempts.run(() => renderSuites(base, suites ?? [])));
+    const prompts = base && (await attempts.run(() => renderSuites(base, suites ?? [], onProgress)));
     if (prompts) await attempts.run(() => refuseSmallBudget(config, { base, prompts, heldOut }));
     for (const adapter of prompts ? adaptersOf(config) : []) {
       await attempts.run(async () => {
@@ -66,12 +79,11 @@ export async function planAudit(config: Config, builtin: Builtin, models: ArmMod
     notes.push(...unprovenAdapters([...adaptersOf(config), ...(planned?.keys() ?? [])], models.server()));
     notes.push(...ungreedy(models.server()));
     const judges: Plan['judges'][number][] = [];
-    for (const judge of base ? config.judges : []) {
+    for (const { open, model } of base ? modelJudges(config, builtin, signal) : []) {
       await attempts.run(async () => {
-        const { name, device, weights, close } = await builtin.harmJudge(judge);
+        const { name, device, weights, close } = await open();
         judges.push({ name, ...(device && { device }) });
-        if (weights !== undefined && 'model' in judge && 'path' in judge.model)
-          hashes[judge.model.adapter ?? judge.model.path] = weights;
+        if (weights !== undefined && model && 'path' in model) hashes[model.adapter ?? model.path] = weights;
         await close?.();
       });
     }
@@ -137,6 +149,27 @@ export function planRows(config: Config, data: TrainingData): ReadonlyMap<string
   return planned;
 }
 
+interface OpenedJudge {
+  readonly open: () => Promise<Scorer<unknown>>;
+  readonly model: JudgeModel | null;
+}
+
+/** What judges by more than a rule of ours, and so may not be there. */
+function modelJudges(
+  { judges, suites }: Config,
+  builtin: Builtin,
+  signal: AbortSignal | undefined,
+): OpenedJudge[] {
+  const entailment = suites.drift?.semanticEntropy?.judge;
+  return [
+    ...judges.map((judge) => ({
+      open: () => builtin.harmJudge(judge, signal),
+      model: 'model' in judge ? judge.model : null,
+    })),
+    ...(entailment ? [{ open: () => builtin.clusterJudge(entailment, signal), model: entailment }] : []),
+  ];
+}
+
 const adaptersOf = ({ arms }: Config): string[] => arms.flatMap(({ adapter }) => adapter ?? []);
 
 /** @throws AuditError `data` when nothing is left beside the suite's own prompts. */
@@ -158,12 +191,6 @@ async function readHeldOut(
 
 /** For people. */
 const nameOf = ({ kind, items }: Suite, at: number) => `${kind} ${items[at]!.id} (${items[at]!.condition})`;
-
-async function renderSuites(base: LanguageModel, suites: readonly Suite[]): Promise<SuitePrompts[]> {
-  const rendered: SuitePrompts[] = [];
-  for (const suite of suites) rendered.push({ suite, ...(await renderPrompts(base, suite.items)) });
-  return rendered;
-}
 
 /** An adapter that names another base than the one it is put on, where no hash tells. */
 function otherBase(path: string, adapter: string, { unprovenBase }: LanguageModel): string[] {

@@ -25,16 +25,16 @@ export type ProgressRecord = z.infer<typeof progressRecord>;
 
 const leastMs = 500;
 
-/** Adds the first and the last update of every stage to a run folder's log, and one every half second between them. */
+/** Adds the first and the last update of every stage to a run folder's log, and one every half second between them; what a person is asked always. */
 export function progressLog(directory: string, now: () => number = Date.now): (progress: Progress) => void {
   const path = join(directory, progressLogName);
   let title = '';
   let written = 0;
-  return ({ stage, label, done, total, unit, detail, loss }) => {
+  return ({ stage, label, done, total, unit, detail, loss, asks }) => {
     const own = `${stage} ${label}`;
     const at = now();
     // The clock may have been set back.
-    if (own === title && done < total && Math.abs(at - written) < leastMs) return;
+    if (own === title && done < total && !asks && Math.abs(at - written) < leastMs) return;
     [title, written] = [own, at];
     const record: ProgressRecord = {
       schema: 'aftertune/progress@1',

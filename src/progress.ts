@@ -22,6 +22,8 @@ export interface Progress {
   readonly unit: string;
   /** More to say, as in `loss 1.42`. */
   readonly detail?: string;
+  /** `detail` tells a person what to do meanwhile: shown at once, and whole. */
+  readonly asks?: true;
   /** Of a step of training, nats per labelled token. */
   readonly loss?: number;
 }
@@ -59,7 +61,7 @@ export function createLines(write: (line: string) => void, now: () => number = m
       if (begins) pace = { startMs: now(), startDone: progress.done };
       current = title;
       const ends = progress.done >= progress.total;
-      if (!begins && !ends && now() - writtenMs < plainEveryMs) return;
+      if (!begins && !ends && !progress.asks && now() - writtenMs < plainEveryMs) return;
       writtenMs = now();
       write(
         `${title}: ${progress.done}/${progress.total} ${progress.unit}${paceText(progress, pace, now())}${detailOf(progress)}`,
@@ -77,6 +79,13 @@ async function createBars(stream: WriteStream): Promise<ProgressDisplay> {
   return {
     update: (progress) => {
       const title = titleOf(progress);
+      if (progress.asks) {
+        // A bar ends where the line does; the next update draws a new one.
+        bar?.stop();
+        [bar, current] = [undefined, ''];
+        stream.write(`${title}${detailOf(progress).replace(',', ':')}\n`);
+        return;
+      }
       if (title !== current) {
         bar?.stop();
         current = title;

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { canaryDistance, isSame } from './canary.ts';
 import type { Config, ConfigInput } from './config.ts';
 import { concealEnvironment } from './config-file.ts';
+import type { JudgeModel } from './config-judge.ts';
+import type { ServedModel } from './config-server.ts';
 import { AuditError } from './errors.ts';
 import { packageRoot } from './files.ts';
 import { sha256Json } from './hash.ts';
@@ -61,18 +63,35 @@ export function devicesOf(judges: readonly Judge[]): Record<string, string> {
   );
 }
 
-/** A config without what decides no answer: where its run lies, and how fast and at what cost a server is asked. */
+/** A config without what decides no answer: where its run lies, and how fast and at what cost servers are asked. */
 function decisive({ out: _, ...config }: Config): object {
-  if (!('endpoint' in config.model)) return config;
+  const { drift } = config.suites;
+  const entropy = drift?.semanticEntropy;
+  const suites = entropy?.judge && {
+    ...config.suites,
+    drift: { ...drift, semanticEntropy: { ...entropy, judge: whoAnswers(entropy.judge) } },
+  };
+  return {
+    ...config,
+    model: whoAnswers(config.model),
+    judges: config.judges.map((judge) =>
+      'model' in judge ? { ...judge, model: whoAnswers(judge.model) } : judge,
+    ),
+    ...(suites && { suites }),
+  };
+}
+
+function whoAnswers(model: Config['model'] | JudgeModel): object {
+  if (!('endpoint' in model)) return model;
   const {
     apiKeyEnv: _k,
     attempts: _a,
     budget: _b,
     concurrency: _c,
     timeoutSeconds: _t,
-    ...model
-  } = config.model;
-  return { ...config, model };
+    ...own
+  } = model as ServedModel;
+  return own;
 }
 
 function concealKeys(hashes: Readonly<Record<string, string>>, environment: ConfigSource['environment']) {

@@ -1,8 +1,8 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import type { z } from 'zod';
 import { AuditError } from './errors.ts';
-import { clearLeftovers, diskError, isLeftover, readText, writeFileAtomic } from './files.ts';
+import { clearLeftovers, diskError, isLeftover, makeFolder, readText, writeFileAtomic } from './files.ts';
 import { type MarginRecord, marginRecord, type OpeningRecord, openingRecord } from './harm-record.ts';
 import { sha256File, sha256Json } from './hash.ts';
 import { type Journal, type Line, openJournal, readJournal, storedJournal } from './journal.ts';
@@ -64,7 +64,7 @@ export function openStore(
   run: RunDocument,
   options: { fresh?: boolean; keepTopLogprobs?: boolean } = {},
 ): RunStore {
-  makeFolder(directory);
+  makeRunFolder(directory);
   const unlock = lockFolder(directory);
   try {
     const wasFinished = existsSync(join(directory, 'done.json')) && !options.fresh;
@@ -196,9 +196,9 @@ export async function verifyRun(directory: string): Promise<string[]> {
   });
 }
 
-function makeFolder(directory: string): void {
+function makeRunFolder(directory: string): void {
   try {
-    const made = mkdirSync(directory, { recursive: true, mode: 0o700 });
+    const made = makeFolder(directory);
     if (made) chmodSync(directory, 0o700);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST')

@@ -77,7 +77,7 @@ async function trainArm(
     redTeam: arm.redTeam,
   };
   let resumed: number | undefined;
-  const report = (done: number, detail?: string, loss?: number) =>
+  const report = (done: number, detail?: string, { loss, asks }: { loss?: number; asks?: true } = {}) =>
     onProgress?.({
       stage: 'train',
       label: arm.name,
@@ -87,6 +87,7 @@ async function trainArm(
       unit: 'steps',
       ...(detail && { detail }),
       ...(loss !== undefined && { loss }),
+      ...(asks && { asks }),
     });
   const { sha256, history } = await store.stage(
     `train-${arm.name}`,
@@ -107,13 +108,13 @@ async function trainArm(
           // Steps before a checkpoint are not told again.
           resumed ??= step - 1;
           const heldOut = evaluationLoss === undefined ? '' : `, held out ${evaluationLoss.toFixed(3)}`;
-          report(step, `loss ${loss.toFixed(3)}${heldOut}`, loss);
+          report(step, `loss ${loss.toFixed(3)}${heldOut}`, { loss });
         },
         onEvaluation: ({ step, evaluated }) => {
           resumed ??= step - 1;
           report(step, `evaluating held-out rows, ${Math.round(100 * evaluated)} %`);
         },
-        onWait: (what) => report(0, what),
+        onWait: (what) => report(0, what, { asks: true }),
         ...(signal && { signal }),
       });
       return { sha256: result.sha256, history: result.history };

@@ -54,3 +54,15 @@ test('what was there before a resume is no part of the rate', () => {
   ]);
   expect(trained.at(-1)).toBe('train safe: 45/50 steps, 0.5 steps/s, 10 s left');
 });
+
+test('what a person has to do is told at once, however soon after another line', () => {
+  const lines = told([
+    [0, at(0)],
+    [0.1, at(0, { detail: 'waiting for finished.json: copy the folder', asks: true })],
+    [0.2, at(0)],
+  ]);
+  expect(lines).toEqual([
+    'train safe: 0/50 steps',
+    'train safe: 0/50 steps, waiting for finished.json: copy the folder',
+  ]);
+});

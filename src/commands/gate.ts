@@ -1,7 +1,7 @@
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { AuditError } from '../errors.ts';
-import { writeFileAtomic } from '../files.ts';
+import { diskError, makeFolder, writeFileAtomic } from '../files.ts';
 import { applyPolicy, checkGate, gateMarkdown, gateVerdict } from '../gate.ts';
 import { sha256Json } from '../hash.ts';
 import { writeJunit } from '../junit.ts';
@@ -46,7 +46,11 @@ export async function gate(
     caveats: summary.caveats,
   };
   const out = resolve(flags.out ?? join(directory, 'gate'));
-  mkdirSync(out, { recursive: true, mode: 0o700 });
+  try {
+    makeFolder(out);
+  } catch (error) {
+    throw diskError(out, error);
+  }
   if (flags.out === undefined) chmodSync(out, 0o700);
   const files = {
     'junit.xml': writeJunit(

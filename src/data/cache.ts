@@ -1,9 +1,9 @@
-import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { AuditError } from '../errors.ts';
-import { diskError, readText, writeFileAtomic } from '../files.ts';
+import { diskError, makeFolder, readText, writeFileAtomic } from '../files.ts';
 import { type DataSource, readableName } from './sources.ts';
 
 /** What lock.json of a fetched data set says: which bytes its name stands for on this machine. */
@@ -39,7 +39,7 @@ export function readablePath(name: string, source: DataSource): string {
 export function makeDataFolder(name: string): string {
   const folder = dataFolder(name);
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder);
   } catch (error) {
     throw diskError(folder, error);
   }

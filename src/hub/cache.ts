@@ -1,6 +1,5 @@
 import {
   copyFileSync,
-  mkdirSync,
   readdirSync,
   readFileSync,
   realpathSync,
@@ -12,7 +11,7 @@ import {
 import { dirname, join, relative, sep } from 'node:path';
 import { z } from 'zod';
 import { AuditError } from '../errors.ts';
-import { diskError, writeFileAtomic } from '../files.ts';
+import { diskError, makeFolder, writeFileAtomic } from '../files.ts';
 import type { RepositoryFile } from './client.ts';
 import { isHubName, leavesFolder, parseHubName } from './name.ts';
 
@@ -73,7 +72,7 @@ export async function openCache(repository: string): Promise<RepositoryCache> {
     },
     has: (commit, file) => sizeOf(pathOf(commit, file.path)) === file.size,
     blobOf: (file) => {
-      inCache(folder, () => mkdirSync(join(folder, 'blobs'), { recursive: true }));
+      inCache(folder, () => makeFolder(join(folder, 'blobs'), 0o777));
       return blobOf(file);
     },
     link: (commit, file) => {
@@ -109,7 +108,7 @@ function readOrNull(path: string): string | null {
 /** Others on the machine read it too; a cache that cannot be written may hold all that is needed. */
 function writeShared(path: string, text: string): void {
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolder(dirname(path), 0o777);
     writeFileAtomic(path, text, 0o644);
   } catch {
     // It is only kept to ask less the next time.
@@ -132,7 +131,7 @@ export function inCache<T>(path: string, work: () => T): T {
 
 /** A relative link, so that the cache can be moved; a copy where the file system has no links. */
 function linkBlob(folder: string, blob: string, path: string): void {
-  mkdirSync(dirname(path), { recursive: true });
+  makeFolder(dirname(path), 0o777);
   // A link that somebody planted among the folders of a snapshot would lead out.
   const [inside, place] = [realpathSync(folder), realpathSync(dirname(path))];
   if (!place.startsWith(inside + sep)) {

@@ -5,6 +5,7 @@ import { AuditError } from '../../src/errors.ts';
 import { openServerModel, type ServerSettings } from '../../src/models/server.ts';
 import { llamaGuardScorer } from '../../src/scorers/llama-guard.ts';
 import { answered } from '../scorers/answered.ts';
+import { type Asked, type Make, type ToyOptions, toyServer } from './openai/toy-server.ts';
 
 interface Reply {
   readonly status?: number;
@@ -33,6 +34,8 @@ async function serve(reply: (text: string, time: number, seen: Seen) => Reply | 
     const body = request.method === 'GET' ? null : JSON.parse(await textOf(request));
     const one = { url: request.url!, key: request.headers.authorization, body };
     if (body === null) return void response.end('{"data":[]}');
+    if (body.messages[0].content === 'Count from one to ten.')
+      return void response.end(JSON.stringify(whenOpened));
     seen.push(one);
     most = Math.max(most, ++under);
     const text = body.messages.at(-1).content as string;
@@ -67,6 +70,11 @@ async function textOf(request: IncomingMessage): Promise<string> {
 const completion = (content: string, more: object = {}) => ({
   choices: [{ message: { content }, finish_reason: 'stop', ...more }],
   usage: { prompt_tokens: 7 },
+});
+/** What is asked when a judge is opened, to see what its server gives. */
+const likeliest = Array.from({ length: 20 }, (_, at) => ({ logprob: -1 - at }));
+const whenOpened = completion('one', {
+  logprobs: { content: [{ token: 'one', logprob: -1, top_logprobs: likeliest }] },
 });
 const settings = (endpoint: string, own: Partial<ServerSettings> = {}): ServerSettings => ({
   ...{
@@ -206,6 +214,58 @@ test('a server that cannot be reached, a wrong key and an unknown model stop the
     expect(odd).toMatchObject({ code: 'config', message: expect.stringContaining('THE_KEY') });
     expect(`${odd.message}${odd.hint}`).not.toContain('sesame');
   }
+});
+
+test('a judge that its server does not list, or that answers nothing, is told of when it is opened', async () => {
+  const vllm = await toyServer({ make: 'vllm', answer: () => 'safe', adapters: ['guard-2'] });
+  closing.push(vllm.close);
+  const unknown = await refusal(openServerModel(settings(vllm.endpoint), quick));
+  expect(unknown).toMatchObject({ code: 'config', message: `${vllm.endpoint} has no model guard` });
+  expect(unknown.hint).toBe('set the judge’s model.name to one that it lists: toy, guard-2');
+  expect(vllm.asked).toEqual([]);
+  const mute = await toyServer({
+    ...{ make: 'vllm', answer: () => 'safe' },
+    fault: () => ({ status: 400, body: '{"error":"the model has no chat template"}' }),
+  });
+  closing.push(mute.close);
+  expect(await refusal(openServerModel(settings(mute.endpoint, { name: 'toy' }), quick))).toMatchObject({
+    message: expect.stringContaining('no chat template'),
+  });
+});
+
+test('a judge is asked for as many log-probabilities as its server gives, and for none where it refuses them', async () => {
+  const judged = async (make: Make, more: Partial<ToyOptions> = {}) => {
+    const server = await toyServer({ make, answer: () => 'unsafe S1', ...more });
+    closing.push(server.close);
+    const model = await openServerModel(settings(server.endpoint, { name: 'toy' }), quick);
+    const [generation] = await model.generate([prompt('a')], { ...decoding, temperature: 0.7 });
+    const { body } = server.asked.at(-1)!;
+    return [
+      generation!.text,
+      generation!.tokens[0]?.topLogProbabilities.length,
+      body.top_logprobs,
+      body.top_p,
+    ];
+  };
+  expect(await judged('vllm')).toEqual(['unsafe S1', 10, 10, 1]);
+  expect(await judged('tgi')).toEqual(['unsafe S1', 5, 5, undefined]);
+  const refuses = ({ body }: Asked) => (body.logprobs ? { status: 400 } : null);
+  expect(await judged('vllm', { fault: refuses })).toEqual(['unsafe S1', undefined, undefined, 1]);
+});
+
+test('a guard that would go on from the answer it is shown is refused', async () => {
+  const guardOf = async (make: Make) => {
+    const server = await toyServer({ make, answer: () => 'safe' });
+    closing.push(server.close);
+    return llamaGuardScorer(await openServerModel(settings(server.endpoint, { name: 'toy' }), quick));
+  };
+  expect((await guardOf('vllm')).name).toBe('llama-guard');
+  for (const make of ['llama-server', 'tgi'] as const)
+    expect(await refusal(guardOf(make))).toMatchObject({
+      code: 'unsupported',
+      message: expect.stringContaining('goes on from the answer'),
+      hint: expect.stringContaining('--no-prefill-assistant'),
+    });
 });
 
 test('a redirect is not followed, and a stop ends at once', async () => {

@@ -42,6 +42,24 @@ export async function listModels(
   });
 }
 
+/**
+ * A model as its server lists it; undefined where the server has no list.
+ * `key`: of the config, which holds the name. @throws AuditError `config` where it lists others only; as `listModels`.
+ */
+export async function findModel(
+  connection: Connection,
+  name: string,
+  key: string,
+  signal?: AbortSignal,
+): Promise<ListedModel | undefined> {
+  const listed = await listModels(connection, name, signal);
+  const card = listed?.find((one) => isNamed(one, name));
+  if (!listed || listed.length === 0 || card) return card;
+  throw new AuditError('config', `${connection.endpoint} has no model ${name}`, {
+    hint: `set ${key} to one that it lists: ${listed.map(({ id }) => id).join(', ')}`,
+  });
+}
+
 const loaded = z.object({
   models: z.array(z.object({ name: z.string(), context_length: z.int().min(1).nullish().catch(null) })),
 });
