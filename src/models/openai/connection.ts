@@ -140,8 +140,8 @@ export function refusal(connection: Connection, name: string, reply: Reply, head
     );
   const again = status === 408 || status === 409 || status === 429 || status >= 500;
   const waitMs = again ? retryAfterMs(headers) : 0;
-  // Refused for what it holds, such as a prompt beyond the context; a redirect is refused here.
-  const code = status >= 400 && !again ? 'data' : 'model';
+  // Refused for what it holds, such as a prompt beyond the context; 402 and others concern whoever asks.
+  const code = [400, 413, 422].includes(status) ? 'data' : 'model';
   return { ...failure(said, again, code), waitMs, busy: status === 429 || status === 503 };
 }
 

@@ -105,8 +105,8 @@ export async function openModelServer(
     }),
     close: async () => {
       served.pool.close();
-      for (const name of loaded)
-        for (const connection of served.connections) await unloadAdapter(connection, name);
+      const unload = (name: string) => served.connections.map((one) => unloadAdapter(one, name));
+      await Promise.all([...loaded].flatMap(unload));
     },
   };
 }

@@ -198,7 +198,7 @@ test('whatever a faulty server sends, an answer is whole or an error', async () 
 });
 
 test('a prompt that is refused is told from a server that is out of order', async () => {
-  const statuses = [400, 413, 422, 500, 302];
+  const statuses = [400, 413, 422, 402, 500, 302];
   const { models } = await openToy({
     fault: ({ body }) =>
       body.max_tokens === 20 ? { status: Number(body.messages.at(-1).content), body: 'no' } : null,
@@ -210,7 +210,7 @@ test('a prompt that is refused is told from a server that is out of order', asyn
     expect(error.message).toMatch(new RegExp(`^toy at http.*: ${status} no$`));
     codes.push(error.code);
   }
-  expect(codes).toEqual(['data', 'data', 'data', 'model', 'model']);
+  expect(codes).toEqual(['data', 'data', 'data', 'model', 'model', 'model']);
 });
 
 describe('tokens', () => {
