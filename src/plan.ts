@@ -8,7 +8,7 @@ import { fetchedData } from './data/resolve.ts';
 import { readPreferences, readResponses } from './dataset.ts';
 import { AuditError, firstProblems } from './errors.ts';
 import { sha256File } from './hash.ts';
-import { refuseLacking, ungreedy, unprovenAdapters } from './lacking.ts';
+import { refuseLacking, sameModels, ungreedy, unprovenAdapters } from './lacking.ts';
 import { matchBase, ownName } from './lm/base-name.ts';
 import { holdOut } from './lm/hold-out.ts';
 import type { LanguageModel } from './model.ts';
@@ -55,20 +55,22 @@ export async function planAudit(config: Config, builtin: Builtin, models: ArmMod
     if (base) await attempts.run(() => refuseLacking(config, base, asked ?? []));
     const prompts = base && (await attempts.run(() => renderSuites(base, suites ?? [])));
     if (prompts) await attempts.run(() => refuseSmallBudget(config, { base, prompts, heldOut }));
+    const opened = new Map<string, LanguageModel>();
     for (const adapter of prompts ? adaptersOf(config) : []) {
       await attempts.run(async () => {
         const model = await models.open(adapter);
         hashes[adapter] = model.fingerprint;
+        opened.set(adapter, model);
         notes.push(...otherBase(modelName(config), adapter, model));
         await refuseOtherTemplate(adapter, model, prompts!).finally(() => model.close());
       });
     }
     notes.push(...unprovenAdapters([...adaptersOf(config), ...(planned?.keys() ?? [])], models.server()));
-    notes.push(...ungreedy(models.server()));
+    notes.push(...ungreedy(models.server()), ...sameModels(config.arms, opened));
     const judges: Plan['judges'][number][] = [];
     for (const judge of base ? config.judges : []) {
       await attempts.run(async () => {
-        const { name, device, weights, close } = await builtin.harmJudge(judge);
+        const { name, device, weights, close } = await builtin.harmJudge(judge).catch(ofJudge(judge.name));
         judges.push({ name, ...(device && { device }) });
         if (weights !== undefined && 'model' in judge && 'path' in judge.model)
           hashes[judge.model.adapter ?? judge.model.path] = weights;
@@ -101,6 +103,19 @@ export async function planAudit(config: Config, builtin: Builtin, models: ArmMod
     await base?.close();
   }
 }
+
+/** Says whose mistake it is: several models may be behind servers. */
+const ofJudge =
+  (name: string) =>
+  (error: unknown): never => {
+    if (!(error instanceof AuditError) || error.code === 'interrupted') throw error;
+    const { code, message, problems, hint } = error;
+    throw new AuditError(code, `judge ${name}: ${message}`, {
+      problems,
+      ...(hint && { hint }),
+      cause: error,
+    });
+  };
 
 /**
  * What needs no model: data sets are there, every file parses, every arm has rows to train on and some left beside

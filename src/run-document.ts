@@ -2,9 +2,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { canaryDistance, isSame } from './canary.ts';
+import { canaryDistance, isSame, isStrayed } from './canary.ts';
 import type { Config, ConfigInput } from './config.ts';
 import { concealEnvironment } from './config-file.ts';
+import { decisive } from './decisive.ts';
 import { AuditError } from './errors.ts';
 import { packageRoot } from './files.ts';
 import { sha256Json } from './hash.ts';
@@ -61,20 +62,6 @@ export function devicesOf(judges: readonly Judge[]): Record<string, string> {
   );
 }
 
-/** A config without what decides no answer: where its run lies, and how fast and at what cost a server is asked. */
-function decisive({ out: _, ...config }: Config): object {
-  if (!('endpoint' in config.model)) return config;
-  const {
-    apiKeyEnv: _k,
-    attempts: _a,
-    budget: _b,
-    concurrency: _c,
-    timeoutSeconds: _t,
-    ...model
-  } = config.model;
-  return { ...config, model };
-}
-
 function concealKeys(hashes: Readonly<Record<string, string>>, environment: ConfigSource['environment']) {
   return Object.fromEntries(
     Object.entries(hashes).map(([name, hash]) => [concealEnvironment(name, environment), hash]),
@@ -109,7 +96,13 @@ type Canaries = Readonly<Record<string, readonly FirstTokens[]>>;
  */
 export function refuseOtherModels(directory: string, earlier: Canaries, now: Canaries): void {
   const problems = Object.entries(earlier).flatMap(([name, before]) => {
-    const distance = now[name] ? canaryDistance(before, now[name]) : 0;
+    const own = now[name];
+    if (!own) return [];
+    const distance = canaryDistance(before, own);
+    const other = Object.keys(earlier).find(
+      (one) => one !== name && isStrayed(distance, canaryDistance(earlier[one]!, own)),
+    );
+    if (other) return [`${name}: answers as ${other} did then`];
     return isSame(distance, 0)
       ? []
       : [`${name}: the first tokens' ln p moved by ${distance.toFixed(3)} on average`];

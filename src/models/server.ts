@@ -3,7 +3,15 @@ import { sha256Json } from '../hash.ts';
 import type { LanguageModel } from '../model.ts';
 import { mostTopLogprobs } from './openai/chat.ts';
 import { generate, quarterOfCharacters, renderPlain } from './openai/chat-model.ts';
-import { type ConnectionSettings, connect, type Environment, refusal, send } from './openai/connection.ts';
+import {
+  type Connection,
+  type ConnectionSettings,
+  connect,
+  type Environment,
+  refusal,
+  send,
+} from './openai/connection.ts';
+import { isNamed, type ListedModel, modelsOf } from './openai/models-list.ts';
 import { backOffMs, pause } from './openai/pause.ts';
 import { createPlaces } from './openai/places.ts';
 import { createPool } from './openai/pool.ts';
@@ -43,6 +51,7 @@ export async function openServerModel(
     const reply = await send(connection, 'models', null, undefined);
     if (!('error' in reply)) {
       if (reply.status === 401) throw refusal(connection, name, reply, reply.headers).error;
+      await refuseUnknown(connection, name, modelsOf(reply));
       break;
     }
     if (attempt >= attempts) throw reply.error;
@@ -74,4 +83,22 @@ export async function openServerModel(
     },
     close: async () => {},
   };
+}
+
+/**
+ * A judge is asked once all arms have answered: a name that the server does not know is told before that. Not by its
+ * list alone, since some take any name.
+ */
+async function refuseUnknown(
+  connection: Connection,
+  name: string,
+  listed: readonly ListedModel[] | null,
+): Promise<void> {
+  if (!listed || listed.length === 0 || listed.some((one) => isNamed(one, name))) return;
+  const body = { model: name, messages: [{ role: 'user', content: 'Hello' }], max_tokens: 1 };
+  const reply = await send(connection, 'chat/completions', body, undefined);
+  if ('error' in reply || reply.status !== 404) return;
+  throw new AuditError('config', `${connection.endpoint} has no model ${name}`, {
+    hint: `set model.name to one that it lists: ${listed.map(({ id }) => id).join(', ')}`,
+  });
 }

@@ -52,6 +52,12 @@ export function connect(settings: ConnectionSettings, environment: Environment):
   const known = { endpoint: address, timeoutSeconds, proxied: isProxied(address) };
   if (apiKeyEnv === null) return { ...known, key: null };
   const key = environment[apiKeyEnv];
+  if (key && !/^[\x21-\x7e]+$/.test(key))
+    throw new AuditError(
+      'config',
+      `the environment variable ${apiKeyEnv} holds what no key has: a space, a line break or the like`,
+      { hint: 'put the key alone into it, without Bearer and without a line break at its end' },
+    );
   if (key) return { ...known, key };
   throw new AuditError('config', `the environment variable ${apiKeyEnv} is not set`, {
     hint: 'put the server’s key into it; keys are read from the environment alone',
@@ -136,8 +142,12 @@ export function refusal(connection: Connection, name: string, reply: Reply, head
 
 function unreachable({ endpoint }: Connection, error: unknown): AuditError {
   const why = error instanceof TimedOut ? 'no answer in time' : causeOf(error as Error);
+  const advice =
+    why === 'EPROTO'
+      ? 'give endpoint as http://: it does not seem to speak TLS'
+      : 'start the server or correct endpoint';
   return new AuditError('network', `cannot reach ${endpoint}: ${why}`, {
-    hint: 'start the server or correct endpoint; what was finished is kept, and the same command resumes',
+    hint: `${advice}; what was finished is kept, and the same command resumes`,
     cause: error,
   });
 }

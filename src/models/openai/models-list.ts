@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { AuditError } from '../../errors.ts';
 import { parseJson } from './chat.ts';
-import { type Connection, refusal, send } from './connection.ts';
+import { type Connection, type Reply, refusal, send } from './connection.ts';
 
 /** What a server lists at `/models`. */
 
@@ -34,8 +34,13 @@ export async function listModels(
   if (reply.status === 401 || reply.status === 403)
     throw refusal(connection, name, reply, reply.headers).error;
   if (reply.status >= 500) throw busyError(connection, reply.status);
-  const parsed = list.safeParse(parseJson(reply.text));
-  if (reply.status !== 200 || !parsed.success) return null;
+  return modelsOf(reply);
+}
+
+/** Null where the reply is no list. */
+export function modelsOf({ status, text }: Reply): ListedModel[] | null {
+  const parsed = list.safeParse(parseJson(text));
+  if (status !== 200 || !parsed.success) return null;
   return parsed.data.data.flatMap((one) => {
     const model = listed.safeParse(one);
     return model.success ? [model.data] : [];
