@@ -157,7 +157,7 @@ function chooseArms({ arms }: Config, names: readonly string[] | null): readonly
         ? `no arm to train is called ${unknown.join(', ')}`
         : 'no arm of this config is trained';
     throw new AuditError('config', what, {
-      hint: `arms with train: ${trainable.map(({ name }) => name).join(', ') || 'none'}`,
+      hint: `arms with train: ${trainable.map(({ name }) => name).join(', ') || 'none, each is untouched or has its adapter'}`,
     });
   }
   return names === null ? trainable : trainable.filter(({ name }) => names.includes(name));

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { AuditError } from '../errors.ts';
+import { listen } from '../listen.ts';
 import { admit, readBody } from './admission.ts';
 import { Chat } from './chat.ts';
 import { readChatRequest } from './chat-request.ts';
@@ -85,7 +86,11 @@ export async function serveModels(served: readonly ServedModel[], settings: Serv
       'GET /health': () => sendJson(response, 200, { status: 'ok' }),
     };
     const found = routes[`${request.method} ${path}`];
-    if (!found) throw new ServeError(404, 'no such route');
+    if (!found)
+      throw new ServeError(
+        404,
+        `no such route: ${request.method} ${path.slice(0, 100)}; there are ${Object.keys(routes).join(', ')}`,
+      );
     await found();
   };
   const server = createServer((request, response) => {
@@ -101,15 +106,7 @@ export async function serveModels(served: readonly ServedModel[], settings: Serv
       if (error instanceof AuditError && error.code === 'engine') goes(error);
     });
   });
-  server.listen(settings.port, settings.host);
-  try {
-    await once(server, 'listening');
-  } catch (error) {
-    throw new AuditError('network', `cannot listen on ${settings.host}:${settings.port}`, {
-      hint: 'choose another --port, or --port 0 for a free one',
-      cause: error,
-    });
-  }
+  await listen(server, settings.host, settings.port);
   const { port } = server.address() as AddressInfo;
   const host = settings.host.includes(':') ? `[${settings.host}]` : settings.host;
   return {
