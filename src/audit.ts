@@ -56,14 +56,12 @@ export interface AuditResult {
  */
 export async function audit(input: ConfigInput, options: AuditOptions = {}): Promise<AuditResult> {
   return inRun(input, options, async (run) => {
-    // What is planned, for those who look on: written again, with how training went, at the end.
-    if (!existsSync(join(run.store.directory, 'setting.json')))
-      writeSetting(
-        run.store,
-        { suites: run.plan.suites, histories: {}, notes: run.plan.notes },
-        run.config.model.enableThinking,
-      );
     const { config, plan, store, trainer } = run;
+    if (plan.rows.size > 0) await run.models.refuseUnloading();
+    // What is planned, for those who look on: written again, with how training went, at the end.
+    const planned = { suites: plan.suites, histories: {}, notes: plan.notes };
+    if (!existsSync(join(store.directory, 'setting.json')))
+      writeSetting(store, planned, config.model.enableThinking);
     const trained = await trainArms(config.arms, config, plan, store, trainer, run.options);
     const refusalTokens = await findRefusalTokens(run, trained);
     const { answers, margins } = await askArms(run, trained, refusalTokens);

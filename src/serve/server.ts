@@ -86,11 +86,7 @@ export async function serveModels(served: readonly ServedModel[], settings: Serv
       'GET /health': () => sendJson(response, 200, { status: 'ok' }),
     };
     const found = routes[`${request.method} ${path}`];
-    if (!found)
-      throw new ServeError(
-        404,
-        `no such route: ${request.method} ${path.slice(0, 100)}; there are ${Object.keys(routes).join(', ')}`,
-      );
+    if (!found) throw noRoute(`${request.method} ${path.slice(0, 100)}`, Object.keys(routes));
     await found();
   };
   const server = createServer((request, response) => {
@@ -124,6 +120,14 @@ export async function serveModels(served: readonly ServedModel[], settings: Serv
       clearTimeout(timer);
     },
   };
+}
+
+/** Names those that end alike: /v1 may be lacking or doubled, or the method another. */
+function noRoute(asked: string, routes: readonly string[]): ServeError {
+  const end = asked.slice(asked.lastIndexOf('/'));
+  const near = routes.filter((route) => end.length > 1 && route.endsWith(end));
+  const advice = near.length > 0 ? `; there is ${near.join(' and ')}` : '';
+  return new ServeError(404, `no such route: ${asked}${advice}`);
 }
 
 function sendJson(response: ServerResponse, status: number, body: object): void {
