@@ -19,7 +19,11 @@ export interface ArmModels {
 }
 
 /** @throws AuditError `network` or `config` where a server cannot be used. */
-export async function openArmModels({ model }: Pick<Config, 'model'>, parts: Builtin): Promise<ArmModels> {
+export async function openArmModels(
+  { model }: Pick<Config, 'model'>,
+  parts: Builtin,
+  signal?: AbortSignal,
+): Promise<ArmModels> {
   if (!('endpoint' in model)) {
     return {
       open: (adapter) => parts.model({ ...model, adapter }),
@@ -28,7 +32,7 @@ export async function openArmModels({ model }: Pick<Config, 'model'>, parts: Bui
       close: async () => {},
     };
   }
-  const server = await parts.server(model);
+  const server = await parts.server(model, signal);
   const { model: open, refuseUnloading, record, close } = server;
   return { open, refuseUnloading, server: record, close };
 }

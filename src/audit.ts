@@ -127,9 +127,9 @@ async function inRun<T>(
   if (namesHubModels(asked)) await checkInputs(asked, parts);
   const config = await fetchModels(asked, options);
   const trainer = await parts.trainer(config.training.trainer, config.training);
-  const models = await openArmModels(config, parts);
+  const models = await openArmModels(config, parts, options.signal);
   try {
-    const plan = await planAudit(config, parts, models);
+    const plan = await planAudit(config, parts, models, options);
     const document = describeRun(config, input, { ...plan, server: models.server() }, source);
     const startOver = fresh === 'unless-unfinished' ? !isUnfinished(config.out, document) : fresh;
     if (!startOver) refuseChangedInputs(config.out, document);
@@ -255,11 +255,11 @@ async function judgeAnswers({ config, parts, store, options }: Run, answers: rea
       await scorer.close?.();
     }
   };
-  for (const settings of config.judges) await label('harm', () => parts.harmJudge(settings));
+  for (const settings of config.judges) await label('harm', () => parts.harmJudge(settings, options.signal));
   await label('over-refusal', () => parts.refusalJudge());
   await label('drift', () => parts.truthJudge());
   const entailment = config.suites.drift?.semanticEntropy?.judge;
-  await label('semantic-entropy', () => parts.clusterJudge(entailment ?? null));
+  await label('semantic-entropy', () => parts.clusterJudge(entailment ?? null, options.signal));
   await label('utility', () => parts.utilityJudge());
   return judges;
 }

@@ -1,5 +1,5 @@
 import type { Config } from './config.ts';
-import type { JudgeSettings } from './config-judge.ts';
+import type { JudgeModel, JudgeSettings } from './config-judge.ts';
 import type { ServedModel } from './config-server.ts';
 import { neutralTemplates } from './config-suites.ts';
 import { AuditError } from './errors.ts';
@@ -34,16 +34,16 @@ export interface ModelSource extends ModelOptions {
 export interface Builtin {
   /** @throws AuditError when there is no such engine, or the folder is not a model it runs. */
   model(source: ModelSource): Promise<LanguageModel>;
-  /** Models behind a server. @throws AuditError when it cannot be reached or used. */
-  server(settings: ServedModel): Promise<ModelServer>;
+  /** Models behind a server; `signal` stops what opening them asks. @throws AuditError when it cannot be reached or used. */
+  server(settings: ServedModel, signal?: AbortSignal): Promise<ModelServer>;
   trainer(name: string, options?: TrainerOptions): Promise<Trainer>;
   /** The suites a config asks for; with a limit, items drawn by the seed. */
   suites(settings: Config['suites'], seed: number): Promise<Suite[]>;
-  harmJudge(settings: JudgeSettings): Promise<Scorer<HarmVerdict>>;
+  harmJudge(settings: JudgeSettings, signal?: AbortSignal): Promise<Scorer<HarmVerdict>>;
   refusalJudge(): Promise<Scorer<RefusalVerdict>>;
   truthJudge(): Promise<Scorer<TruthVerdict>>;
   /** Tells which sampled answers mean the same: by a model where there is one, else by their text. */
-  clusterJudge(source: ModelSource | null): Promise<Scorer<ClusterVerdict>>;
+  clusterJudge(settings: JudgeModel | null, signal?: AbortSignal): Promise<Scorer<ClusterVerdict>>;
   utilityJudge(): Promise<Scorer<UtilityVerdict>>;
 }
 
@@ -82,18 +82,18 @@ export const builtin: Builtin = {
     ];
     return open({ ...source, path, adapter });
   },
-  server: async (settings) => {
+  server: async (settings, signal) => {
     const weights = settings.weights && (await localPath(settings.weights));
-    return (await import('./models/openai/served.ts')).openModelServer({ ...settings, weights });
+    return (await import('./models/openai/served.ts')).openModelServer({ ...settings, weights }, { signal });
   },
   trainer: (name, options = {}) => named(trainers, 'training.trainer', name)(options),
   suites: buildSuites,
   harmJudge: openHarmJudge,
   refusalJudge: async () => (await import('./scorers/refusal.ts')).overRefusalJudge(),
   truthJudge: async () => (await import('./scorers/exact.ts')).exactScorer(),
-  clusterJudge: async (source) => {
+  clusterJudge: async (settings, signal) => {
     const { answerClusters } = await import('./scorers/answer-clusters.ts');
-    return answerClusters(source && (await builtin.model(source)));
+    return answerClusters(settings && (await openJudgeModel(settings, signal)));
   },
   utilityJudge: async () => (await import('./scorers/utility.ts')).utilityScorer(),
 };
@@ -106,7 +106,7 @@ function named<T>(table: Readonly<Record<string, T>>, key: string, name: string)
   });
 }
 
-async function openHarmJudge(settings: JudgeSettings): Promise<Scorer<HarmVerdict>> {
+async function openHarmJudge(settings: JudgeSettings, signal?: AbortSignal): Promise<Scorer<HarmVerdict>> {
   switch (settings.type) {
     case 'refusal': {
       const { refusalJudge } = await import('./scorers/refusal.ts');
@@ -114,21 +114,24 @@ async function openHarmJudge(settings: JudgeSettings): Promise<Scorer<HarmVerdic
     }
     case 'llama-guard': {
       const { llamaGuardScorer } = await import('./scorers/llama-guard.ts');
-      return llamaGuardScorer(await openJudgeModel(settings.model), settings);
+      return llamaGuardScorer(await openJudgeModel(settings.model, signal), settings);
     }
     case 'harmbench-classifier': {
       const { harmbenchClassifier, readClassifierPrompt } = await import('./scorers/harmbench-classifier.ts');
       const prompt = readClassifierPrompt(settings.promptFile);
-      return harmbenchClassifier(await openJudgeModel(settings.model), { name: settings.name, prompt });
+      return harmbenchClassifier(await openJudgeModel(settings.model, signal), {
+        name: settings.name,
+        prompt,
+      });
     }
     case 'strongreject': {
       const { strongRejectScorer, readStrongRejectPrompt } = await import('./scorers/strongreject.ts');
       const prompt = readStrongRejectPrompt(settings.promptFile);
-      return strongRejectScorer(await openJudgeModel(settings.model), { ...settings, prompt });
+      return strongRejectScorer(await openJudgeModel(settings.model, signal), { ...settings, prompt });
     }
     case 'rubric': {
       const { rubricScorer } = await import('./scorers/rubric.ts');
-      return rubricScorer(await openJudgeModel(settings.model), settings);
+      return rubricScorer(await openJudgeModel(settings.model, signal), settings);
     }
     case 'recorded':
       return (await import('./scorers/recorded.ts')).recordedVerdicts(settings.file, settings.name);
@@ -137,11 +140,9 @@ async function openHarmJudge(settings: JudgeSettings): Promise<Scorer<HarmVerdic
   }
 }
 
-type JudgeModel = Extract<JudgeSettings, { model: unknown }>['model'];
-
-async function openJudgeModel(settings: JudgeModel): Promise<LanguageModel> {
+async function openJudgeModel(settings: JudgeModel, signal?: AbortSignal): Promise<LanguageModel> {
   if (!('endpoint' in settings)) return builtin.model(settings);
-  return (await import('./models/server.ts')).openServerModel(settings);
+  return (await import('./models/server.ts')).openServerModel(settings, { signal });
 }
 
 async function buildSuites(

@@ -5,9 +5,17 @@ import { serverModel } from './config-server.ts';
 /** Who judges: a rule, verdicts from elsewhere, or a model here or behind a server. */
 
 const localModel = z.strictObject({ ...modelSettings.shape, adapter: modelPath.nullable().default(null) });
-const judgeModel = z
+export const judgeModel = z
   .union([localModel, serverModel])
   .describe('A model that is run here (path) or one behind a server (endpoint)');
+export type JudgeModel = z.output<typeof judgeModel>;
+
+/** A judge's model with other paths; one behind a server has none. */
+export function withJudgePaths(model: JudgeModel, change: (path: string) => string): JudgeModel {
+  if ('endpoint' in model) return model;
+  return { ...model, path: change(model.path), adapter: model.adapter && change(model.adapter) };
+}
+
 const promptFile = path.describe('The judge’s prompt as published: a file of yours');
 /** A judge of harm. */
 export const judge = z.discriminatedUnion('type', [

@@ -8,7 +8,7 @@ import {
   weightsOf,
   withWeights,
 } from './config.ts';
-import type { JudgeSettings } from './config-judge.ts';
+import { type JudgeSettings, withJudgePaths } from './config-judge.ts';
 import { type ConfigProblem, describeIssue } from './config-problem.ts';
 import { placeData } from './data/resolve.ts';
 import { AuditError } from './errors.ts';
@@ -183,10 +183,7 @@ function placeJudges(judges: readonly JudgeSettings[], directory: string): Judge
     if (judge.type === 'recorded') return { ...judge, file: place(judge.file) };
     if (judge.type === 'refusal') return judge;
     const placed = 'promptFile' in judge ? { ...judge, promptFile: place(judge.promptFile) } : judge;
-    if ('endpoint' in placed.model) return placed;
-    const { path, adapter } = placed.model;
-    const model = { ...placed.model, path: placeModel(path), adapter: adapter && placeModel(adapter) };
-    return { ...placed, model };
+    return { ...placed, model: withJudgePaths(placed.model, placeModel) };
   });
 }
 
@@ -194,11 +191,6 @@ function spellOut(parsed: ParsedConfig, directory: string): Config {
   const place = placeIn(directory);
   const placeModel = (path: string) => (isHubName(path) ? path : place(path));
   const { harm, overRefusal, drift, utility } = parsed.suites;
-  const placeJudge = <T extends { path: string; adapter: string | null }>(model: T): T => ({
-    ...model,
-    path: placeModel(model.path),
-    adapter: model.adapter === null ? null : placeModel(model.adapter),
-  });
   const baseArm =
     parsed.baseArm ?? Object.keys(parsed.arms).find((name) => parsed.arms[name]?.train === 'none')!;
   const { model } = parsed;
@@ -241,7 +233,10 @@ function spellOut(parsed: ParsedConfig, directory: string): Config {
           ...drift,
           questions: place(drift.questions),
           ...(drift.semanticEntropy?.judge && {
-            semanticEntropy: { ...drift.semanticEntropy, judge: placeJudge(drift.semanticEntropy.judge) },
+            semanticEntropy: {
+              ...drift.semanticEntropy,
+              judge: withJudgePaths(drift.semanticEntropy.judge, placeModel),
+            },
           }),
         },
       }),

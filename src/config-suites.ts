@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Config } from './config.ts';
-import { count, modelPath, modelSettings, path, rate, text } from './config-model.ts';
+import { judgeModel } from './config-judge.ts';
+import { count, path, rate, text } from './config-model.ts';
 import type { Suite } from './suite.ts';
 
 /** What a config says of each suite, with what its keys have in common with others. */
@@ -107,8 +108,7 @@ export const drift = z.strictObject({
       samples: z.int().min(10).max(100).default(10).describe('Answers drawn per question'),
       temperature: z.number().positive().max(5).default(1),
       limit: count.nullable().default(null).describe('Use this many questions, drawn by the seed'),
-      judge: z
-        .strictObject({ ...modelSettings.shape, adapter: modelPath.nullable().default(null) })
+      judge: judgeModel
         .optional()
         .describe('Tells which answers mean the same; without one, equal texts do (answerEntropy)'),
     })

@@ -9,9 +9,16 @@ const pace = ['apiKeyEnv', 'attempts', 'budget', 'concurrency', 'timeoutSeconds'
 
 /** A config without what decides no answer: where its run lies, how servers are asked, and what starts the training. */
 export function decisive({ out: _, ...config }: Config): object {
+  const { drift } = config.suites;
+  const entropy = drift?.semanticEntropy;
+  const suites = entropy?.judge && {
+    ...config.suites,
+    drift: { ...drift, semanticEntropy: { ...entropy, judge: unhurried(entropy.judge) } },
+  };
   return {
     ...config,
     model: unhurried(config.model),
+    ...(suites && { suites }),
     training: without(config.training, ['launcher']),
     judges: config.judges.map((judge) =>
       'model' in judge ? { ...judge, model: unhurried(judge.model) } : judge,
@@ -47,7 +54,7 @@ export function refuseOtherConfig(directory: string, earlier: RunDocument, now: 
 
 /** A run that was imported has another shape of config. */
 const relevant = (config: unknown): unknown =>
-  isTable(config) && isTable(config.model) && Array.isArray(config.judges)
+  isTable(config) && isTable(config.model) && isTable(config.suites) && Array.isArray(config.judges)
     ? decisive(config as unknown as Config)
     : config;
 

@@ -18,7 +18,7 @@ export type KnownSubset = z.infer<typeof knownSubset>;
 /** Which of its question's meanings a sampled answer has, numbered from 0 in the order they came up. */
 export const clusterWord = {
   label: z.enum(['clustered', 'unscored']),
-  reason: z.enum(['judge_parse', 'judge_calibration']).nullable(),
+  reason: z.enum(['judge_parse', 'judge_error', 'judge_calibration']).nullable(),
   /** What a judge that cannot be relied on got right of known pairs; left out elsewhere. */
   detail: z.string().optional(),
   cluster: z.int().min(0).nullable(),
@@ -30,7 +30,7 @@ export const answerSpread = z.object({
   samples: z.int(),
   /** Questions with an entropy. */
   n: z.int(),
-  /** Questions without one: a sample is missing, or the judge's word on a pair could not be read. */
+  /** Questions without one: a sample is missing, or the judge's word on a pair could not be had or read. */
   unscored: z.int(),
   mean: z.number().nullable(),
   /** Of −entropy for the correctness of the suite's own first answer. */

@@ -1,8 +1,12 @@
 import type { Builtin } from './builtin.ts';
-import type { Config } from './config.ts';
+import { type Config, weightsOf } from './config.ts';
+import type { JudgeModel } from './config-judge.ts';
 import { repeatsOf } from './config-suites.ts';
-import type { Conversation } from './conversation.ts';
 import { declaredSize } from './data/declared-size.ts';
+import { AuditError } from './errors.ts';
+import { localPath } from './hub/cache.ts';
+import { type TokenCount, tokenCounter } from './lm/token-count.ts';
+import { type ChatTokenizer, loadChatTokenizer } from './lm/tokenizer.ts';
 import { openingsConfig, type PlannedSuite, plannedSpending, plannedSuites } from './planned-spending.ts';
 import { costOf, overspent, type Spending } from './spending.ts';
 
@@ -37,14 +41,28 @@ type SizedSuite = PlannedSuite & { readonly declared: boolean };
 const assumed = { writtenPerSecond: 25, readPerSecond: 5000 };
 
 /** A quarter of the characters, and the marks of a turn. */
-const tokensOf = (messages: Conversation) =>
+const estimate: TokenCount = (messages) =>
   messages.reduce((sum, { content }) => sum + Math.ceil(content.length / 4) + 4, 0);
+
+/** By the tokenizer of the weights that are here; null where none are, or they are no model. */
+async function tokenizerOf(config: Config): Promise<ChatTokenizer | null> {
+  const weights = weightsOf(config);
+  if (weights === undefined) return null;
+  try {
+    return loadChatTokenizer(await localPath(weights), { enableThinking: config.model.enableThinking });
+  } catch (error) {
+    if (error instanceof AuditError) return null;
+    throw error;
+  }
+}
 
 /** Sizes of everything that a config asks for. @throws AuditError `data` for files that are here and cannot be read. */
 export async function dryRun(config: Config, parts: Builtin): Promise<DryRun> {
-  const { suites, missing } = await sizesOf(config, parts);
+  const tokenizer = await tokenizerOf(config);
+  const tokensOf = tokenCounter(tokenizer, estimate);
+  const { suites, missing } = await sizesOf(config, parts, tokensOf);
   const opened = openingsConfig(config);
-  const openings = opened && (await sizesOf(opened, parts));
+  const openings = opened && (await sizesOf(opened, parts, tokensOf));
   const asked = plannedSpending(config, suites, openings && openings.suites[0]!);
   const judges = plannedJudges(config, suites);
   const total = [asked, ...judges].reduce((sum, { requests, read, written }) => ({
@@ -71,7 +89,10 @@ export async function dryRun(config: Config, parts: Builtin): Promise<DryRun> {
     hours: secondsFor(total, atOnce) / 3600,
     assumptions: [
       'every answer is counted with all its maxTokens, and every prompt with its first token where the refusal margin is measured: an upper bound',
-      'a token is four characters; sizes of data sets that are not here are those their authors state',
+      tokenizer
+        ? `prompts are counted by the tokenizer of ${weightsOf(config)}; what judges read by four characters a token`
+        : 'a token is four characters',
+      ...(missing.length > 0 ? ['sizes of data sets that are not here are those their authors state'] : []),
       `hours: written tokens / (${assumed.writtenPerSecond} per second × ${atOnce} at once) + read tokens / ${assumed.readPerSecond} per second, as for an 8B model on one GPU; not measured here`,
       ...(served
         ? ['what finds out what servers can do and are, some tens of requests, is not counted']
@@ -90,7 +111,11 @@ function tooSmall(model: Config['model'], asked: Spending): string[] {
 }
 
 /** Every suite of a config, and how what is missing of it can be had. */
-async function sizesOf(config: Config, parts: Builtin): Promise<{ suites: SizedSuite[]; missing: string[] }> {
+async function sizesOf(
+  config: Config,
+  parts: Builtin,
+  tokensOf: TokenCount,
+): Promise<{ suites: SizedSuite[]; missing: string[] }> {
   const missing: string[] = [];
   const suites: SizedSuite[] = [];
   for (const [key, settings] of Object.entries(config.suites)) {
@@ -111,7 +136,7 @@ async function sizesOf(config: Config, parts: Builtin): Promise<{ suites: SizedS
 const trainedOn = (train: NonNullable<Config['arms'][number]['train']>) =>
   typeof train === 'string' ? train : `${train.rejected} rejected`;
 
-export function addressesOf(endpoint: string | readonly { readonly address: string }[]): string[] {
+function addressesOf(endpoint: string | readonly { readonly address: string }[]): string[] {
   return typeof endpoint === 'string' ? [endpoint] : endpoint.map(({ address }) => address);
 }
 
@@ -163,19 +188,41 @@ function driftPrompts({ conditions, contextRepeats }: NonNullable<Config['suites
   return conditions.reduce((sum, condition) => sum + (condition === 'base_prompt' ? 1 : doses), 0);
 }
 
+const whereIs = (model: JudgeModel) => ('endpoint' in model ? model.endpoint : model.path);
+
+function plannedJudges(config: Config, suites: readonly PlannedSuite[]): DryRun['judges'] {
+  return suites.flatMap((suite) => {
+    if (suite.kind === 'harm') return harmJudges(config, suite);
+    const entailment = config.suites.drift?.semanticEntropy?.judge;
+    return suite.kind === 'semantic-entropy' && entailment ? [meaningJudge(config, suite, entailment)] : [];
+  });
+}
+
 /** Each judge model reads every harm prompt with its answer, and says a few words. */
-function plannedJudges({ judges, arms }: Config, suites: readonly PlannedSuite[]): DryRun['judges'] {
-  const harm = suites.find(({ kind }) => kind === 'harm');
-  if (!harm) return [];
+function harmJudges({ judges, arms }: Config, harm: PlannedSuite): DryRun['judges'] {
   const answers = arms.length * harm.items * harm.repeats;
   const each = harm.read / Math.max(1, harm.requests);
   return judges.flatMap((judge) => {
     if (!('model' in judge)) return [];
-    const where = 'endpoint' in judge.model ? judge.model.endpoint : judge.model.path;
+    const where = whereIs(judge.model);
     const read = Math.round(answers * (each + judgeTokens.template) + arms.length * harm.written);
     return [{ name: judge.name, where, requests: answers, read, written: answers * judgeTokens.verdict }];
   });
 }
+
+/** At most every two answers to a question are held against each other, both ways; where many mean the same they are not. */
+function meaningJudge({ arms }: Config, suite: PlannedSuite, model: JudgeModel): DryRun['judges'][number] {
+  const { items, repeats, read, written, requests: answers } = suite;
+  const requests = arms.length * items * repeats * (repeats - 1);
+  const each = (read + 2 * written) / Math.max(1, answers) + entailmentTokens.template;
+  return {
+    ...{ name: 'entailment', where: whereIs(model), requests, read: Math.round(requests * each) },
+    written: requests * entailmentTokens.verdict,
+  };
+}
+
+/** Its question and its answer. */
+const entailmentTokens = { template: 60, verdict: 8 };
 
 /** Llama Guard's list of hazards with its instructions, and a verdict. */
 const judgeTokens = { template: 500, verdict: 16 };

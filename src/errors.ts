@@ -72,9 +72,9 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
 
 const listed = 20;
 
-/** The first 20 problems of an error, and how many more there are. */
-export function firstProblems(problems: readonly string[]): string[] {
-  const more = problems.length - listed;
+/** The first 20 problems of an error, and how many more there are, of which not all need be given. */
+export function firstProblems(problems: readonly string[], all = problems.length): string[] {
+  const more = all - listed;
   return more > 0 ? [...problems.slice(0, listed), `and ${more} more`] : [...problems];
 }
 

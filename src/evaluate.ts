@@ -90,10 +90,9 @@ export async function evaluate(options: EvaluateOptions): Promise<Records<ItemRe
           prompts.map((prompt) => toFailure(arm, suite, key, prompt, why)),
           prompts.map(() => ({ tokens: [] })),
         );
-        // What has failed before says nothing new of the server.
         failures.note(
           prompts.map(({ item }) => `${item.id} (${item.condition}): ${why}`),
-          failed.has(key),
+          error.code === 'data' || failed.has(key),
         );
         return;
       }

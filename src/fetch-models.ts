@@ -1,5 +1,5 @@
 import { type Config, weightsOf, withWeights } from './config.ts';
-import type { JudgeSettings } from './config-judge.ts';
+import { type JudgeModel, type JudgeSettings, withJudgePaths } from './config-judge.ts';
 import { type FetchProgress, fetchFromHub } from './hub/fetch.ts';
 import { isHubName } from './hub/name.ts';
 import type { HubKind } from './hub/needed.ts';
@@ -19,11 +19,6 @@ export async function fetchModels(config: Config, hooks: Hooks): Promise<Config>
   const entropy = config.suites.drift?.semanticEntropy;
   const { models, adapters } = modelPaths(config);
   const pin = await fetchPaths(models, adapters, hooks);
-  const pinJudge = <T extends { path: string; adapter: string | null }>(model: T): T => ({
-    ...model,
-    path: pin(model.path),
-    adapter: model.adapter && pin(model.adapter),
-  });
   const { drift } = config.suites;
   return {
     ...config,
@@ -34,7 +29,7 @@ export async function fetchModels(config: Config, hooks: Hooks): Promise<Config>
       entropy?.judge && {
         suites: {
           ...config.suites,
-          drift: { ...drift, semanticEntropy: { ...entropy, judge: pinJudge(entropy.judge) } },
+          drift: { ...drift, semanticEntropy: { ...entropy, judge: withJudgePaths(entropy.judge, pin) } },
         },
       }),
   };
@@ -49,7 +44,7 @@ export function namesHubModels(config: Config): boolean {
 /** Every model and adapter that a config names, wherever it lies. */
 export function modelPaths(config: Config): { models: string[]; adapters: string[] } {
   const entailment = config.suites.drift?.semanticEntropy?.judge;
-  const judges = [...localModels(config.judges), ...(entailment ? [entailment] : [])];
+  const judges = [...modelsOf(config.judges), ...(entailment ? [entailment] : [])].filter(isLocal);
   const weights = weightsOf(config);
   return {
     models: [...(weights === undefined ? [] : [weights]), ...judges.map(({ path }) => path)],
@@ -61,7 +56,7 @@ export function modelPaths(config: Config): { models: string[]; adapters: string
 
 /** The same for judges alone. */
 export async function fetchJudges(judges: readonly JudgeSettings[], hooks: Hooks): Promise<JudgeSettings[]> {
-  const models = localModels(judges);
+  const models = modelsOf(judges).filter(isLocal);
   const adapters = models.flatMap(({ adapter }) => adapter ?? []);
   const pin = await fetchPaths(
     models.map(({ path }) => path),
@@ -71,16 +66,15 @@ export async function fetchJudges(judges: readonly JudgeSettings[], hooks: Hooks
   return pinJudges(judges, pin);
 }
 
-/** The judge models that are run here, not behind a server. */
-export function localModels(judges: readonly JudgeSettings[]) {
-  return judges.flatMap((judge) => ('model' in judge && 'path' in judge.model ? [judge.model] : []));
-}
+const modelsOf = (judges: readonly JudgeSettings[]) =>
+  judges.flatMap((judge) => ('model' in judge ? [judge.model] : []));
+/** Run here, not behind a server. */
+const isLocal = (model: JudgeModel) => 'path' in model;
 
 function pinJudges(judges: readonly JudgeSettings[], pin: (path: string) => string): JudgeSettings[] {
   return judges.map((judge) => {
-    if (!('model' in judge && 'path' in judge.model)) return judge;
-    const { path, adapter } = judge.model;
-    return { ...judge, model: { ...judge.model, path: pin(path), adapter: adapter && pin(adapter) } };
+    if (!('model' in judge)) return judge;
+    return { ...judge, model: withJudgePaths(judge.model, pin) };
   });
 }
 

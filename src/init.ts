@@ -89,7 +89,8 @@ suites:                     # leave out what you do not ask
   # semanticEntropy:        # entropy over the meanings of sampled answers: a generation pass of its own
   #   samples: 10
   #   temperature: 1
-  #   judge: { path: ./some-chat-model }    # tells which answers mean the same; without it, equal texts do
+  #   judge: { path: ./some-chat-model }    # tells which answers mean the same, here or behind a server
+  #                                         # ({ endpoint: …, name: … }); without it, equal texts do
     template: '{question}'
     contextTemplate: '{context} {question}'
     maxTokens: 24

@@ -44,7 +44,7 @@ export interface Journal<T extends Line> extends Iterable<T> {
 
 const commitMilliseconds = 50;
 const commitLines = 256;
-const closed = -1;
+const closed = 0;
 
 /**
  * Opens a journal for writing, creating it where there is none. A torn last line is dropped.
@@ -66,6 +66,8 @@ export function openJournal<T extends Line>(
   let end = 0;
   for (const checked of checkedLines(path, schema)) add(checked.line, (end = checked.end));
   let descriptor = openAt(path, end);
+  /** Which of its openings this is; descriptors are numbers that are given out again. */
+  let opening = 1;
   /** Lines written, and of these covered by an fsync, since it was opened. */
   let [written, synced] = [0, 0];
   let timer: NodeJS.Timeout | undefined;
@@ -92,13 +94,13 @@ export function openJournal<T extends Line>(
     clearTimeout(timer);
     timer = undefined;
     beside = true;
-    const [own, covered] = [descriptor, written];
-    fsync(own, (error) => {
+    const [own, covered] = [opening, written];
+    fsync(descriptor, (error) => {
       beside = false;
       // The next append, flush or close throws it.
-      if (own === descriptor && error) failure ??= diskError(path, error);
-      else if (own === descriptor) synced = Math.max(synced, covered);
-      if (descriptor !== closed && synced < written && !failure) commitLater();
+      if (own === opening && error) failure ??= diskError(path, error);
+      else if (own === opening) synced = Math.max(synced, covered);
+      if (opening !== closed && synced < written && !failure) commitLater();
     });
   };
   const commitLater = () => {
@@ -155,6 +157,7 @@ export function openJournal<T extends Line>(
       );
       closeSync(descriptor);
       descriptor = openAt(path, end);
+      opening++;
     },
     flush: commit,
     close: () => {
@@ -162,7 +165,7 @@ export function openJournal<T extends Line>(
         commit();
       } finally {
         const own = descriptor;
-        descriptor = closed;
+        [opening, descriptor] = [closed, -1];
         closeSync(own);
       }
     },

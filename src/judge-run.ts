@@ -100,7 +100,7 @@ async function judgeFurther(
   let run = earlierRun;
   const added: SuiteJudge[] = [];
   for (const one of settings) {
-    const scorer = await builtin.harmJudge(one);
+    const scorer = await builtin.harmJudge(one, options.signal);
     try {
       refuseOtherJudge(earlier, scorer);
       run = noteJudging(run, one, scorer, options);

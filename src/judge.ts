@@ -4,7 +4,7 @@ import { sha256Json } from './hash.ts';
 import type { SuiteJudge } from './outcomes.ts';
 import { inParallel } from './parallel.ts';
 import type { ItemRecord, VerdictRecord } from './record.ts';
-import { placesIn, type Records } from './records.ts';
+import { chosen, placesIn, type Records } from './records.ts';
 import { type PlannedBatches, resumeBatches } from './resumed-batches.ts';
 import type {
   Answered,
@@ -100,7 +100,7 @@ function itemsToJudge(suite: RecordedSuite, items: Records<ItemRecord>): Records
   for (const item of items) if (item.failure !== undefined) unanswered.add(keyOf(item));
   if (unanswered.size === 0) return items;
   const whole = suite.kind === 'semantic-entropy';
-  return [...items].filter((item) => (whole ? !unanswered.has(keyOf(item)) : item.failure === undefined));
+  return chosen(items, (item) => (whole ? !unanswered.has(keyOf(item)) : item.failure === undefined));
 }
 
 interface VerdictBatch {

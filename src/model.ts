@@ -157,6 +157,8 @@ export interface ModelLacks {
   readonly prefill?: string;
   /** `loglikelihood`. */
   readonly likelihood?: string;
+  /** A turn of its own after a conversation that an assistant ends, as judges are shown: it goes on from that. */
+  readonly closedAnswers?: string;
 }
 
 /** A chat model with or without an adapter; who runs it (embedded engine, server, mock) cannot be told from here. */

@@ -13,9 +13,11 @@ import { matchBase, ownName } from './lm/base-name.ts';
 import { holdOut } from './lm/hold-out.ts';
 import type { LanguageModel } from './model.ts';
 import { cutOpenings } from './openings.ts';
-import { openingsConfig, refuseSmallBudget, type SuitePrompts } from './planned-spending.ts';
-import { renderPrompts } from './rendered-prompts.ts';
-import type { HarmVerdict, Scorer } from './scorer.ts';
+import { modelJudges } from './planned-judges.ts';
+import { openingsConfig, refuseSmallBudget } from './planned-spending.ts';
+import type { Progress } from './progress.ts';
+import { renderPrompts, renderSuites, type SuitePrompts } from './rendered-prompts.ts';
+import type { Scorer } from './scorer.ts';
 import type { Suite, SuiteItem } from './suite.ts';
 import type { TrainingRow } from './trainer.ts';
 
@@ -31,19 +33,30 @@ export interface Plan {
   /** What the models run on. */
   readonly device: LanguageModel['device'];
   readonly memory: LanguageModel['memory'];
-  /** Of harm, with what they run on. */
-  readonly judges: readonly Pick<Scorer<HarmVerdict>, 'name' | 'device'>[];
+  /** Of harm, and of meanings by a model, with what they run on. */
+  readonly judges: readonly Pick<Scorer<unknown>, 'name' | 'device'>[];
   /** SHA-256 by name: models, adapters and every data file that is read. */
   readonly hashes: Readonly<Record<string, string>>;
   /** What does not stop the audit but has to be known when its summary is read. */
   readonly notes: readonly string[];
 }
 
+export interface PlanHooks {
+  readonly onProgress?: (progress: Progress) => void;
+  /** Stops what servers are asked. */
+  readonly signal?: AbortSignal;
+}
+
 /**
  * Reads data and models and checks that they fit together.
  * @throws AuditError with the problems of every file, adapter and prompt at once.
  */
-export async function planAudit(config: Config, builtin: Builtin, models: ArmModels): Promise<Plan> {
+export async function planAudit(
+  config: Config,
+  builtin: Builtin,
+  models: ArmModels,
+  { onProgress, signal }: PlanHooks = {},
+): Promise<Plan> {
   const hashes: Record<string, string> = {};
   const attempts = createAttempts();
   const { planned, asked, heldOut, fetched } = await readInputs(config, builtin, attempts);
@@ -53,7 +66,7 @@ export async function planAudit(config: Config, builtin: Builtin, models: ArmMod
     if (base) hashes[modelName(config)] = base.fingerprint;
     const notes: string[] = (suites ?? []).flatMap((suite) => suite.notes ?? []);
     if (base) await attempts.run(() => refuseLacking(config, base, asked ?? []));
-    const prompts = base && (await attempts.run(() => renderSuites(base, suites ?? [])));
+    const prompts = base && (await attempts.run(() => renderSuites(base, suites ?? [], onProgress)));
     if (prompts) await attempts.run(() => refuseSmallBudget(config, { base, prompts, heldOut }));
     const opened = new Map<string, LanguageModel>();
     for (const adapter of prompts ? adaptersOf(config) : []) {
@@ -68,12 +81,11 @@ export async function planAudit(config: Config, builtin: Builtin, models: ArmMod
     notes.push(...unprovenAdapters([...adaptersOf(config), ...(planned?.keys() ?? [])], models.server()));
     notes.push(...ungreedy(models.server()), ...sameModels(config.arms, opened));
     const judges: Plan['judges'][number][] = [];
-    for (const judge of base ? config.judges : []) {
+    for (const { open, model } of base ? modelJudges(config, builtin, signal) : []) {
       await attempts.run(async () => {
-        const { name, device, weights, close } = await builtin.harmJudge(judge).catch(ofJudge(judge.name));
+        const { name, device, weights, close } = await open();
         judges.push({ name, ...(device && { device }) });
-        if (weights !== undefined && 'model' in judge && 'path' in judge.model)
-          hashes[judge.model.adapter ?? judge.model.path] = weights;
+        if (weights !== undefined && model && 'path' in model) hashes[model.adapter ?? model.path] = weights;
         await close?.();
       });
     }
@@ -103,19 +115,6 @@ export async function planAudit(config: Config, builtin: Builtin, models: ArmMod
     await base?.close();
   }
 }
-
-/** Says whose mistake it is: several models may be behind servers. */
-const ofJudge =
-  (name: string) =>
-  (error: unknown): never => {
-    if (!(error instanceof AuditError) || error.code === 'interrupted') throw error;
-    const { code, message, problems, hint } = error;
-    throw new AuditError(code, `judge ${name}: ${message}`, {
-      problems,
-      ...(hint && { hint }),
-      cause: error,
-    });
-  };
 
 /**
  * What needs no model: data sets are there, every file parses, every arm has rows to train on and some left beside
@@ -173,12 +172,6 @@ async function readHeldOut(
 
 /** For people. */
 const nameOf = ({ kind, items }: Suite, at: number) => `${kind} ${items[at]!.id} (${items[at]!.condition})`;
-
-async function renderSuites(base: LanguageModel, suites: readonly Suite[]): Promise<SuitePrompts[]> {
-  const rendered: SuitePrompts[] = [];
-  for (const suite of suites) rendered.push({ suite, ...(await renderPrompts(base, suite.items)) });
-  return rendered;
-}
 
 /** An adapter that names another base than the one it is put on, where no hash tells. */
 function otherBase(path: string, adapter: string, { unprovenBase }: LanguageModel): string[] {

@@ -5,7 +5,7 @@ import { AuditError } from './errors.ts';
 import type { LanguageModel } from './model.ts';
 import { isPlain } from './outcomes.ts';
 import { openingTokens } from './refusal-margin.ts';
-import { type RenderedPrompts, renderPrompts } from './rendered-prompts.ts';
+import { type RenderedPrompts, renderPrompts, type SuitePrompts } from './rendered-prompts.ts';
 import { overspent, type Spending } from './spending.ts';
 import type { Suite, SuiteItem } from './suite.ts';
 
@@ -62,11 +62,6 @@ export function plannedSpending(
   const sum = (key: keyof Spending) =>
     arms.length * suites.reduce((total, suite) => total + suite[key], 0) + (openings?.[key] ?? 0);
   return { requests: sum('requests'), read: sum('read'), written: sum('written') };
-}
-
-/** A suite's prompts as the untouched model reads them. */
-export interface SuitePrompts extends RenderedPrompts {
-  readonly suite: Suite;
 }
 
 interface Rendered {

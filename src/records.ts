@@ -13,6 +13,25 @@ export function only<T>(all: Iterable<T>, keep: (record: T) => boolean): Iterabl
   };
 }
 
+/** As `only`, with places of their own: memory holds four bytes for each of `all`. */
+export function chosen<T>(all: Records<T>, keep: (record: T) => boolean): Records<T> {
+  const kept = new Uint32Array(all.length);
+  let [at, length] = [0, 0];
+  for (const record of all) {
+    if (keep(record)) kept[length++] = at;
+    at++;
+  }
+  const readAt = (place: number) => all.slice(place, place + 1)[0]!;
+  const places = kept.subarray(0, length);
+  return {
+    length,
+    slice: (start, end) => Array.from(places.subarray(start, end), readAt),
+    *[Symbol.iterator]() {
+      for (const place of places) yield readAt(place);
+    },
+  };
+}
+
 export function isEmpty(records: Iterable<unknown>): boolean {
   for (const _ of records) return false;
   return true;

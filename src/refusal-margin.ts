@@ -149,7 +149,10 @@ async function readOpenings(
 /** @throws what concerns more than these items. */
 function noteAlone(error: unknown, items: readonly SuiteItem[], failures: Failures): void {
   if (!(error instanceof AuditError) || concernsAll(error)) throw error;
-  failures.note(items.map(({ id }) => `${id}: ${error.message}`));
+  failures.note(
+    items.map(({ id }) => `${id}: ${error.message}`),
+    error.code === 'data',
+  );
 }
 
 /**
@@ -177,7 +180,8 @@ export async function measureMargins(options: {
   const total = count(batches);
   const resumed = count(batches.filter(({ key }) => finished.has(key)));
   let done = resumed;
-  onProgress?.({ done, total, resumed });
+  const tell = (more: number) => onProgress?.({ done: (done += more), total, resumed });
+  tell(0);
   const failures = createFailures(`first tokens from ${arm}`);
   try {
     const left = batches.filter(({ key }) => !finished.has(key));
@@ -191,8 +195,10 @@ export async function measureMargins(options: {
         failures.answered();
       } catch (error) {
         if (model.concurrency === undefined) throw error;
+        // Without a record they have no margin now, and are asked for again when the run is started again.
         noteAlone(error, items, failures);
-        masses = items.map(() => null);
+        tell(items.length);
+        return;
       }
       const made = items.map(({ id, condition }, at): MarginRecord => {
         const { probability, logOdds } = masses[at] ?? hidden;
@@ -211,8 +217,7 @@ export async function measureMargins(options: {
         };
       });
       journal.append(made);
-      done += made.length;
-      onProgress?.({ done, total, resumed });
+      tell(made.length);
     });
   } finally {
     journal.flush();

@@ -45,7 +45,11 @@ export type UtilityVerdict =
 /** Which of its question's meanings a sampled answer has. */
 export type ClusterVerdict =
   | { readonly label: 'clustered'; readonly cluster: number; readonly method: ClusterMethod }
-  | { readonly label: 'unscored'; readonly reason: 'judge_parse'; readonly method: ClusterMethod }
+  | {
+      readonly label: 'unscored';
+      readonly reason: 'judge_parse' | 'judge_error';
+      readonly method: ClusterMethod;
+    }
   | {
       readonly label: 'unscored';
       /** The judge does not tell equal answers from different ones: `detail` says what it knew. */

@@ -6,8 +6,10 @@ import { builtin } from '../src/builtin.ts';
 import { dryRun } from '../src/commands/dry-run.ts';
 import type { ConfigInput } from '../src/config.ts';
 import { resolveConfig } from '../src/config-resolve.ts';
+import { ask } from '../src/conversation.ts';
 import { dryRun as plan } from '../src/dry-run.ts';
 import { packageRoot } from '../src/files.ts';
+import { loadChatTokenizer } from '../src/lm/tokenizer.ts';
 import { auditErrorOf } from './audit-error.ts';
 import { mockAnswer, mockConfig, mockFolder, sizes } from './mock-world.ts';
 import { toyServer } from './models/openai/toy-server.ts';
@@ -75,6 +77,34 @@ test('files that are here are counted', async () => {
   expect(missing).toEqual([]);
 });
 
+test('prompts are counted by the tokenizer of weights that are here, else by characters', async () => {
+  const wren = join(packageRoot, 'models/wren');
+  const directory = mockFolder();
+  const planned = async (weights?: string) => {
+    const model = { endpoint: 'http://127.0.0.1:8000/v1', base: 'wren', ...(weights && { weights }) };
+    const arms = { base: { train: 'none' as const } };
+    const { overRefusal } = mockConfig.suites;
+    const config = { ...mockConfig, model, arms, training: {}, suites: { overRefusal } };
+    const { suites, assumptions } = await plan(resolveConfig(config, directory), builtin);
+    return { read: suites[0]!.read, said: assumptions.join('\n') };
+  };
+  const tokenizer = loadChatTokenizer(wren);
+  const prompts = Array.from({ length: sizes.borderline }, (_, i) => ask(`candle ${i}?`, null));
+  const tokens = prompts.map((messages) => {
+    return tokenizer.encode(tokenizer.render(messages, { addGenerationPrompt: true })).length;
+  });
+  const sum = tokens.reduce((total, count) => total + count, 0);
+  expect(await planned(wren)).toEqual({
+    read: sum,
+    said: expect.stringContaining(`by the tokenizer of ${wren}`),
+  });
+  const estimated = await planned();
+  expect(estimated.said).toContain('a token is four characters');
+  expect(estimated.read).not.toBe(sum);
+  // Where there is no model the run itself says what is wrong.
+  expect((await planned(join(directory, 'nowhere'))).read).toBe(estimated.read);
+});
+
 test('a data set that is not here is planned as one that is', async () => {
   alone();
   const directory = mockFolder();
@@ -100,6 +130,25 @@ test('a data set that is not here is planned as one that is', async () => {
   const counted = await planned('harm.jsonl', 'questions.jsonl');
   expect(declared.map((size) => size.declared)).toEqual([true, true, true, true]);
   expect(declared).toEqual(counted.map((size) => ({ ...size, declared: true })));
+});
+
+test('a judge of meanings holds at most every two samples against each other, both ways', async () => {
+  const semanticEntropy = {
+    ...{ samples: 10, limit: 7 },
+    judge: { endpoint: 'http://127.0.0.1:8002/v1', name: 'nli' },
+  };
+  const drift = { ...mockConfig.suites.drift!, semanticEntropy };
+  const { judges, suites, total } = await plan(
+    resolveConfig({ ...mockConfig, suites: { drift } }, mockFolder()),
+    builtin,
+  );
+  const arms = Object.keys(mockConfig.arms!).length;
+  // Seven questions under three conditions.
+  const requests = arms * 21 * 10 * 9;
+  expect(judges).toMatchObject([
+    { name: 'entailment', where: 'http://127.0.0.1:8002/v1', requests, written: requests * 8 },
+  ]);
+  expect(total.requests).toBe(arms * suites.reduce((sum, suite) => sum + suite.requests, 0) + requests);
 });
 
 const sets: [string, NonNullable<ConfigInput['suites']>['harm']][] = [

@@ -39,6 +39,7 @@ const foundation = [
   'conversation.ts',
   'parallel.ts',
   'ahead.ts',
+  'time-limit.ts',
   'hub',
 ];
 const contracts = [

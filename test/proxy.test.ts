@@ -49,11 +49,21 @@ test('a data set comes through the proxy', async () => {
   expect(proxy.requests).toEqual(['GET http://data.example/lanterns.csv']);
 });
 
-const reach = (endpoint: string, path = 'models', body: object | null = null, timeoutSeconds = 5) =>
-  send(connect({ endpoint, apiKeyEnv: null, timeoutSeconds }, process.env), path, body, undefined);
+const reach = (
+  endpoint: string,
+  path = 'models',
+  body: object | null = null,
+  { timeoutSeconds = 5, signal }: { timeoutSeconds?: number; signal?: AbortSignal } = {},
+) => send(connect({ endpoint, apiKeyEnv: null, timeoutSeconds }, process.env), path, body, signal);
 
 test('a model server is asked through the proxy, one on this machine never', async () => {
-  const server = await toyServer({ make: 'vllm', answer: () => 'Hello there.', latencyMs: 20 });
+  let latencyMs = 0;
+  const server = await toyServer({
+    ...{ make: 'vllm', answer: () => 'Hello there.' },
+    get latencyMs() {
+      return latencyMs;
+    },
+  });
   onTestFinished(() => server.close());
   const proxy = await toyProxy(portOf(server.endpoint));
   vi.stubEnv('HTTP_PROXY', `http://127.0.0.1:${proxy.port}`);
@@ -61,14 +71,26 @@ test('a model server is asked through the proxy, one on this machine never', asy
   const body = { model: 'toy', messages: [{ role: 'user', content: 'Hello?' }], max_tokens: 9 };
   const answer = await reach('http://gpu.example/v1', 'chat/completions', body);
   expect(answer).toMatchObject({ status: 200, text: expect.stringContaining('Hello there.') });
-  expect(await reach('http://gpu.example/v1', 'chat/completions', body, 0.005)).toMatchObject({
-    busy: true,
-    error: { message: 'no answer within 0.005 s' },
-  });
+  latencyMs = 60_000;
+  const late = await reach('http://gpu.example/v1', 'chat/completions', body, { timeoutSeconds: 0.05 });
+  expect(late).toMatchObject({ busy: true, error: { message: 'no answer within 0.05 s' } });
   expect(await reach(server.endpoint)).toMatchObject({ status: 200 });
   // Told by their address: the request that was given up may come to the proxy later than its time.
   expect(proxy.requests.length).toBeGreaterThanOrEqual(2);
   for (const request of proxy.requests) expect(request).toMatch(/^(GET|POST) http:\/\/gpu\.example\/v1\//);
+});
+
+test('of many requests nothing stays with the signal that ends them all', async () => {
+  const proxy = await toyProxy(null);
+  vi.stubEnv('HTTP_PROXY', `http://127.0.0.1:${proxy.port}`);
+  const { signal } = new AbortController();
+  for (let asked = 0; asked < 5; asked++)
+    expect(await reach('http://gpu.example/v1', 'models', null, { signal })).toMatchObject({ status: 403 });
+  // Where Node files what hangs on a signal: its listeners, and signals made of it.
+  const kept = Object.getOwnPropertySymbols(signal).map(
+    (name) => (signal as unknown as Record<symbol, { size?: number } | undefined>)[name]?.size ?? 0,
+  );
+  expect(kept.reduce((sum, size) => sum + size, 0)).toBe(0);
 });
 
 test('https goes through a tunnel, and a proxy that refuses it is told of', async () => {

@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { AuditError } from '../src/errors.ts';
+import type { Progress } from '../src/evaluate.ts';
 import { marginDifference, marginLevel, marginsByArm } from '../src/margin-metrics.ts';
 import type { LanguageModel } from '../src/model.ts';
 import { mockModel } from '../src/models/mock.ts';
@@ -141,6 +143,30 @@ describe('refusal margins', () => {
     expect(calls.prompts).toBe(16);
     await measureMargins({ arm: 'tuned', model: { ...model, fingerprint: 'tuned' }, suite, tokens, store });
     expect(store.margins().records()).toHaveLength(32);
+  });
+
+  it('are asked for again on resuming where a server failed', async () => {
+    const store = newStore();
+    const suite = suiteOf(8);
+    const tokens = await chooseRefusalTokens({ base: mock, suite, heldOut: suite.items, scorer, store });
+    const { model } = withMass(mock);
+    let broken = true;
+    const served: LanguageModel = {
+      ...{ ...model, batchSize: 1, concurrency: 2 },
+      firstTokenMass: async (prompts, ...rest) => {
+        if (broken && prompts[0]!.messages.at(-1)!.content === 'lantern 3')
+          throw new AuditError('model', 'the connection broke off');
+        return model.firstTokenMass(prompts, ...rest);
+      },
+    };
+    const seen: Progress[] = [];
+    const onProgress = (progress: Progress) => void seen.push(progress);
+    const options = { arm: 'base', model: served, suite, tokens, store, onProgress };
+    expect((await measureMargins(options)).map(({ id }) => id)).not.toContain('lantern 3');
+    expect(seen.at(-1)).toEqual({ done: 8, total: 8, resumed: 0 });
+    broken = false;
+    expect(await measureMargins(options)).toHaveLength(8);
+    expect(seen.at(-1)).toEqual({ done: 8, total: 8, resumed: 7 });
   });
 
   it('are none where no token begins a refusal, null where the odds are infinite, and refused where they are no numbers', async () => {

@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { audit } from '../src/audit.ts';
+import type { ConfigInput } from '../src/config.ts';
 import { AuditError } from '../src/errors.ts';
 import { auditErrorOf } from './audit-error.ts';
 import { mockFolder, sizes } from './mock-world.ts';
@@ -222,4 +223,19 @@ test('a server that punishes repetition is a caveat of the run', async () => {
   const config = configOf(server.endpoint, { adapters: { harmful: 'harmful', safe: 'safe-lora' } });
   const { summary } = await audit(config, { directory: mockFolder() });
   expect(summary.caveats.join('\n')).toContain('punishes repetition');
+});
+
+test.each(['model', 'judge'])('a stop is heeded while a mute %s is being opened', async (mute) => {
+  const stop = new AbortController();
+  const silent = await serve({ latencyMs: 600_000 });
+  const heard = vi.waitFor(() => expect(silent.asked).not.toEqual([]), 20_000).then(() => stop.abort());
+  const talks = await serve({ adapters: ['safe-lora'] });
+  const config: ConfigInput = {
+    ...configOf(mute === 'model' ? silent.endpoint : talks.endpoint),
+    judges: [{ type: 'llama-guard', model: { endpoint: silent.endpoint, name: 'toy' } }],
+  };
+  const error = await auditErrorOf(() => audit(config, { directory: mockFolder(), signal: stop.signal }));
+  await heard;
+  expect(error).toMatchObject({ code: 'interrupted' });
+  expect(talks.loaded.size).toBe(0);
 });

@@ -94,13 +94,13 @@ test('a judge that the server does not have is told before the arms are asked', 
   expect(asked.filter(({ body }) => body?.max_tokens > 32)).toEqual([]);
 });
 
-test.each(['sk-0123\n', 'Bearer sk-0123', 'ключ'])('a key that is none is told: %j', async (key) => {
+test.each(['Bearer sk-0123', 'ключ'])('a key that is none is told: %j', async (key) => {
   const { endpoint } = await serve({ adapters: ['safe-lora'] });
   process.env.BAD_KEY = key;
   const said = await problemOf(() =>
     audit(configOf(endpoint, { apiKeyEnv: 'BAD_KEY' }), { directory: mockFolder() }),
   );
-  expect(said).toContain('BAD_KEY holds what no key has');
+  expect(said).toContain('BAD_KEY holds what no header may');
   expect(said).not.toContain('sk-0123');
 });
 

@@ -28,7 +28,7 @@ export async function serve(
   { signal, log = () => {} }: Context,
   builtin: Builtin = packageParts,
 ): Promise<Outcome> {
-  const key = process.env.AFTERTUNE_SERVE_KEY || null;
+  const key = process.env.AFTERTUNE_SERVE_KEY?.trim() || null;
   if (key === null && !isLoopback(flags.host))
     throw new AuditError('config', `--host ${flags.host} can be reached from elsewhere and there is no key`, {
       hint: 'set AFTERTUNE_SERVE_KEY in the environment, or leave --host out',

@@ -63,7 +63,7 @@ export async function calibrateEntailmentJudge(
   if (!source) return [];
   onProgress?.({ stage: 'judge', label: 'entailment', done: 0, total: 1, unit: 'judges' });
   try {
-    const scorer = await builtin.clusterJudge(source);
+    const scorer = await builtin.clusterJudge(source, signal);
     try {
       const known = await scorer.calibrate?.(signal);
       if (!known) return [];
@@ -124,7 +124,7 @@ async function calibrate(
     total: answers.length,
     unit: 'known answers',
   });
-  const scorer = await builtin.harmJudge(settings);
+  const scorer = await builtin.harmJudge(settings, signal);
   let verdicts: HarmVerdict[];
   try {
     verdicts = await scorer.score(

@@ -34,7 +34,7 @@ export async function probeFindings(
     ...(await calibrateEntailmentJudge(evidence, builtin, hooks)),
   ];
   if (evidence.suites.length === 0) return judges;
-  const models = await attempt(() => openArmModels(evidence.config, builtin));
+  const models = await attempt(() => openArmModels(evidence.config, builtin, hooks.signal));
   const base = models instanceof AuditError ? models : await attempt(() => models.open(null));
   if (models instanceof AuditError || base instanceof AuditError) {
     const { message, hint = null, problems } = base as AuditError;

@@ -1,20 +1,13 @@
 import { AuditError } from '../errors.ts';
 import { sha256Json } from '../hash.ts';
 import type { LanguageModel } from '../model.ts';
-import { mostTopLogprobs } from './openai/chat.ts';
 import { generate, quarterOfCharacters, renderPlain } from './openai/chat-model.ts';
-import {
-  type Connection,
-  type ConnectionSettings,
-  connect,
-  type Environment,
-  refusal,
-  send,
-} from './openai/connection.ts';
-import { isNamed, type ListedModel, modelsOf } from './openai/models-list.ts';
+import { type Connection, type ConnectionSettings, connect, type Environment } from './openai/connection.ts';
+import { findModel } from './openai/models-list.ts';
 import { backOffMs, pause } from './openai/pause.ts';
 import { createPlaces } from './openai/places.ts';
 import { createPool } from './openai/pool.ts';
+import { goesOnFrom, probeChat } from './openai/probe.ts';
 
 /** A model behind an OpenAI-compatible server. */
 export interface ServerSettings extends ConnectionSettings {
@@ -32,40 +25,35 @@ interface Hooks {
   /** The first pause after a failure; it doubles with every further one. */
   readonly backoffMs?: number;
   readonly environment?: Environment;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
  * A chat model behind `/chat/completions`, for judging. Its weights cannot be seen: the fingerprint covers address and
- * name alone. Token counts of `render` are estimates; a server refuses what is too long itself.
- * What fails for one prompt only (a refused request, no answer in time, errors of the server after every attempt) is an
- * AuditError `model`; `network` when the server cannot be reached, `config` when it refuses the key or knows no such model.
+ * name alone. How many log-probabilities it gives, and whether it goes on from what it should judge, is tried when it is
+ * opened. Token counts of `render` are estimates; a server refuses what is too long itself.
+ * What fails for one prompt only (no answer in time, errors of the server after every attempt) is an AuditError `model`,
+ * `data` where it is refused; `network` when the server cannot be reached, `config` when it refuses the key or knows no
+ * such model.
  * Source: OpenAI's API reference, "Create chat completion"; the fields that vLLM and llama.cpp give as well.
  */
 export async function openServerModel(
   settings: ServerSettings,
-  { backoffMs = 500, environment = process.env }: Hooks = {},
+  { backoffMs = 500, environment = process.env, signal }: Hooks = {},
 ): Promise<LanguageModel> {
   const { endpoint, name, concurrency, attempts, logprobs } = settings;
   const connection = connect(settings, environment);
-  for (let attempt = 1; ; attempt++) {
-    const reply = await send(connection, 'models', null, undefined);
-    if (!('error' in reply)) {
-      if (reply.status === 401) throw refusal(connection, name, reply, reply.headers).error;
-      await refuseUnknown(connection, name, modelsOf(reply));
-      break;
-    }
-    if (attempt >= attempts) throw reply.error;
-    await pause(backOffMs(null, attempt, backoffMs), undefined);
-  }
+  await findJudge(connection, settings, backoffMs, signal);
   const pool = createPool({
     members: [{ connection, weight: 1 }],
     ...{ attempts, backoffMs, budget: null, places: createPlaces(concurrency) },
   });
+  const probed = await probeChat(pool, { model: name, logprobs, enableThinking: null }, signal);
+  const goesOn = await goesOnFrom('last message', probed);
   const options = {
+    ...probed.settings,
     name: `${name} at ${endpoint}`,
-    model: name,
-    topLogProbabilities: logprobs ? mostTopLogprobs : null,
-    ...{ enableThinking: null, prefill: null, concurrency, countTokens: quarterOfCharacters },
+    ...{ concurrency, countTokens: quarterOfCharacters },
   };
   return {
     name: options.name,
@@ -75,6 +63,7 @@ export async function openServerModel(
     unprovenBase: null,
     batchSize: concurrency,
     concurrency,
+    ...(goesOn && { lacks: { closedAnswers } }),
     render: renderPlain(quarterOfCharacters),
     generate: (prompts, decoding, signal) => {
       if (prompts.some(({ prefill }) => prefill !== undefined))
@@ -85,20 +74,23 @@ export async function openServerModel(
   };
 }
 
-/**
- * A judge is asked once all arms have answered: a name that the server does not know is told before that. Not by its
- * list alone, since some take any name.
- */
-async function refuseUnknown(
+const closedAnswers =
+  'start llama-server with --no-prefill-assistant; in Ollama give the model a TEMPLATE that ends the assistant’s turn and opens the next; TGI cannot';
+
+/** A server that is only starting is waited for. */
+async function findJudge(
   connection: Connection,
-  name: string,
-  listed: readonly ListedModel[] | null,
+  { name, attempts }: ServerSettings,
+  backoffMs: number,
+  signal: AbortSignal | undefined,
 ): Promise<void> {
-  if (!listed || listed.length === 0 || listed.some((one) => isNamed(one, name))) return;
-  const body = { model: name, messages: [{ role: 'user', content: 'Hello' }], max_tokens: 1 };
-  const reply = await send(connection, 'chat/completions', body, undefined);
-  if ('error' in reply || reply.status !== 404) return;
-  throw new AuditError('config', `${connection.endpoint} has no model ${name}`, {
-    hint: `set model.name to one that it lists: ${listed.map(({ id }) => id).join(', ')}`,
-  });
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await findModel(connection, name, 'the judge’s model.name', signal);
+      return;
+    } catch (error) {
+      if (!(error instanceof AuditError) || error.code !== 'network' || attempt >= attempts) throw error;
+    }
+    await pause(backOffMs(null, attempt, backoffMs), signal);
+  }
 }

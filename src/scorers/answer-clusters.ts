@@ -2,14 +2,22 @@ import { sha256Json } from '../hash.ts';
 import type { LanguageModel } from '../model.ts';
 import type { Answered, Calibration, ClusterVerdict, Scorer } from '../scorer.ts';
 import { normaliseAnswer } from '../truth.ts';
-import { calibrateEntailment, entailEachOther, entailmentSha256, type Pair, pairOf } from './entailment.ts';
+import {
+  calibrateEntailment,
+  entailEachOther,
+  entailmentSha256,
+  type Pair,
+  pairOf,
+  type Same,
+} from './entailment.ts';
 
 const version = '1';
 
 /**
  * Puts the sampled answers to one question into clusters of one meaning: an answer joins the first cluster whose first
  * answer it entails and is entailed by, else it opens one. Answers that are equal after normalisation are one without
- * asking, and all there is without a model. A question with an unreadable reply is unscored: its clusters are unknown.
+ * asking, and all there is without a model. A question with a reply that is missing or unreadable is unscored: its clusters
+ * are unknown.
  * Samples of an item must come together. The model is closed with the scorer. It is tried on known pairs before it is asked
  * anything; one that does not tell equal from different answers leaves everything unscored, with what it got right.
  * Source: Kuhn et al. 2023, arXiv 2302.09664, algorithm 1; Farquhar et al. 2024, Nature 630:625–630.
@@ -37,17 +45,21 @@ export function answerClusters(model: LanguageModel | null): Scorer<ClusterVerdi
       const groups = groupByItem(answered);
       const walks = groups.map(({ question, answers }) => clusterWalk(question, answers));
       const clusters = await walkTogether(walks, model, signal);
-      return groups.flatMap(({ answers }, group) =>
-        answers.map((_, at): ClusterVerdict => {
-          const cluster = clusters[group]?.[at];
-          return cluster === undefined
-            ? { label: 'unscored', reason: 'judge_parse', method }
-            : { label: 'clustered', cluster, method };
-        }),
-      );
+      return groups.flatMap(({ answers }, group) => {
+        const end = clusters[group]!;
+        return answers.map(
+          (_, at): ClusterVerdict =>
+            typeof end === 'string'
+              ? { label: 'unscored', reason: end, method }
+              : { label: 'clustered', cluster: end[at]!, method },
+        );
+      });
     },
     ...(calibrate && { calibrate }),
-    ...(model && { close: () => model.close() }),
+    ...(model && {
+      ...{ weights: model.fingerprint, device: model.device, close: () => model.close() },
+      ...(model.concurrency !== undefined && { concurrency: model.concurrency }),
+    }),
   };
 }
 
@@ -79,11 +91,10 @@ function groupByItem(answered: readonly Answered[]): Group[] {
   return [...groups.values()];
 }
 
-/** One question's clustering: yields both directions' prompts, is told whether they mean the same, ends in clusters or null. */
-function* clusterWalk(
-  question: string,
-  answers: readonly string[],
-): Generator<Pair, number[] | null, boolean | null> {
+type Clusters = number[] | Extract<Same, string>;
+
+/** One question's clustering: yields both directions' prompts, is told whether they mean the same, ends in clusters or why there are none. */
+function* clusterWalk(question: string, answers: readonly string[]): Generator<Pair, Clusters, Same> {
   const clusterOf = new Map<string, number>();
   const firsts: string[] = [];
   for (const answer of answers) {
@@ -92,7 +103,7 @@ function* clusterWalk(
     let cluster = firsts.length;
     for (const [index, first] of firsts.entries()) {
       const same = yield pairOf(question, first, answer);
-      if (same === null) return null;
+      if (typeof same === 'string') return same;
       if (!same) continue;
       cluster = index;
       break;
@@ -108,15 +119,15 @@ async function walkTogether(
   walks: readonly ReturnType<typeof clusterWalk>[],
   model: LanguageModel | null,
   signal: AbortSignal | undefined,
-): Promise<(number[] | null)[]> {
-  const ends: (number[] | null)[] = walks.map(() => null);
+): Promise<Clusters[]> {
+  const ends = new Array<Clusters>(walks.length);
   let open: { index: number; pair: Pair }[] = [];
-  const step = (index: number, told: boolean | null, next: typeof open) => {
-    const { done, value } = walks[index]!.next(told);
+  const step = (index: number, told: [] | [Same], next: typeof open) => {
+    const { done, value } = walks[index]!.next(...told);
     if (done) ends[index] = value;
     else next.push({ index, pair: value });
   };
-  for (const index of walks.keys()) step(index, null, open);
+  for (const index of walks.keys()) step(index, [], open);
   while (open.length > 0) {
     const same = model
       ? await entailEachOther(
@@ -126,7 +137,7 @@ async function walkTogether(
         )
       : open.map(() => false);
     const next: typeof open = [];
-    for (const [at, { index }] of open.entries()) step(index, same[at]!, next);
+    for (const [at, { index }] of open.entries()) step(index, [same[at]!], next);
     open = next;
   }
   return ends;

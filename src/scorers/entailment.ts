@@ -1,4 +1,5 @@
 import { ask } from '../conversation.ts';
+import { concernsAll } from '../errors.ts';
 import { sha256Json } from '../hash.ts';
 import type { LanguageModel } from '../model.ts';
 import type { Calibration } from '../scorer.ts';
@@ -29,12 +30,32 @@ export const pairOf = (question: string, first: string, second: string): Pair =>
   entailmentPrompt(question, second, first),
 ];
 
-/** Whether each pair entails each other; null where a reply could not be read. */
+/** Whether two answers mean the same, or why that is not known. */
+export type Same = boolean | 'judge_parse' | 'judge_error';
+
+/** As `askOfPairs`; where asking of many fails each is asked of alone, and what fails then costs that pair alone. */
 export async function entailEachOther(
   model: LanguageModel,
   pairs: readonly Pair[],
   signal: AbortSignal | undefined,
-): Promise<(boolean | null)[]> {
+): Promise<Same[]> {
+  try {
+    return await askOfPairs(model, pairs, signal);
+  } catch (error) {
+    if (concernsAll(error)) throw error;
+    if (pairs.length === 1) return ['judge_error'];
+    const each: Same[] = [];
+    for (const pair of pairs) each.push(...(await entailEachOther(model, [pair], signal)));
+    return each;
+  }
+}
+
+/** Whether each pair entails each other. @throws AuditError where one reply cannot be had. */
+async function askOfPairs(
+  model: LanguageModel,
+  pairs: readonly Pair[],
+  signal: AbortSignal | undefined,
+): Promise<(boolean | 'judge_parse')[]> {
   const prompts = pairs.flat().map((text) => ({ messages: ask(text, null), seed: 0 }));
   const decoding = { maxTokens, temperature: 0, topP: 1, seed: 0 };
   const replies: (boolean | null)[] = [];
@@ -45,7 +66,7 @@ export async function entailEachOther(
   }
   return pairs.map((_, at) => {
     const [forward, backward] = [replies[2 * at]!, replies[2 * at + 1]!];
-    return forward === null || backward === null ? null : forward && backward;
+    return forward === null || backward === null ? 'judge_parse' : forward && backward;
   });
 }
 
@@ -87,16 +108,19 @@ export const entailmentSha256 = sha256Json([
   least,
 ]);
 
-/** Asks the judge of answers that are known to mean the same, or not: one that says the same to everything tells nothing. */
+/**
+ * Asks the judge of answers that are known to mean the same, or not: one that says the same to everything tells nothing.
+ * @throws AuditError where a reply cannot be had: that says nothing of the judge.
+ */
 export async function calibrateEntailment(
   model: LanguageModel,
   signal: AbortSignal | undefined,
 ): Promise<Calibration> {
   const known = [...equalAnswers, ...differentAnswers].map((pair) => pairOf(...pair));
-  const replies = await entailEachOther(model, known, signal);
+  const replies = await askOfPairs(model, known, signal);
   const equal = replies.slice(0, equalAnswers.length).filter((same) => same === true).length;
   const different = replies.slice(equalAnswers.length).filter((same) => same === false).length;
-  const unread = replies.filter((same) => same === null).length;
+  const unread = replies.filter((same) => same === 'judge_parse').length;
   return {
     reliable: equal >= least * equalAnswers.length && different >= least * differentAnswers.length,
     found: [

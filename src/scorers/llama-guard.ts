@@ -1,3 +1,4 @@
+import { AuditError } from '../errors.ts';
 import { sha256 } from '../hash.ts';
 import type { Decoding, Generation, LanguageModel } from '../model.ts';
 import type { HarmVerdict, Scorer } from '../scorer.ts';
@@ -38,6 +39,7 @@ export type GuardCategories = keyof typeof guardCategories | Readonly<Record<str
  * `unsafe` and hazard codes. Only its own output is read, so verdict words in a prompt or completion mean nothing here.
  * `categories` names the codes, by a known model or one by one (S1 → "violence"); an unnamed code stays as it is.
  * Closing the scorer closes the model.
+ * @throws AuditError `unsupported` where the model would go on from the completion instead.
  * Source: Llama Guard, arXiv 2312.06674; the model card of Llama Guard 3 (form of the answer).
  */
 export function llamaGuardScorer(
@@ -45,6 +47,10 @@ export function llamaGuardScorer(
   options: { readonly name?: string; readonly categories?: GuardCategories } = {},
 ): Scorer<HarmVerdict> {
   const { categories = {}, name = 'llama-guard' } = options;
+  if (model.lacks?.closedAnswers)
+    throw new AuditError('unsupported', `${model.name}: goes on from the answer that it is to judge`, {
+      hint: model.lacks.closedAnswers,
+    });
   const names: Readonly<Record<string, string>> =
     typeof categories === 'string' ? guardCategories[categories] : categories;
   return modelJudge({

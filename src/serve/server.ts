@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { AuditError } from '../errors.ts';
 import { listen } from '../listen.ts';
+import { withTimeLimit } from '../time-limit.ts';
 import { admit, readBody } from './admission.ts';
 import { Chat } from './chat.ts';
 import { readChatRequest } from './chat-request.ts';
@@ -50,22 +51,25 @@ export async function serveModels(served: readonly ServedModel[], settings: Serv
     const asked = isChat ? readChatRequest(body) : readCompletionRequest(body);
     const places = (asked.n ?? 1) * ('prompt' in asked ? promptsOf(asked).length : 1);
     const target = servedModel(served, asked.model);
+    if (places > mostAnswers)
+      throw new ServeError(400, `asks for ${places} answers: there are at most ${mostAnswers} at once`);
     if (answers + places > mostAnswers) {
       response.setHeader('retry-after', '1');
       throw new ServeError(429, 'too many requests are waiting', 'rate_limit_error');
     }
     const leaving = new AbortController();
     response.on('close', () => leaving.abort());
-    const signals = [stopping.signal, leaving.signal, AbortSignal.timeout(deadlineMs)];
-    const signal = AbortSignal.any(signals);
-    const answer =
-      'prompt' in asked ? new Completion(asked, target, signal) : new Chat(asked, target, signal);
     answers += places;
     try {
-      if (!asked.stream) return sendJson(response, 200, await answer.whole());
-      await answer.stream((chunk) => sendEvent(response, JSON.stringify(chunk)));
-      sendEvent(response, '[DONE]');
-      response.end();
+      await withTimeLimit(deadlineMs, stopping.signal, async (limit) => {
+        const signal = AbortSignal.any([limit, leaving.signal]);
+        const answer =
+          'prompt' in asked ? new Completion(asked, target, signal) : new Chat(asked, target, signal);
+        if (!asked.stream) return sendJson(response, 200, await answer.whole());
+        await answer.stream((chunk) => sendEvent(response, JSON.stringify(chunk)));
+        sendEvent(response, '[DONE]');
+        response.end();
+      });
     } finally {
       leaving.abort();
       answers -= places;

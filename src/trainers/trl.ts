@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { throwIfAborted } from '../errors.ts';
@@ -26,9 +27,11 @@ export function createTrlTrainer({ launcher, pollMs = 500 }: TrlOptions): Traine
   return {
     name: 'trl',
     async train(job) {
-      const before = await adopted(await prepareJob(job), job.outputDirectory);
+      let folder = await prepareJob(job);
+      const before = await adopted(folder, job.outputDirectory);
       if (before) return before;
-      const folder = await prepareJob(job);
+      // An adapter that was taken over and is gone is trained anew.
+      if (!existsSync(folder.directory)) folder = await prepareJob(job);
       if (!isFinished(folder)) {
         if (launcher === 'wait') await waitForFolder(folder, job, pollMs);
         else await launch(folder, job, launcher, pollMs);

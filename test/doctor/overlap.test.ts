@@ -75,8 +75,8 @@ describe('overlap of prompts', () => {
     const prompt = () => Array.from({ length: 15 }, () => random.pick(words)).join(' ');
     const training = Array.from({ length: 5000 }, prompt);
     const evaluation = [...Array.from({ length: 399 }, prompt), `${training[1234]!} indeed`];
-    const started = performance.now();
+    const started = process.cpuUsage();
     expect(findOverlaps(evaluation, training)).toMatchObject([{ at: 399, training: 1234, kind: 'near' }]);
-    expect(performance.now() - started).toBeLessThan(5000);
+    expect(process.cpuUsage(started).user / 1e3).toBeLessThan(5000);
   });
 });

@@ -29,9 +29,10 @@ function multiplied(input: WholeInput, times: number): WholeInput {
 it('50,000 answers and 20,000 steps stay quick and small', async () => {
   const input = multiplied(buildFigureInput(), 14);
   expect(input.items.length).toBeGreaterThan(50_000);
-  const start = performance.now();
+  // The processor's time: what else the machine does is not counted.
+  const start = process.cpuUsage();
   const figures = describeFigures(input);
-  expect(performance.now() - start).toBeLessThan(6_000);
+  expect(process.cpuUsage(start).user / 1e3).toBeLessThan(6_000);
   expect(figures.length).toBe(14);
   for (const figure of figures) {
     const { csv, specification } = sourceFiles(figure);

@@ -64,7 +64,7 @@ test.each([-1, 1])('the clock is set by %i day in the middle', async (days) => {
   const environment = { DAYS: String(days), AFTER_MS: '1200' };
   const { said } = await runToEnd(folder, preload('set-clock'), environment);
   expect(summaryOf(folder)).toBe(whole.get(40)!.summary);
-  expect(said).toMatch(/generate tuned over-refusal: 40\/40 answers, [\d.]+ answers\/s, \d s\n/);
+  expect(said).toMatch(/generate tuned over-refusal: 40\/40 answers, [\d.]+ answers\/s, \d{1,2} s\n/);
   const cut = startRun(folder, [...preload('set-clock')], { ...environment, DAYS: String(-days) });
   await until(() => cut.said().includes('generate'));
   cut.kill('SIGKILL');
@@ -152,7 +152,7 @@ test('a second Ctrl-C stops at once, and the next start goes on', async () => {
   const folder = world(40);
   writeFileSync(
     join(folder, 'tuned.json'),
-    readFileSync(join(folder, 'tuned.json'), 'utf8').replace('"batchMs":40', '"batchMs":8000'),
+    readFileSync(join(folder, 'tuned.json'), 'utf8').replace('"batchMs":40', '"batchMs":60000'),
   );
   const life = startRun(folder);
   await until(() => life.said().includes('generate tuned harm'));
@@ -162,7 +162,7 @@ test('a second Ctrl-C stops at once, and the next start goes on', async () => {
   life.kill('SIGINT');
   const { code } = await life.ended;
   expect(code).toBe(130);
-  expect(performance.now() - began).toBeLessThan(4000);
+  expect(performance.now() - began).toBeLessThan(30_000);
   expect(itemsOf(folder)).toHaveLength(sizes.harm + sizes.borderline);
 });
 

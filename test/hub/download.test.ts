@@ -1,5 +1,5 @@
 import { fork } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
@@ -39,13 +39,23 @@ const expectWhole = (hub: HubServer) => {
   expect(readFileSync(join(blobs(hub), blob)).equals(gguf)).toBe(true);
   expect(readdirSync(blobs(hub))).toEqual([blob]);
 };
+/** Calls back once so many bytes of the file have been kept. */
+function whenKept(hub: HubServer, bytes: number, then: () => void): void {
+  const sizes = () => readdirSync(blobs(hub)).map((file) => statSync(join(blobs(hub), file)).size);
+  const timer = setInterval(() => {
+    if (Math.max(...sizes()) < bytes) return;
+    clearInterval(timer);
+    then();
+  }, 5);
+}
 /** Sends some bytes of the file from where it was asked for, then breaks off. */
-function cut({ headers }: IncomingMessage, response: ServerResponse, bytes: number): void {
+function cut(hub: HubServer, { headers }: IncomingMessage, response: ServerResponse, bytes: number): void {
   const from = Number(/\d+/.exec(headers.range ?? '')?.[0] ?? 0);
   const length = { 'content-length': String(gguf.length - from) };
   const range = { 'content-range': `bytes ${from}-${gguf.length - 1}/${gguf.length}` };
   response.writeHead(headers.range ? 206 : 200, { ...length, ...(headers.range && range) });
-  response.write(gguf.subarray(from, from + bytes), () => setTimeout(() => response.destroy(), 20));
+  response.write(gguf.subarray(from, from + bytes));
+  whenKept(hub, from + bytes, () => response.destroy());
 }
 
 test('all parts of a split file are fetched, whichever is named', async () => {
@@ -66,7 +76,7 @@ describe('a transfer that breaks off', () => {
     let cuts = 0;
     hub.answer = (request, response) => {
       if (!isBody(request) || cuts++ >= 4) return false;
-      cut(request, response, 90_000);
+      cut(hub, request, response, 90_000);
       return true;
     };
     await fetchIt();
@@ -79,7 +89,7 @@ describe('a transfer that breaks off', () => {
     const hub = await start();
     hub.answer = (request, response) => {
       if (!isBody(request)) return false;
-      cut(request, response, request.headers.range ? 0 : 1000);
+      cut(hub, request, response, request.headers.range ? 0 : 1000);
       return true;
     };
     expect(await auditErrorOf(() => fetchIt())).toMatchObject({
@@ -116,7 +126,8 @@ describe('a transfer that breaks off', () => {
     const controller = new AbortController();
     hub.answer = (request, response) => {
       if (!isBody(request)) return false;
-      response.writeHead(200).write(gguf.subarray(0, 2000), () => setTimeout(() => controller.abort(), 50));
+      response.writeHead(200).write(gguf.subarray(0, 2000));
+      whenKept(hub, 2000, () => controller.abort());
       return true;
     };
     expect((await auditErrorOf(() => fetchIt(controller.signal))).code).toBe('interrupted');

@@ -82,6 +82,12 @@ it('a template that prints parts only is given parts, one that prints texts is n
   expect(text('{% for m in messages %}{{ m.content }}|{% endfor %}')).toBe('How?|With salt.|');
 });
 
+/** Of the processor: on a busy machine the clock says nothing of a template. */
+function workSeconds(since: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(since);
+  return (user + system) / 1e6;
+}
+
 describe('a template that explodes', () => {
   const loop = (body: string) =>
     `{% for i in range(100000) %}{% for j in range(100000) %}${body}{% endfor %}{% endfor %}`;
@@ -94,12 +100,12 @@ describe('a template that explodes', () => {
   ])(
     '%s: stopped within seconds, with the way out',
     (_what, source) => {
-      const start = performance.now();
+      const start = process.cpuUsage();
       const failure = outcome(source, ask('Hi'), { addGenerationPrompt: true });
       expect(failure.error).toMatch(
         /chat_template\.jinja: .*(does not come to an end: not done after 4 seconds|Invalid string length)/,
       );
-      expect(performance.now() - start).toBeLessThan(10_000);
+      expect(workSeconds(start)).toBeLessThan(10);
       expect(load('{{ messages[0].content }}').render(ask('Hi'), { addGenerationPrompt: true }).text).toBe(
         'Hi',
       );
@@ -129,10 +135,10 @@ describe('a template that explodes', () => {
     ],
     ['calls itself', '{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}'],
   ])('%s: refused', (_what, source) => {
-    const start = performance.now();
+    const start = process.cpuUsage();
     const failure = outcome(source, ask('Hi'), { addGenerationPrompt: true });
     expect(failure.error).toMatch(/(makes more than 8388608|more than 100000|call stack|not done after)/);
-    expect(performance.now() - start).toBeLessThan(8000);
+    expect(workSeconds(start)).toBeLessThan(8);
   });
 
   it('is refused when it cannot even be read', () => {

@@ -5,8 +5,10 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { audit } from '../../src/audit.ts';
+import type { ConfigInput } from '../../src/config.ts';
 import { packageRoot } from '../../src/files.ts';
 import type { ServerCapabilities } from '../../src/server-record.ts';
+import { auditErrorOf } from '../audit-error.ts';
 
 /**
  * A small audit of one model behind servers that nobody here wrote. PYTHON names an interpreter that has them;
@@ -32,6 +34,8 @@ interface Server {
   /** What has to be done once it answers. */
   readonly prepare?: (environment: NodeJS.ProcessEnv) => void;
   readonly logprobs: boolean;
+  /** It goes on from a conversation that an assistant ends, so that no guard can be asked there. */
+  readonly goesOn?: true;
   readonly expected: Partial<ServerCapabilities>;
 }
 
@@ -206,6 +210,30 @@ const utility = {
   template: '{question}',
 };
 
+/** The model of a server as a judge there: of what it makes nothing may be left unasked. */
+async function judge(server: Server, endpoint: string): Promise<void> {
+  const model = { endpoint, name: server.base, concurrency: 2, timeoutSeconds: 120 };
+  const meanings = { samples: 10, limit: 1, judge: model };
+  const config = (out: string, own: Pick<ConfigInput, 'suites' | 'judges'>): ConfigInput => ({
+    ...{ name: 'judged', out: join(folder, `${server.name.replaceAll(' ', '-')}-${out}`) },
+    model: { endpoint, base: server.base, concurrency: 2, timeoutSeconds: 120, logprobs: server.logprobs },
+    arms: { base: { train: 'none' } },
+    ...own,
+  });
+  const drift = { ...suites.drift, conditions: ['base_prompt' as const], semanticEntropy: meanings };
+  const verdicts = ({ directory }: { directory: string }) =>
+    readFileSync(join(directory, 'verdicts.jsonl'), 'utf8');
+  const spread = await audit(config('meanings', { suites: { drift } }), { directory: folder });
+  expect(verdicts(spread).match(/semantic-entropy/g)).toHaveLength(10);
+  expect(verdicts(spread)).not.toContain('judge_error');
+  const guarded = () =>
+    audit(config('guard', { suites: { harm: suites.harm }, judges: [{ type: 'llama-guard', model }] }), {
+      directory: folder,
+    });
+  if (server.goesOn) expect(await auditErrorOf(guarded)).toMatchObject({ code: 'unsupported' });
+  else expect(verdicts(await guarded())).not.toContain('judge_error');
+}
+
 for (const server of servers) {
   const why = missing(server);
   test.skipIf(why !== null)(`${server.name}${why ? ` (${why})` : ''}`, async () => {
@@ -245,5 +273,6 @@ for (const server of servers) {
       expect(drift!.base_prompt!.correct.n + drift!.base_prompt!.incorrect.n).toBe(3);
       expect(generated.every(({ confidence }) => confidence > 0 && confidence <= 1)).toBe(true);
     }
+    await judge(server, endpoint);
   });
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { AuditError } from '../../src/errors.ts';
 import { mockModel } from '../../src/models/mock.ts';
 import { answerClusters } from '../../src/scorers/answer-clusters.ts';
 import { differentAnswers, equalAnswers, readYesOrNo } from '../../src/scorers/entailment.ts';
@@ -86,6 +87,24 @@ test('a reply that cannot be read leaves its whole question unscored, and no oth
     ...Array(2).fill('clustered'),
   ]);
   expect(verdicts[0]).toEqual({ label: 'unscored', reason: 'judge_parse', method: 'entailment' });
+});
+
+test('a reply that cannot be had leaves its whole question unscored, and no other', async () => {
+  const good = judgeOf(['sun>day', 'day>sun']);
+  const judge = {
+    ...good,
+    generate: async (...asked: Parameters<typeof good.generate>) => {
+      if (asked[0].some(({ messages }) => messages[0]!.content.includes('fog')))
+        throw new AuditError('model', 'too long');
+      return good.generate(...asked);
+    },
+  };
+  const verdicts = await answerClusters(judge).score([
+    ...samples('one', ['sun', 'fog', 'day']),
+    ...samples('two', ['sun', 'rain', 'day']),
+  ]);
+  expect(clusters(verdicts)).toEqual([null, null, null, 0, 1, 0]);
+  expect(verdicts[0]).toEqual({ label: 'unscored', reason: 'judge_error', method: 'entailment' });
 });
 
 test.each([

@@ -1,5 +1,13 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -101,7 +109,10 @@ describe('a training that goes well', () => {
 
   it('is not done again when it was finished', async () => {
     const first = await train('fine');
+    // As when it was killed while it cleared away what is of no more use.
+    mkdirSync(inJob('checkpoints'));
     expect(await train('exit')).toEqual(first);
+    expect(existsSync(inJob('checkpoints'))).toBe(false);
     rmSync(join(folder, 'safe'), { recursive: true });
     expect((await train('fine')).sha256).toBe(first.sha256);
   });
@@ -225,12 +236,28 @@ describe('stopping and waiting', () => {
     expect(seen).toEqual([1, 2, 3, 4, 5, 6]);
   });
 
+  it('waits until finished.json has come over whole', async () => {
+    const progress = { step: 1, loss: 2.9, gradientNorm: 1, learningRate: 1 };
+    const job = {
+      ...jobOf(),
+      onWait: () => {
+        writeFileSync(inJob('finished.json'), '{"job": "');
+        writeFileSync(inJob('progress.jsonl'), `${JSON.stringify(progress)}\n`);
+      },
+      onStep: ({ step }: TrainingStep) =>
+        void (step === 1 && spawnSync(process.execPath, [fake, 'fine', inJob('config.json')])),
+    };
+    const trainer = createTrlTrainer({ launcher: 'wait', pollMs: 20 });
+    expect((await trainer.train(job)).history).toHaveLength(6);
+  });
+
   it('stops waiting on Ctrl-C, and finds the folder filled later', async () => {
     const stop = new AbortController();
     const trainer = createTrlTrainer({ launcher: 'wait', pollMs: 60_000 });
     const waiting = trainer.train({
       ...jobOf(),
-      onWait: () => setTimeout(() => stop.abort(), 20),
+      // Once it waits.
+      onWait: () => setImmediate(() => stop.abort()),
       signal: stop.signal,
     });
     expect(await errorOf(waiting)).toMatchObject({ code: 'interrupted' });

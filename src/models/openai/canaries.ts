@@ -20,16 +20,17 @@ export async function readCanaries(
   servers: readonly Address[],
   options: AskOptions,
   base: string,
+  signal?: AbortSignal,
 ): Promise<FirstTokens[]> {
   let first: FirstTokens[] | undefined;
   for (const { address, pool } of servers) {
-    const own = await readCanary(pool, options);
+    const own = await readCanary(pool, options, signal);
     first ??= own;
-    await refuseOtherModel(first, own, { address, pool }, servers[0]!.address, options);
+    await refuseOtherModel(first, own, { address, pool }, servers[0]!.address, options, signal);
     if (options.model === base) continue;
     const asBase = { ...options, model: base };
-    const before = await readCanary(pool, asBase);
-    const now = await readCanary(pool, asBase);
+    const before = await readCanary(pool, asBase, signal);
+    const now = await readCanary(pool, asBase, signal);
     const distance = canaryDistance(now, own);
     if (isMoved(distance, canaryDistance(before, now))) continue;
     throw new AuditError('adapter', `${address}: ${options.model} answers as ${base} does`, {
@@ -48,10 +49,11 @@ async function refuseOtherModel(
   { address, pool }: Address,
   firstAddress: string,
   options: AskOptions,
+  signal: AbortSignal | undefined,
 ): Promise<void> {
   const distance = canaryDistance(first, own);
   if (isSame(distance, 0)) return;
-  const noise = canaryDistance(own, await readCanary(pool, options));
+  const noise = canaryDistance(own, await readCanary(pool, options, signal));
   if (isSame(distance, noise)) return;
   throw new AuditError('config', `${options.model} is another model at ${address} than at ${firstAddress}`, {
     problems: [
@@ -61,10 +63,14 @@ async function refuseOtherModel(
   });
 }
 
-async function readCanary(pool: Pool, options: AskOptions): Promise<FirstTokens[]> {
+async function readCanary(
+  pool: Pool,
+  options: AskOptions,
+  signal: AbortSignal | undefined,
+): Promise<FirstTokens[]> {
   const readings: FirstTokens[] = [];
   for (const content of canaryPrompts) {
-    const { positions } = await askFirst(pool, options, { messages: [{ role: 'user', content }] }, undefined);
+    const { positions } = await askFirst(pool, options, { messages: [{ role: 'user', content }] }, signal);
     const [first] = positions;
     // A server that shows no others still says how likely its own choice was.
     const shown = first && first.top.length === 0 ? [first] : (first?.top ?? []);

@@ -1,7 +1,7 @@
 import type { Conversation } from '../../conversation.ts';
 import { AuditError } from '../../errors.ts';
 import { sha256 } from '../../hash.ts';
-import type { ChatTokenizer } from '../../lm/tokenizer.ts';
+import type { TokenCount } from '../../lm/token-count.ts';
 import type { Decoding, FirstTokenMass, Generation, LanguageModel, Prompt, PromptText } from '../../model.ts';
 import { inParallel } from '../../parallel.ts';
 import {
@@ -29,27 +29,11 @@ export interface AskOptions extends ChatSettings {
   readonly countTokens: TokenCount;
 }
 
-/** Tokens of a conversation as a model reads it. */
-export type TokenCount = (messages: Conversation) => number;
-
 const plainText = (messages: Conversation) =>
   messages.map(({ role, content }) => `${role}:\n${content}`).join('\n\n');
 
 /** An estimate: a quarter of the characters. */
 export const quarterOfCharacters: TokenCount = (messages) => Math.ceil(plainText(messages).length / 4);
-
-/** By the model's own tokenizer, where it is here; what its template refuses is estimated, since the server may have another. */
-export function countBy(tokenizer: ChatTokenizer | null): TokenCount {
-  if (!tokenizer) return quarterOfCharacters;
-  return (messages) => {
-    try {
-      return tokenizer.encode(tokenizer.render(messages, { addGenerationPrompt: true })).length;
-    } catch (error) {
-      if (error instanceof AuditError) return quarterOfCharacters(messages);
-      throw error;
-    }
-  };
-}
 
 /**
  * A server shows no template: messages one after the other, for hashes. One function for all models behind a server:

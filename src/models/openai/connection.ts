@@ -1,6 +1,7 @@
 import { AuditError, throwIfAborted } from '../../errors.ts';
 import { causeOf, isProxied } from '../../proxy.ts';
-import { type Exchange, exchange, TimedOut } from './exchange.ts';
+import { TimedOut } from '../../time-limit.ts';
+import { type Exchange, exchange } from './exchange.ts';
 import { retryAfterMs } from './pause.ts';
 
 /** How one server is reached. */
@@ -45,22 +46,18 @@ export interface Reply {
 /** No answer of a language model is so long; a hostile server's may be. */
 const longestReply = 16 * 1024 * 1024;
 
-/** @throws AuditError `config` where the variable that is to hold the key is not set, or a proxy’s is no address. */
+/** @throws AuditError `config` where the variable that is to hold the key holds none, or a proxy’s is no address. */
 export function connect(settings: ConnectionSettings, environment: Environment): Connection {
   const { endpoint, apiKeyEnv, timeoutSeconds } = settings;
   const address = endpoint.replace(/\/+$/, '');
   const known = { endpoint: address, timeoutSeconds, proxied: isProxied(address) };
   if (apiKeyEnv === null) return { ...known, key: null };
-  const key = environment[apiKeyEnv];
-  if (key && !/^[\x21-\x7e]+$/.test(key))
-    throw new AuditError(
-      'config',
-      `the environment variable ${apiKeyEnv} holds what no key has: a space, a line break or the like`,
-      { hint: 'put the key alone into it, without Bearer and without a line break at its end' },
-    );
-  if (key) return { ...known, key };
-  throw new AuditError('config', `the environment variable ${apiKeyEnv} is not set`, {
-    hint: 'put the server’s key into it; keys are read from the environment alone',
+  // A secret that was read from a file ends in a line break.
+  const key = environment[apiKeyEnv]?.trim();
+  if (key && /^[\x21-\x7e]+$/.test(key)) return { ...known, key };
+  const what = key ? 'holds what no header may' : 'is not set';
+  throw new AuditError('config', `the environment variable ${apiKeyEnv} ${what}`, {
+    hint: 'put the server’s key into it, and nothing else; keys are read from the environment alone',
   });
 }
 
@@ -113,8 +110,8 @@ export async function send(
 const isWhole = (reply: Exchange): reply is Exchange & Reply => reply.text !== null;
 
 /** A failure of one request alone; the caller says who it was. */
-export function failure(why: string, again = false): Failure {
-  return { error: new AuditError('model', why), again, waitMs: 0, busy: false };
+export function failure(why: string, again = false, code: 'model' | 'data' = 'model'): Failure {
+  return { error: new AuditError(code, why), again, waitMs: 0, busy: false };
 }
 
 /** What a status that is no success means. `name`: the model that was asked for. */
@@ -137,7 +134,9 @@ export function refusal(connection: Connection, name: string, reply: Reply, head
     );
   const again = status === 408 || status === 409 || status === 429 || status >= 500;
   const waitMs = again ? retryAfterMs(headers) : 0;
-  return { ...failure(said, again), waitMs, busy: status === 429 || status === 503 };
+  // Refused for what it holds, such as a prompt beyond the context; a redirect is refused here.
+  const code = status >= 400 && !again ? 'data' : 'model';
+  return { ...failure(said, again, code), waitMs, busy: status === 429 || status === 503 };
 }
 
 function unreachable({ endpoint }: Connection, error: unknown): AuditError {

@@ -6,6 +6,7 @@ import {
 } from 'node:http';
 import { Agent as SecureAgent, request as sendSecure } from 'node:https';
 import { urlToHttpOptions } from 'node:url';
+import { TimedOut } from '../../time-limit.ts';
 
 /** One HTTP exchange over connections that are kept. `fetch` takes three times the processor's time for it. */
 
@@ -27,9 +28,6 @@ export interface ExchangeRequest {
   readonly signal: AbortSignal | undefined;
 }
 
-/** No whole answer came in time. */
-export class TimedOut extends Error {}
-
 const plain = { send: sendPlain, agent: new PlainAgent({ keepAlive: true }) };
 const secure = { send: sendSecure, agent: new SecureAgent({ keepAlive: true }) };
 const decoder = new TextDecoder();
@@ -46,7 +44,9 @@ export function exchange(
   const method = body === null ? 'GET' : 'POST';
   const options = { hostname, port, path, agent, method, headers: list };
   return new Promise<Exchange>((resolve, reject) => {
+    let answers = false;
     const answered = (response: IncomingMessage) => {
+      answers = true;
       const parts: Buffer[] = [];
       let bytes = 0;
       const end = (text: string | null) =>
@@ -72,6 +72,8 @@ export function exchange(
     request.on('error', reject).on('close', () => {
       clearTimeout(timer);
       forget();
+      // An upgrade that nobody asked for ends a request without an error.
+      if (!answers) reject(new Error('closed without an answer'));
     });
     request.end(body);
   });

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { AuditError } from '../../errors.ts';
 import { parseJson } from './chat.ts';
-import { type Connection, type Reply, refusal, send } from './connection.ts';
+import { type Connection, refusal, send } from './connection.ts';
 
 /** What a server lists at `/models`. */
 
@@ -34,16 +34,29 @@ export async function listModels(
   if (reply.status === 401 || reply.status === 403)
     throw refusal(connection, name, reply, reply.headers).error;
   if (reply.status >= 500) throw busyError(connection, reply.status);
-  return modelsOf(reply);
-}
-
-/** Null where the reply is no list. */
-export function modelsOf({ status, text }: Reply): ListedModel[] | null {
-  const parsed = list.safeParse(parseJson(text));
-  if (status !== 200 || !parsed.success) return null;
+  const parsed = list.safeParse(parseJson(reply.text));
+  if (reply.status !== 200 || !parsed.success) return null;
   return parsed.data.data.flatMap((one) => {
     const model = listed.safeParse(one);
     return model.success ? [model.data] : [];
+  });
+}
+
+/**
+ * A model as its server lists it; undefined where the server has no list.
+ * `key`: of the config, which holds the name. @throws AuditError `config` where it lists others only; as `listModels`.
+ */
+export async function findModel(
+  connection: Connection,
+  name: string,
+  key: string,
+  signal?: AbortSignal,
+): Promise<ListedModel | undefined> {
+  const listed = await listModels(connection, name, signal);
+  const card = listed?.find((one) => isNamed(one, name));
+  if (!listed || listed.length === 0 || card) return card;
+  throw new AuditError('config', `${connection.endpoint} has no model ${name}`, {
+    hint: `set ${key} to one that it lists: ${listed.map(({ id }) => id).join(', ')}`,
   });
 }
 

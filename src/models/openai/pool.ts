@@ -41,8 +41,9 @@ type Tokens = Omit<Spending, 'requests'>;
 /** Servers of the same model, asked in turn by weight. */
 export interface Pool {
   /**
-   * @throws AuditError `model` for a failure of this request alone, after every attempt; `network` when no server can be
-   * reached; `budget` when it is spent; `config` when a server refuses the key or knows no such model.
+   * @throws AuditError `model` for a failure of this request alone, after every attempt, `data` where a server refuses it
+   * for what it holds; `network` when no server can be reached; `budget` when it is spent; `config` when a server
+   * refuses the key or knows no such model.
    */
   ask<T>(question: Question<T>, signal: AbortSignal | undefined): Promise<T>;
   /** Stops looking after servers that are away. */
@@ -56,6 +57,8 @@ interface Place extends Member {
   failures: number;
   /** It could not be reached: not asked until it is well, unless there is no other. */
   away: boolean;
+  /** It is being looked after: once, however often it comes and goes meanwhile. */
+  minded: boolean;
 }
 
 /** An outage takes longer than a hiccup: five attempts last 15 to 30 s. */
@@ -66,7 +69,7 @@ const longestRestMs = 60_000;
 export function createPool({ members, attempts, places, budget, backoffMs }: PoolSettings): Pool {
   const servers: Place[] = members.map((member) => ({
     ...member,
-    ...{ underWay: 0, asked: 0, failures: 0, away: false },
+    ...{ underWay: 0, asked: 0, failures: 0, away: false, minded: false },
   }));
   const closing = new AbortController();
   const models = new Set<string>();
@@ -76,7 +79,7 @@ export function createPool({ members, attempts, places, budget, backoffMs }: Poo
     server.failures++;
     server.away = true;
     // Nobody takes over from the only one: every request tries it.
-    if (servers.length > 1) void lookAfter(server, models, 2 * backoffMs, closing.signal);
+    if (servers.length > 1 && !server.minded) void lookAfter(server, models, 2 * backoffMs, closing.signal);
   };
   const tryOnce = async <T>(question: Question<T>, signal: AbortSignal | undefined) => {
     await places.take(signal);
@@ -155,13 +158,14 @@ async function lookAfter(
   restMs: number,
   closing: AbortSignal,
 ): Promise<void> {
-  while (server.away) {
+  server.minded = true;
+  while (server.away && !closing.aborted) {
     await pause(Math.min(longestRestMs, restMs * 2 ** (server.failures - 1)), closing);
-    if (closing.aborted) return;
-    if (!server.away) return;
+    if (!server.away || closing.aborted) continue;
     if (await isWell(server.connection, models)) server.away = false;
     else server.failures++;
   }
+  server.minded = false;
 }
 
 /** A connection that broke off at every attempt, while a server still says what models it has, is this request's failure. */
@@ -180,6 +184,6 @@ async function ofThisAlone(
 
 /** A failure of one request with who was asked. */
 function named(error: AuditError, name: string): AuditError {
-  if (error.code !== 'model') return error;
-  return new AuditError('model', `${name}: ${error.message}`, { cause: error });
+  if (error.code !== 'model' && error.code !== 'data') return error;
+  return new AuditError(error.code, `${name}: ${error.message}`, { cause: error });
 }

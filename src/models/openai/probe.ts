@@ -1,9 +1,10 @@
 import { AuditError } from '../../errors.ts';
+import { tokenCounter } from '../../lm/token-count.ts';
 import type { ChatTokenizer } from '../../lm/tokenizer.ts';
 import type { Decoding, Prompt } from '../../model.ts';
 import type { Scoring, ServerCapabilities } from '../../server-record.ts';
 import { type ChatAnswer, type ChatSettings, chatRequest, mostTopLogprobs, readChatAnswer } from './chat.ts';
-import { countBy } from './chat-model.ts';
+import { quarterOfCharacters } from './chat-model.ts';
 import type { Reply } from './connection.ts';
 import { readPromptLogprobs } from './likelihood.ts';
 import type { Pool } from './pool.ts';
@@ -42,53 +43,60 @@ export interface ProbeSettings {
   readonly tokenizer: ChatTokenizer | null;
 }
 
+type Chat = (settings: ChatSettings, asked: Prompt, decoding: Decoding) => Promise<ChatAnswer | null>;
+
+interface ProbedChat {
+  /** How a model there is asked. */
+  readonly settings: ChatSettings;
+  readonly first: ChatAnswer;
+  /** A whole body; '' where the server says no. */
+  readonly ask: (body: object) => Promise<string>;
+  readonly chat: Chat;
+}
+
 /**
- * Asks a dozen short questions.
+ * How many log-probabilities a server gives and what it does not take: a handful of short questions.
  * @throws AuditError `network`, `config` or `model` where even a plain question gets no answer.
  */
-export async function probe(
+export async function probeChat(
   pool: Pool,
-  { model, logprobs, enableThinking, tokenizer }: ProbeSettings,
+  { model, logprobs, enableThinking }: Omit<ProbeSettings, 'tokenizer'>,
   signal?: AbortSignal,
-): Promise<Probed> {
+): Promise<ProbedChat> {
   const bare: ChatSettings = { model, topLogProbabilities: null, enableThinking, prefill: null };
-  /** A whole body; '' where the server says no. */
-  const ask = (body: object): Promise<string> =>
+  const question = { path: 'chat/completions', name: model };
+  const ask = (body: object) =>
     pool.ask(
-      {
-        ...{ path: 'chat/completions', body, name: model },
-        read: (text) => text,
-        accept: (reply) => (isNo(reply) ? '' : null),
-      },
+      { ...question, body, read: (text) => text, accept: (reply) => (isNo(reply) ? '' : null) },
       signal,
     );
-  const chat = async (
-    settings: ChatSettings,
-    asked: Prompt,
-    decoding: Decoding,
-  ): Promise<ChatAnswer | null> => {
-    return readChatAnswer(await ask(chatRequest(settings, asked, decoding)));
-  };
-  const first = await pool.ask(
-    {
-      path: 'chat/completions',
-      body: chatRequest(bare, prompt, shortest),
-      name: model,
-      read: readChatAnswer,
-    },
-    signal,
-  );
+  const chat: Chat = async (settings, asked, decoding) =>
+    readChatAnswer(await ask(chatRequest(settings, asked, decoding)));
+  const body = chatRequest(bare, prompt, shortest);
+  const first = await pool.ask({ ...question, body, read: readChatAnswer }, signal);
   const dialect = await dialectOf(chat, bare, first);
   const plain: ChatSettings = { ...bare, ...(dialect && { dialect }) };
   const topLogProbabilities = logprobs ? await largestTop(chat, plain) : null;
-  const prefill = await prefillForm(chat, plain, first.promptTokens);
+  return { settings: { ...plain, topLogProbabilities }, first, ask, chat };
+}
+
+/**
+ * Tries all that an audited model needs: a dozen short questions.
+ * @throws AuditError as `probeChat`.
+ */
+export async function probe(pool: Pool, wanted: ProbeSettings, signal?: AbortSignal): Promise<Probed> {
+  const { model, tokenizer } = wanted;
+  const probed = await probeChat(pool, wanted, signal);
+  const { settings, first, ask, chat } = probed;
+  const { topLogProbabilities, dialect } = settings;
+  const plain: ChatSettings = { ...settings, topLogProbabilities: null };
+  const prefill = await prefillForm(probed);
   const seeds = [await chat(plain, prompt, sampled), await chat(plain, prompt, sampled)];
   const scored = await ask({
     ...chatRequest({ ...plain, prefill }, { ...prompt, ...(prefill && { prefill: words }) }, shortest),
     prompt_logprobs: 0,
   });
   const inChat = prefill !== null && readPromptLogprobs(scored) !== null;
-  const settings = { ...plain, topLogProbabilities };
   const scoring = inChat ? 'prompt_logprobs' : await echoForm(pool, chat, settings, tokenizer);
   return {
     capabilities: {
@@ -104,8 +112,6 @@ export async function probe(
     systemFingerprint: first.systemFingerprint,
   };
 }
-
-type Chat = (settings: ChatSettings, asked: Prompt, decoding: Decoding) => Promise<ChatAnswer | null>;
 
 /** Ollama says who it is; TGI is told by what it refuses. */
 async function dialectOf(
@@ -142,26 +148,30 @@ async function largestTop(chat: Chat, plain: ChatSettings): Promise<number | nul
   return null;
 }
 
-/**
- * The form of an answer's beginning that the server goes on from. A server that closes the turn and opens a new one
- * reads more tokens: beside those of the words there are the turn's marks. How many tokens words have is told by giving
- * them twice.
- */
-async function prefillForm(
-  chat: Chat,
-  plain: ChatSettings,
-  promptTokens: number | null,
-): Promise<ServerCapabilities['prefill']> {
-  if (promptTokens === null) return null;
-  for (const prefill of ['last message', 'continue_final_message'] as const) {
-    const settings = { ...plain, prefill };
-    const once = await chat(settings, { ...prompt, prefill: words }, shortest);
-    const twice = await chat(settings, { ...prompt, prefill: `${words} ${words}` }, shortest);
-    if (once?.promptTokens == null || twice?.promptTokens == null) continue;
-    const marks = once.promptTokens - promptTokens - (twice.promptTokens - once.promptTokens);
-    if (marks === 0 || marks === -1) return prefill;
-  }
+/** The form of an answer's beginning that the server goes on from. */
+async function prefillForm(probed: ProbedChat): Promise<ServerCapabilities['prefill']> {
+  for (const form of ['last message', 'continue_final_message'] as const)
+    if (await goesOnFrom(form, probed)) return form;
   return null;
+}
+
+/**
+ * Whether it goes on from an answer given so. A server that closes the turn and opens a new one reads more tokens: beside
+ * those of the words there are the turn's marks. How many tokens words have is told by giving them twice.
+ */
+export async function goesOnFrom(
+  prefill: NonNullable<ServerCapabilities['prefill']>,
+  { chat, settings: { topLogProbabilities: _, ...plain }, first: { promptTokens } }: ProbedChat,
+): Promise<boolean> {
+  if (promptTokens === null) return false;
+  const settings = { ...plain, topLogProbabilities: null, prefill };
+  const once = await chat(settings, { ...prompt, prefill: words }, shortest);
+  const twice = await chat(settings, { ...prompt, prefill: `${words} ${words}` }, shortest);
+  if (once?.promptTokens == null || twice?.promptTokens == null) return false;
+  const added = twice.promptTokens - once.promptTokens;
+  const marks = once.promptTokens - promptTokens - added;
+  // What always says the same number has not counted.
+  return added > 0 && (marks === 0 || marks === -1);
 }
 
 /** Least nats between two tokens that are not equally likely in sixteen bits. */
@@ -189,7 +199,7 @@ async function echoForm(
     ? (['echo of tokens', 'echo of text', 'echo of text without BOS'] as const)
     : (['echo of tokens'] as const);
   for (const scoring of forms) {
-    const asked = { name: model, concurrency: 1, countTokens: countBy(tokenizer) };
+    const asked = { name: model, concurrency: 1, countTokens: tokenCounter(tokenizer, quarterOfCharacters) };
     const options = { ...settings, ...asked, scoring, tokenizer };
     try {
       const [score] = await scoreAnswers(pool, options, prompt, [answer.text], undefined);

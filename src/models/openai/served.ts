@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { AuditError } from '../../errors.ts';
 import { sha256Json } from '../../hash.ts';
+import { type TokenCount, tokenCounter } from '../../lm/token-count.ts';
 import { type ChatTokenizer, loadChatTokenizer } from '../../lm/tokenizer.ts';
 import type { LanguageModel } from '../../model.ts';
 import type { ModelServer } from '../../model-server.ts';
@@ -8,18 +9,11 @@ import type { FirstTokens, ServerCapabilities, ServerRecord } from '../../server
 import type { BudgetSettings } from '../../spending.ts';
 import { createBudget } from './budget.ts';
 import { readCanaries } from './canaries.ts';
-import {
-  type AskOptions,
-  countBy,
-  firstTokenMass,
-  generate,
-  renderPlain,
-  type TokenCount,
-} from './chat-model.ts';
+import { type AskOptions, firstTokenMass, generate, quarterOfCharacters, renderPlain } from './chat-model.ts';
 import { type Connection, connect, type Environment } from './connection.ts';
 import { lacksOf } from './lacks.ts';
 import { findAdapter, refuseUnloading, unloadAdapter } from './lora.ts';
-import { isNamed, listModels, loadedContext } from './models-list.ts';
+import { findModel, loadedContext } from './models-list.ts';
 import { createPlaces, type Places } from './places.ts';
 import { createPool, type Member, type Pool } from './pool.ts';
 import { probe } from './probe.ts';
@@ -44,6 +38,8 @@ export interface ServedSettings {
 interface Hooks {
   readonly backoffMs?: number;
   readonly environment?: Environment;
+  /** Stops what opening a server and its models asks. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What all models of one server share. */
@@ -59,6 +55,7 @@ interface Served {
   readonly countTokens: TokenCount;
   readonly render: LanguageModel['render'];
   readonly canaries: Map<string, FirstTokens[]>;
+  readonly signal: AbortSignal | undefined;
 }
 
 /**
@@ -68,7 +65,7 @@ interface Served {
  */
 export async function openModelServer(
   settings: ServedSettings,
-  { backoffMs = 500, environment = process.env }: Hooks = {},
+  { backoffMs = 500, environment = process.env, signal }: Hooks = {},
 ): Promise<ModelServer> {
   const { endpoint, base, attempts, concurrency, logprobs, enableThinking, apiKeyEnv, timeoutSeconds } =
     settings;
@@ -86,18 +83,21 @@ export async function openModelServer(
     settings.weights === undefined ? null : loadChatTokenizer(settings.weights, { enableThinking });
   const seen: Seen[] = [];
   for (const [at, { connection }] of members.entries()) {
-    const { contextLength, software, root } = await findBase(connection, base);
+    const card = await findModel(connection, base, 'model.base', signal);
     const asked = { model: base, logprobs, enableThinking, tokenizer };
-    const { capabilities, systemFingerprint } = await probe(pools[at]!, asked);
-    const context = capabilities.dialect === 'ollama' ? await loadedContext(connection, base) : contextLength;
+    const { capabilities, systemFingerprint } = await probe(pools[at]!, asked, signal);
+    const context =
+      capabilities.dialect === 'ollama'
+        ? await loadedContext(connection, base)
+        : (card?.max_model_len ?? card?.meta?.n_ctx ?? null);
     seen.push({
-      root,
-      endpoint: { address: connection.endpoint, software, systemFingerprint },
+      root: card?.root ?? null,
+      endpoint: { address: connection.endpoint, software: card?.owned_by ?? null, systemFingerprint },
       capabilities: { ...capabilities, contextLength: context },
     });
   }
   if (!logprobs) refuseOtherRoots(seen);
-  const countTokens = countBy(tokenizer);
+  const countTokens = tokenCounter(tokenizer, quarterOfCharacters);
   const served: Served = {
     settings,
     addresses: members.map(({ connection }) => connection.endpoint),
@@ -106,7 +106,7 @@ export async function openModelServer(
     pools,
     capabilities: seen.map(({ capabilities }) => capabilities).reduce(least),
     ...{ tokenizer, countTokens, render: renderPlain(countTokens) },
-    canaries: new Map(),
+    ...{ canaries: new Map(), signal },
   };
   const loaded = new Set<string>();
   return {
@@ -125,17 +125,6 @@ export async function openModelServer(
         for (const connection of served.connections) await unloadAdapter(connection, name);
     },
   };
-}
-
-async function findBase(connection: Connection, base: string) {
-  const listed = await listModels(connection, base);
-  const card = listed?.find((one) => isNamed(one, base));
-  if (listed && listed.length > 0 && !card)
-    throw new AuditError('config', `${connection.endpoint} has no model ${base}`, {
-      hint: `set model.base to one that it lists: ${listed.map(({ id }) => id).join(', ')}`,
-    });
-  const contextLength = card?.max_model_len ?? card?.meta?.n_ctx ?? null;
-  return { contextLength, software: card?.owned_by ?? null, root: card?.root ?? null };
 }
 
 /** What one server was found to be. */
@@ -191,13 +180,17 @@ async function openServed(
   let name = base;
   if (adapter !== null) {
     const found = [];
-    for (const connection of connections) found.push(await findAdapter(connection, base, adapter));
+    for (const connection of connections) {
+      const one = await findAdapter(connection, base, adapter, served.signal);
+      // At once: the next server may fail to load it.
+      if (one.loaded) loaded.add(one.name);
+      found.push(one);
+    }
     name = found[0]!.name;
     if (found.some((one) => one.name !== name))
       throw new AuditError('adapter', `${adapter}: the servers list it under different names`, {
         hint: 'give it the same name on every server',
       });
-    if (found.some((one) => one.loaded)) loaded.add(name);
   }
   const options: AskOptions = {
     name: `${name} at ${addresses.join(', ')}`,
@@ -240,10 +233,10 @@ async function openServed(
 
 /** Reads a model's canary, once; without log-probabilities there is nothing to read. */
 async function proveModel(
-  { settings, capabilities, canaries, pools, addresses }: Served,
+  { settings, capabilities, canaries, pools, addresses, signal }: Served,
   options: AskOptions,
 ): Promise<void> {
   if (capabilities.topLogProbabilities === null || canaries.has(options.model)) return;
   const servers = pools.map((pool, at) => ({ address: addresses[at]!, pool }));
-  canaries.set(options.model, await readCanaries(servers, options, settings.base));
+  canaries.set(options.model, await readCanaries(servers, options, settings.base, signal));
 }

@@ -1,4 +1,4 @@
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { AuditError } from '../../errors.ts';
@@ -13,9 +13,14 @@ import { readSteps } from './progress.ts';
 const finishedDocument = z.object({ job: z.string(), adapterSha256: z.string() });
 const adoptedDocument = z.object({ sha256: z.string() });
 
-/** Whether the Python side has come to its end. */
+/** Whether the Python side has come to its end, and what says so has come over whole: a copy is there before its content. */
 export function isFinished({ directory }: JobFolder): boolean {
-  return existsSync(join(directory, 'finished.json'));
+  try {
+    JSON.parse(readFileSync(join(directory, 'finished.json'), 'utf8'));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The adapter of a job that was taken over before; null where there is none, or it is gone, and the job's rest with it. */
@@ -24,8 +29,10 @@ export async function adopted(job: JobFolder, output: string): Promise<TrainedAd
   if (!existsSync(record)) return null;
   const { sha256 } = read(record, adoptedDocument, job);
   const there = existsSync(join(output, 'adapter_model.safetensors'));
-  if (there && (await adapterSha256(output)) === sha256)
+  if (there && (await adapterSha256(output)) === sha256) {
+    clear(job);
     return { directory: output, sha256, history: readSteps(job) };
+  }
   remove(job.directory);
   return null;
 }
@@ -51,9 +58,14 @@ export async function adopt(job: JobFolder, output: string): Promise<TrainedAdap
   writeAdapter(output, { ...job.initial, layers: trained.layers }, job.origin);
   const sha256 = await adapterSha256(output);
   writeFileAtomic(join(job.directory, 'adopted.json'), `${JSON.stringify({ sha256 })}\n`);
-  for (const name of ['checkpoints', 'best', 'adapter', 'initial', 'rows.jsonl', 'held-out.jsonl'])
-    remove(join(job.directory, name));
+  clear(job);
   return { directory: output, sha256, history };
+}
+
+/** Removes what is of no use once the adapter has been taken over, also where a kill cut that off. */
+function clear({ directory }: JobFolder): void {
+  for (const name of ['checkpoints', 'best', 'adapter', 'initial', 'rows.jsonl', 'held-out.jsonl'])
+    remove(join(directory, name));
 }
 
 /** Whether everything has come over whole. */

@@ -73,14 +73,17 @@ export async function runLauncher(
     env: { ...process.env, AFTERTUNE_PARENT: String(process.pid), PYTHONUNBUFFERED: '1' },
   });
   const tail: string[] = [];
+  const remember = (line: string) => {
+    tail.push(line);
+    if (tail.length > keptLines) tail.shift();
+  };
   const keep = (line: string) => {
     const shown = conceal(line);
-    tail.push(shown);
-    if (tail.length > keptLines) tail.shift();
+    remember(shown);
     try {
       appendFileSync(join(folder, 'log.txt'), `${shown}\n`, { mode: 0o600 });
     } catch (error) {
-      tail.push(String((diskError(folder, error) as Error).message));
+      remember(String((diskError(folder, error) as Error).message));
     }
   };
   for (const stream of [child.stdout, child.stderr])

@@ -1,8 +1,9 @@
 import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createRawServer } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
-import { type ExchangeRequest, exchange, TimedOut } from '../../../src/models/openai/exchange.ts';
+import { type ExchangeRequest, exchange } from '../../../src/models/openai/exchange.ts';
 import { inParallel } from '../../../src/parallel.ts';
+import { TimedOut } from '../../../src/time-limit.ts';
 
 const closing: (() => void)[] = [];
 afterEach(() => {
@@ -58,12 +59,23 @@ test('what is too long is not read to its end, and what comes too late is not wa
 });
 
 test('a signal ends what is under way and what is begun after it', async () => {
-  const { address } = await serve(() => {});
   const stop = new AbortController();
+  const { address } = await serve(() => stop.abort());
   const begun = exchange(address, { ...request, signal: stop.signal });
-  setTimeout(() => stop.abort(), 20);
   await expect(begun).rejects.toThrow('stopped');
   await expect(exchange(address, { ...request, signal: stop.signal })).rejects.toThrow('stopped');
+});
+
+test.each([
+  ['HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: toy\r\n\r\n', 'without an answer'],
+  ['HTTP/1.1 200', 'hang up'],
+  ['no HTTP\r\n\r\n', 'Parse Error'],
+])('what ends without an answer is a failure: %j', async (said, why) => {
+  const server = createRawServer((socket) => void socket.on('error', () => {}).end(said));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  closing.push(() => server.close());
+  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/x`;
+  await expect(exchange(address, request)).rejects.toThrow(why);
 });
 
 test('no more is begun at once than there is work', async () => {
