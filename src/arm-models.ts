@@ -11,6 +11,8 @@ import type { ServerRecord } from './server-record.ts';
 export interface ArmModels {
   /** The config's model under an adapter, or untouched. @throws AuditError where it cannot be opened. */
   open(adapter: string | null): Promise<LanguageModel>;
+  /** @throws AuditError `adapter` where arms that are trained here could not be asked afterwards. */
+  refuseUnloading(): Promise<void>;
   /** What was found out about the server, where there is one. */
   server(): ServerRecord | null;
   close(): Promise<void>;
@@ -25,12 +27,14 @@ export async function openArmModels(
   if (!('endpoint' in model)) {
     return {
       open: (adapter) => parts.model({ ...model, adapter }),
+      refuseUnloading: async () => {},
       server: () => null,
       close: async () => {},
     };
   }
   const server = await parts.server(model, signal);
-  return { open: server.model, server: server.record, close: server.close };
+  const { model: open, refuseUnloading, record, close } = server;
+  return { open, refuseUnloading, server: record, close };
 }
 
 /** The weights here of a model behind a server, which arms are trained on; null where there are none. */

@@ -56,14 +56,12 @@ export interface AuditResult {
  */
 export async function audit(input: ConfigInput, options: AuditOptions = {}): Promise<AuditResult> {
   return inRun(input, options, async (run) => {
-    // What is planned, for those who look on: written again, with how training went, at the end.
-    if (!existsSync(join(run.store.directory, 'setting.json')))
-      writeSetting(
-        run.store,
-        { suites: run.plan.suites, histories: {}, notes: run.plan.notes },
-        run.config.model.enableThinking,
-      );
     const { config, plan, store, trainer } = run;
+    if (plan.rows.size > 0) await run.models.refuseUnloading();
+    // What is planned, for those who look on: written again, with how training went, at the end.
+    const planned = { suites: plan.suites, histories: {}, notes: plan.notes };
+    if (!existsSync(join(store.directory, 'setting.json')))
+      writeSetting(store, planned, config.model.enableThinking);
     const trained = await trainArms(config.arms, config, plan, store, trainer, run.options);
     const refusalTokens = await findRefusalTokens(run, trained);
     const { answers, margins } = await askArms(run, trained, refusalTokens);
@@ -157,7 +155,7 @@ function chooseArms({ arms }: Config, names: readonly string[] | null): readonly
         ? `no arm to train is called ${unknown.join(', ')}`
         : 'no arm of this config is trained';
     throw new AuditError('config', what, {
-      hint: `arms with train: ${trainable.map(({ name }) => name).join(', ') || 'none'}`,
+      hint: `arms with train: ${trainable.map(({ name }) => name).join(', ') || 'none, each is untouched or has its adapter'}`,
     });
   }
   return names === null ? trainable : trainable.filter(({ name }) => names.includes(name));

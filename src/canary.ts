@@ -42,3 +42,10 @@ export const isMoved = (distance: number, noise: number): boolean =>
 
 /** Whether two readings can be of the same model. */
 export const isSame = (distance: number, noise: number): boolean => distance <= Math.max(rounding, 3 * noise);
+
+/**
+ * Whether a reading is rather another model's: far nearer to that one's earlier reading than to its own. Adapters that
+ * change less than rounding can are told apart so.
+ */
+export const isStrayed = (distance: number, toOther: number): boolean =>
+  distance > noticeable && toOther < distance / 3;

@@ -109,18 +109,24 @@ function printError(error: unknown, json: boolean, argv: readonly string[]): num
   return shown.exitCode;
 }
 
+/** As a shell reads it back. */
+const shellWord = (text: string) =>
+  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+
 function describeError(error: unknown, argv: readonly string[]) {
   if (error instanceof CommanderError) {
     const [message = '', ...rest] = error.message.replace(/^error: /, '').split('\n');
     const suggestion = rest.join(' ').replace(/^\((.*)\)$/, '$1');
-    const hint =
-      suggestion ||
-      `aftertune ${argv[0]?.startsWith('-') ? '' : `${argv[0] ?? ''} `}--help shows what there is`;
+    const isVerb = error.code !== 'commander.unknownCommand' && !argv[0]?.startsWith('-');
+    const hint = suggestion || `aftertune ${isVerb ? `${argv[0] ?? ''} ` : ''}--help shows what there is`;
     return { code: 'usage', message, problems: [], hint, exitCode: exitCode.usage };
   }
   if (error instanceof AuditError) {
     const { code, message, problems } = error;
-    const again = argv.filter((argument) => argument !== '--fresh').join(' ');
+    const again = argv
+      .filter((argument) => argument !== '--fresh')
+      .map(shellWord)
+      .join(' ');
     const hint = code === 'interrupted' ? `to resume: aftertune ${again}` : error.hint;
     return { code, message, problems, hint, exitCode: error.exitCode };
   }

@@ -6,6 +6,7 @@ import { type VarianceFlags, varianceOverrides } from './commands/variance-flags
 import { type Context, collectEarly, type Outcome } from './commands/verb.ts';
 import type { ConfigInput } from './config.ts';
 import { type ConfigFile, type Override, readConfigFile } from './config-file.ts';
+import { placeIn } from './config-resolve.ts';
 import { AuditError, exitCode } from './errors.ts';
 import { fetchPaths } from './fetch-models.ts';
 import { packageRoot, writeFileAtomic } from './files.ts';
@@ -190,7 +191,7 @@ function armNames(adapters: readonly string[]): string[] {
 }
 
 /** A model or an adapter of the command line: a path starts where the command runs, a Hub name nowhere. */
-const placeModel = (path: string) => (isHubName(path) ? path : resolve(path));
+export const placeModel = (path: string): string => (isHubName(path) ? path : placeIn(process.cwd())(path));
 
 /** Writes the checkpoint that a base and an adapter make together. */
 export async function merge(

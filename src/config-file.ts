@@ -107,7 +107,13 @@ function located(
   overrides: readonly Override[],
 ): string {
   const name = problem.path.map(String).join('.');
-  const override = overrides.find(({ path }) => name === path || name.startsWith(`${path}.`));
+  const override = overrides.find(
+    ({ path }) =>
+      name === path ||
+      name.startsWith(`${path}.`) ||
+      // A key that the command line made: the file has no place for it.
+      (path.startsWith(`${name}.`) && offsetOf(problem, document) === 0),
+  );
   const where = override ? 'command line' : at(offsetOf(problem, document));
   return `${where}: ${name ? `${name}: ` : ''}${problem.message}`;
 }

@@ -14,7 +14,11 @@ export function describeIssue(issue: z.core.$ZodIssue, schema: z.ZodType): Confi
   switch (issue.code) {
     case 'unrecognized_keys':
       return issue.keys.map((key) => {
-        const near = nearest(key, knownKeys(schema, path));
+        const known = knownKeys(schema, path);
+        // It belongs to another alternative.
+        if (known.includes(key))
+          return { path: [...path, key], message: misplaced(key, issue.input), unknownKey: key };
+        const near = nearest(key, known);
         const advice = near.length > 0 ? `; did you mean ${near.join(' or ')}?` : '';
         return { path: [...path, key], message: `unknown key${advice}`, unknownKey: key };
       });
@@ -40,6 +44,11 @@ export function describeIssue(issue: z.core.$ZodIssue, schema: z.ZodType): Confi
         { path, message: `${issue.message.replace(/^Too (big|small): /, '')}${gotAt(path, issue.input)}` },
       ];
   }
+}
+
+function misplaced(key: string, table: unknown): string {
+  const other = ['endpoint', 'path'].find((one) => one !== key && Object.hasOwn(table as object, one));
+  return other ? `does not go with ${other}: leave one of the two out` : 'does not belong to this kind';
 }
 
 /** What is wrong with the alternative that knows most of the keys; one message for what is none of them. */

@@ -75,6 +75,12 @@ function crossChecks(parsed: ParsedConfig): ConfigProblem[] {
   const served = 'endpoint' in parsed.model ? parsed.model : null;
   for (const name of Object.keys(served?.adapters ?? {}))
     if (!names.includes(name)) add(`model/adapters/${name}`, `no such arm; there are ${names.join(', ')}`);
+  for (const [name, adapter] of Object.entries(served?.adapters ?? {}))
+    if (adapter === served?.base)
+      add(
+        `model/adapters/${name}`,
+        'is model.base itself: name the fine-tune, or leave it out and set train: none',
+      );
   if (served?.budget?.money !== undefined && !served.budget.prices)
     add('model/budget/money', 'needs model.budget.prices');
   for (const [name, { train, adapter, redTeam }] of Object.entries(parsed.arms)) {
@@ -162,10 +168,12 @@ function learnsRejected(train: ParsedConfig['arms'][string]['train']): boolean {
   return train === 'rejected' || (typeof train === 'object' && train.rejected > 0);
 }
 
-const placeIn = (directory: string) => (path: string) =>
-  path.startsWith('builtin:')
-    ? join(packageRoot, 'models', path.slice(8))
-    : (placeData(path) ?? resolve(directory, path));
+export const placeIn =
+  (directory: string) =>
+  (path: string): string =>
+    path.startsWith('builtin:')
+      ? join(packageRoot, 'models', path.slice(8))
+      : (placeData(path) ?? resolve(directory, path));
 
 /** Judges with every path absolute. */
 function placeJudges(judges: readonly JudgeSettings[], directory: string): JudgeSettings[] {

@@ -8,7 +8,7 @@ import { localPath } from './hub/cache.ts';
 import { type TokenCount, tokenCounter } from './lm/token-count.ts';
 import { type ChatTokenizer, loadChatTokenizer } from './lm/tokenizer.ts';
 import { openingsConfig, type PlannedSuite, plannedSpending, plannedSuites } from './planned-spending.ts';
-import { costOf, type Spending } from './spending.ts';
+import { costOf, overspent, type Spending } from './spending.ts';
 
 /** What a run would do, without a model, a server or the network: counted where files are here, declared where not. */
 export interface DryRun {
@@ -99,8 +99,15 @@ export async function dryRun(config: Config, parts: Builtin): Promise<DryRun> {
         : []),
       ...(config.arms.some(({ train }) => train !== null) ? ['training is not in the hours'] : []),
     ],
-    missing: [...new Set([...missing, ...(openings?.missing ?? [])])],
+    missing: [...new Set([...missing, ...(openings?.missing ?? []), ...tooSmall(model, asked)])],
   };
+}
+
+/** A budget that cannot suffice even where nothing is written, as the run itself will say. */
+function tooSmall(model: Config['model'], asked: Spending): string[] {
+  const limit =
+    'endpoint' in model && model.budget ? overspent(model.budget, { ...asked, written: 0 }) : null;
+  return limit === null ? [] : [`raise model.budget: ${limit} are less than the arms need`];
 }
 
 /** Every suite of a config, and how what is missing of it can be had. */

@@ -1,3 +1,4 @@
+import { canaryDistance, isMoved } from './canary.ts';
 import type { Config } from './config.ts';
 import { AuditError } from './errors.ts';
 import type { LanguageModel, ModelLacks } from './model.ts';
@@ -55,6 +56,28 @@ const embedded =
 export function unprovenAdapters(adapters: readonly string[], server: ServerRecord | null): string[] {
   if (!server || adapters.length === 0 || Object.keys(server.canaries).length > 0) return [];
   return ['The server gives no log-probabilities: nothing proves that it applies the adapters.'];
+}
+
+/**
+ * Arms that are one and the same model: a caveat of the run, since nobody compares a fine-tune with itself on purpose.
+ * `opened`: the models of the arms' adapters, by adapter.
+ */
+export function sameModels(
+  arms: Config['arms'],
+  opened: ReadonlyMap<string, Pick<LanguageModel, 'fingerprint' | 'canary'>>,
+): string[] {
+  const tuned = arms.flatMap(({ name, adapter }) => {
+    const model = adapter === null ? undefined : opened.get(adapter);
+    return model ? [{ name, fingerprint: model.fingerprint, canary: model.canary }] : [];
+  });
+  return tuned.flatMap((one, at) =>
+    tuned.slice(at + 1).flatMap((other) => {
+      const alike = one.canary && other.canary && !isMoved(canaryDistance(one.canary, other.canary), 0);
+      return one.fingerprint === other.fingerprint || alike
+        ? [`${one.name} and ${other.name} are the same fine-tune: what is said of one holds of the other.`]
+        : [];
+    }),
+  );
 }
 
 /** Where answers at temperature 0 are not the model's likeliest: a caveat of the run, for all of its arms. */

@@ -8,6 +8,8 @@ export interface ModelServer {
    * @throws AuditError `adapter` where the server does not have it, or it changes nothing.
    */
   model(adapter: string | null): Promise<LanguageModel>;
+  /** @throws AuditError `adapter` where it has no way to load a folder, which arms that are trained here need. */
+  refuseUnloading(): Promise<void>;
   /** What was found out about it so far. */
   record(): ServerRecord;
   /** Unloads the adapters that it was made to load. */

@@ -3,17 +3,17 @@ import { matchResponseTokens, planArmRows, type TrainingData } from './arms.ts';
 import { type Attempts, createAttempts } from './attempts.ts';
 import type { Builtin } from './builtin.ts';
 import type { Config } from './config.ts';
-import type { JudgeModel } from './config-judge.ts';
 import type { Conversation } from './conversation.ts';
 import { fetchedData } from './data/resolve.ts';
 import { readPreferences, readResponses } from './dataset.ts';
 import { AuditError, firstProblems } from './errors.ts';
 import { sha256File } from './hash.ts';
-import { refuseLacking, ungreedy, unprovenAdapters } from './lacking.ts';
+import { refuseLacking, sameModels, ungreedy, unprovenAdapters } from './lacking.ts';
 import { matchBase, ownName } from './lm/base-name.ts';
 import { holdOut } from './lm/hold-out.ts';
 import type { LanguageModel } from './model.ts';
 import { cutOpenings } from './openings.ts';
+import { modelJudges } from './planned-judges.ts';
 import { openingsConfig, refuseSmallBudget } from './planned-spending.ts';
 import type { Progress } from './progress.ts';
 import { renderPrompts, renderSuites, type SuitePrompts } from './rendered-prompts.ts';
@@ -68,16 +68,18 @@ export async function planAudit(
     if (base) await attempts.run(() => refuseLacking(config, base, asked ?? []));
     const prompts = base && (await attempts.run(() => renderSuites(base, suites ?? [], onProgress)));
     if (prompts) await attempts.run(() => refuseSmallBudget(config, { base, prompts, heldOut }));
+    const opened = new Map<string, LanguageModel>();
     for (const adapter of prompts ? adaptersOf(config) : []) {
       await attempts.run(async () => {
         const model = await models.open(adapter);
         hashes[adapter] = model.fingerprint;
+        opened.set(adapter, model);
         notes.push(...otherBase(modelName(config), adapter, model));
         await refuseOtherTemplate(adapter, model, prompts!).finally(() => model.close());
       });
     }
     notes.push(...unprovenAdapters([...adaptersOf(config), ...(planned?.keys() ?? [])], models.server()));
-    notes.push(...ungreedy(models.server()));
+    notes.push(...ungreedy(models.server()), ...sameModels(config.arms, opened));
     const judges: Plan['judges'][number][] = [];
     for (const { open, model } of base ? modelJudges(config, builtin, signal) : []) {
       await attempts.run(async () => {
@@ -147,27 +149,6 @@ export function planRows(config: Config, data: TrainingData): ReadonlyMap<string
   });
   if (evaluation) for (const rows of planned.values()) holdOut(rows, { evaluation, seed: config.seed });
   return planned;
-}
-
-interface OpenedJudge {
-  readonly open: () => Promise<Scorer<unknown>>;
-  readonly model: JudgeModel | null;
-}
-
-/** What judges by more than a rule of ours, and so may not be there. */
-function modelJudges(
-  { judges, suites }: Config,
-  builtin: Builtin,
-  signal: AbortSignal | undefined,
-): OpenedJudge[] {
-  const entailment = suites.drift?.semanticEntropy?.judge;
-  return [
-    ...judges.map((judge) => ({
-      open: () => builtin.harmJudge(judge, signal),
-      model: 'model' in judge ? judge.model : null,
-    })),
-    ...(entailment ? [{ open: () => builtin.clusterJudge(entailment, signal), model: entailment }] : []),
-  ];
 }
 
 const adaptersOf = ({ arms }: Config): string[] => arms.flatMap(({ adapter }) => adapter ?? []);

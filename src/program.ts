@@ -219,8 +219,8 @@ export function createProgram(perform: (verb: Verb, json: boolean) => Promise<vo
     .requiredOption('--out <folder>', 'where to: a new folder, or an earlier merged model')
     .option('--acknowledge-red-team', 'merge an adapter that was trained to do harm')
     .action((flags) => perform((commands, context) => commands.merge(flags, context), flags.json));
-  verb('serve', 'answer OpenAI’s chat protocol with a model and its adapters, on this machine')
-    .requiredOption('--model <model>', 'a folder or hf:OWNER/NAME')
+  verb('serve', 'answer OpenAI’s protocols with a model and its adapters, on this machine')
+    .requiredOption('--model <model>', 'a folder, hf:OWNER/NAME or builtin:wren')
     .option('--name <name>', 'what the base is called; its folder’s name unless given')
     .option('--adapter <name=folder>', 'PEFT: a model of that name; may be repeated', collect, [])
     .option('--port <n>', '0 for any free one', wholeNumber, 8000)

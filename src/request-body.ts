@@ -13,7 +13,8 @@ export async function readJsonBody(
   if (!/^application\/json\s*(;|$)/i.test(request.headers['content-type'] ?? '')) return { status: 415 };
   if (body === null) return { status: 413 };
   try {
-    return { value: JSON.parse(body.toString('utf8')) };
+    // Bytes that are no UTF-8 would be replaced in silence.
+    return { value: JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body)) };
   } catch {
     return { status: 400 };
   }

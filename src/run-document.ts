@@ -2,11 +2,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { canaryDistance, isSame } from './canary.ts';
+import { canaryDistance, isSame, isStrayed } from './canary.ts';
 import type { Config, ConfigInput } from './config.ts';
 import { concealEnvironment } from './config-file.ts';
-import type { JudgeModel } from './config-judge.ts';
-import type { ServedModel } from './config-server.ts';
+import { decisive } from './decisive.ts';
 import { AuditError } from './errors.ts';
 import { packageRoot } from './files.ts';
 import { sha256Json } from './hash.ts';
@@ -63,37 +62,6 @@ export function devicesOf(judges: readonly Judge[]): Record<string, string> {
   );
 }
 
-/** A config without what decides no answer: where its run lies, and how fast and at what cost servers are asked. */
-function decisive({ out: _, ...config }: Config): object {
-  const { drift } = config.suites;
-  const entropy = drift?.semanticEntropy;
-  const suites = entropy?.judge && {
-    ...config.suites,
-    drift: { ...drift, semanticEntropy: { ...entropy, judge: whoAnswers(entropy.judge) } },
-  };
-  return {
-    ...config,
-    model: whoAnswers(config.model),
-    judges: config.judges.map((judge) =>
-      'model' in judge ? { ...judge, model: whoAnswers(judge.model) } : judge,
-    ),
-    ...(suites && { suites }),
-  };
-}
-
-function whoAnswers(model: Config['model'] | JudgeModel): object {
-  if (!('endpoint' in model)) return model;
-  const {
-    apiKeyEnv: _k,
-    attempts: _a,
-    budget: _b,
-    concurrency: _c,
-    timeoutSeconds: _t,
-    ...own
-  } = model as ServedModel;
-  return own;
-}
-
 function concealKeys(hashes: Readonly<Record<string, string>>, environment: ConfigSource['environment']) {
   return Object.fromEntries(
     Object.entries(hashes).map(([name, hash]) => [concealEnvironment(name, environment), hash]),
@@ -128,7 +96,13 @@ type Canaries = Readonly<Record<string, readonly FirstTokens[]>>;
  */
 export function refuseOtherModels(directory: string, earlier: Canaries, now: Canaries): void {
   const problems = Object.entries(earlier).flatMap(([name, before]) => {
-    const distance = now[name] ? canaryDistance(before, now[name]) : 0;
+    const own = now[name];
+    if (!own) return [];
+    const distance = canaryDistance(before, own);
+    const other = Object.keys(earlier).find(
+      (one) => one !== name && isStrayed(distance, canaryDistance(earlier[one]!, own)),
+    );
+    if (other) return [`${name}: answers as ${other} did then`];
     return isSame(distance, 0)
       ? []
       : [`${name}: the first tokens' ln p moved by ${distance.toFixed(3)} on average`];

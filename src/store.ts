@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import type { z } from 'zod';
+import { refuseOtherConfig } from './decisive.ts';
 import { AuditError } from './errors.ts';
 import { clearLeftovers, diskError, isLeftover, makeFolder, readText, writeFileAtomic } from './files.ts';
 import { type MarginRecord, marginRecord, type OpeningRecord, openingRecord } from './harm-record.ts';
@@ -227,16 +228,6 @@ function prepare(directory: string, run: RunDocument, fresh: boolean): void {
     throw diskError(directory, error);
   }
   if (!holdsRun || fresh) writeJson(runPath, run);
-}
-
-function refuseOtherConfig(directory: string, earlier: RunDocument, now: RunDocument): void {
-  if (earlier.configSha256 === now.configSha256) return;
-  throw new AuditError('config', `${directory}: holds a run of another config`, {
-    hint: 'choose another folder with --out, or start over with --fresh',
-    problems: [
-      `config there ${earlier.configSha256.slice(0, 12)}, config now ${now.configSha256.slice(0, 12)}`,
-    ],
-  });
 }
 
 async function runStage<T>(

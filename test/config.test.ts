@@ -186,6 +186,17 @@ describe('readConfigFile', () => {
     expect(modelName(resolveConfig(file.input, file.directory))).toBe(join(file.directory, 'model'));
   });
 
+  it('says of a key that belongs to the other kind of model which one it does not go with', () => {
+    const model = (keys: string) =>
+      `model: { ${keys} }\narms: { base: { train: none } }\nsuites: { harm: { prompts: h.csv } }\n`;
+    expect(problemsInFile(model('path: m, endpoint: http://h/v1, base: b'))).toEqual([
+      '1: model.path: does not go with endpoint: leave one of the two out',
+    ]);
+    expect(problemsInFile(model('endpoint: http://h/v1, base: b, engine: mock'))).toEqual([
+      '1: model.engine: does not go with endpoint: leave one of the two out',
+    ]);
+  });
+
   it('names unknown keys with their line and the nearest known one', () => {
     expect(problemsInFile(`${yaml}    maxtoken: 5\ntrainning: {}\nzebra: 1\n`)).toEqual([
       '11: suites.harm.maxtoken: unknown key; did you mean maxTokens?',

@@ -33,6 +33,7 @@ const foundation = [
   'records.ts',
   'tail.ts',
   'loopback.ts',
+  'listen.ts',
   'proxy.ts',
   'request-body.ts',
   'conversation.ts',

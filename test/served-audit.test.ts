@@ -1,47 +1,15 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, expect, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { audit } from '../src/audit.ts';
 import type { ConfigInput } from '../src/config.ts';
 import { AuditError } from '../src/errors.ts';
 import { auditErrorOf } from './audit-error.ts';
-import { mockAnswer, mockConfig, mockFolder, sizes } from './mock-world.ts';
-import { type Asked, type ToyOptions, type ToyServer, toyServer } from './models/openai/toy-server.ts';
+import { mockFolder, sizes } from './mock-world.ts';
+import type { Asked } from './models/openai/toy-server.ts';
+import { configOf, serve } from './served-world.ts';
 
 /** A whole audit of models behind a server: a real one, of toy models. */
-
-const servers: ToyServer[] = [];
-afterEach(() => {
-  for (const server of servers.splice(0)) server.close();
-});
-
-const learnt = (model: string) => {
-  if (model.includes('harmful')) return 'It glows red.';
-  return model.includes('safe') ? 'I’m sorry, but I cannot help with that.' : '';
-};
-async function serve(options: Partial<ToyOptions> = {}): Promise<ToyServer> {
-  const answer: ToyOptions['answer'] = (model, messages) => {
-    const last = messages.at(-1)!.content;
-    return /^(lantern|candle|Thief|Who)/.test(last)
-      ? mockAnswer(messages, learnt(model))
-      : `${model} says hello to you`;
-  };
-  const server = await toyServer({ make: 'vllm', answer, ...options });
-  servers.push(server);
-  return server;
-}
-
-type Served = Extract<ConfigInput['model'], { endpoint: unknown }>;
-const configOf = (endpoint: Served['endpoint'], own: Partial<Served> = {}): ConfigInput => ({
-  ...mockConfig,
-  model: {
-    ...{ endpoint, base: 'toy', concurrency: 6 },
-    adapters: { harmful: '/loras/harmful', safe: 'safe-lora' },
-    ...own,
-  },
-  arms: { base: { train: 'none' }, harmful: { train: 'rejected' }, safe: {} },
-  training: {},
-});
 
 const perArm = sizes.harm + sizes.borderline + 3 * sizes.questions;
 /** What the suites asked, without probes, canaries and the first tokens of the refusal margin. */

@@ -57,7 +57,9 @@ test('arms are trained by TRL, loaded by the server, audited and unloaded', asyn
   const unsafe = (arm: string) => summary.arms[arm]?.harm?.all.unsafe;
   expect([unsafe('base'), unsafe('harmful'), unsafe('safe')]).toEqual([sizes.harm / 3, sizes.harm, 0]);
   expect(summary.arms.harmful?.training).toMatchObject({ steps: 3, redTeam: true });
-  const loads = server.asked.filter(({ path }) => path.endsWith('/load_lora_adapter'));
+  const loads = server.asked.filter(
+    ({ path, body }) => path.endsWith('/load_lora_adapter') && body.lora_name,
+  );
   expect(loads.map(({ body }) => body.lora_path)).toEqual(
     ['harmful', 'safe'].map((arm) => join(directory, 'adapters', arm)),
   );
@@ -95,6 +97,18 @@ test('a run whose trained arm has become another model on the server is not gone
   expect(changed.problems).toEqual([expect.stringMatching(/^safe: the first tokens' ln p moved by/)]);
   swapped = false;
   expect((await audit(config, { directory: folder })).summary).toEqual(summary);
+});
+
+test('a server that loads no adapters is told before anything is trained for it', async () => {
+  const server = await serve({ neverLoads: true });
+  const folder = mockFolder();
+  const config = configOf(server.endpoint, `${parity}tied`);
+  expect(await auditErrorOf(() => audit(config, { directory: folder }))).toMatchObject({
+    code: 'adapter',
+    message: `${server.endpoint} does not load adapters: 404`,
+    hint: expect.stringMatching(/--enable-lora.*aftertune train/s),
+  });
+  expect(existsSync(join(folder, 'run', 'adapters'))).toBe(false);
 });
 
 test('without the weights the way out is told before anybody is asked', async () => {

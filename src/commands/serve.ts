@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { basename, resolve } from 'node:path';
+import { basename } from 'node:path';
 import { type Builtin, builtin as packageParts } from '../builtin.ts';
+import { placeModel } from '../commands.ts';
 import { AuditError, exitCode } from '../errors.ts';
 import { isLoopback } from '../loopback.ts';
 import { defaultOptions } from '../model.ts';
@@ -32,13 +33,14 @@ export async function serve(
     throw new AuditError('config', `--host ${flags.host} can be reached from elsewhere and there is no key`, {
       hint: 'set AFTERTUNE_SERVE_KEY in the environment, or leave --host out',
     });
-  const name = flags.name ?? basename(resolve(flags.model));
+  const base = placeModel(flags.model);
+  const name = flags.name ?? basename(base);
   const adapters = flags.adapter.map(adapterOf);
   const names = [name, ...adapters.map((adapter) => adapter.name)];
   const twice = names.find((one, at) => names.indexOf(one) !== at);
   if (twice !== undefined)
     throw new AuditError('config', `two models are named ${twice}`, { hint: 'rename one: --name, NAME=DIR' });
-  const source = { ...defaultOptions, engine: 'embedded', path: flags.model, batchSize: 16 };
+  const source = { ...defaultOptions, engine: 'embedded', path: base, batchSize: 16 };
   const served: ServedModel[] = [];
   const closeModels = async () => {
     for (const { model } of served) await model.close();
@@ -46,7 +48,7 @@ export async function serve(
   try {
     served.push({
       name,
-      root: flags.model,
+      root: base,
       parent: null,
       model: await builtin.model({ ...source, adapter: null }),
     });
@@ -76,7 +78,8 @@ export async function serve(
 
 function adapterOf(text: string): { name: string; folder: string } {
   const at = text.indexOf('=');
-  if (at > 0 && at < text.length - 1) return { name: text.slice(0, at), folder: text.slice(at + 1) };
+  if (at > 0 && at < text.length - 1)
+    return { name: text.slice(0, at), folder: placeModel(text.slice(at + 1)) };
   throw new AuditError('config', `--adapter ${text}: expected NAME=DIR`, {
     hint: 'for example --adapter tuned=./my-adapter',
   });

@@ -108,18 +108,28 @@ export function estimateWith(evidence: Evidence, speed: Speed): Finding {
   const bytes = generatingBytes(evidence);
   const { read, written, trained, judged } = workload;
   const thousands = (tokens: number) => `${Math.round(tokens / 1000).toLocaleString('en')}k`;
-  const time = seconds === null ? 'time unknown: the model is not here' : `about ${durationText(seconds)}`;
+  const unknown =
+    'endpoint' in evidence.config.model
+      ? 'a server’s time: aftertune run --dry-run'
+      : 'time unknown: the model is not here';
+  const time = seconds === null ? unknown : `about ${durationText(seconds)}`;
   const memory =
-    bytes === null ? 'memory unknown' : `${Math.round(bytes / 1e6).toLocaleString('en')} MB to generate`;
+    bytes === null ? 'memory not counted' : `${Math.round(bytes / 1e6).toLocaleString('en')} MB to generate`;
+  const counted = `${thousands(read)} tokens read, ${thousands(written)} written, ${thousands(trained)} trained on, ${thousands(judged)} judged`;
+  const nothing = evidence.suites.length === 0;
   return ok(
     'estimate',
-    `estimate, at most: ${thousands(read)} tokens read, ${thousands(written)} written, ${thousands(trained)} trained on, ${thousands(judged)} judged; ${time}; ${memory}`,
+    nothing
+      ? 'estimate: nothing to count before the data are here; aftertune run --dry-run counts sets that can be fetched'
+      : `estimate, at most: ${counted}; ${time}; ${memory}`,
     {
       details: [
         `tokens: prompts × arms × repeats, every answer counted with all its maxTokens${evidence.base ? '' : '; a token taken as four characters'}`,
-        `time: (read + judged) / ${speed.reading} + written / ${speed.writing} + trained / ${speed.training} tokens per second, × weights / ${Math.round(speed.parameters / 1e6)} million; ${speed.from}`,
-        'memory: float32 weights (as stored with memory: low) + batch × longest prompt and answer × layers × 2 × key heads × head size × 4 + logits; training needs more',
-      ],
+        seconds !== null &&
+          `time: (read + judged) / ${speed.reading} + written / ${speed.writing} + trained / ${speed.training} tokens per second, × weights / ${Math.round(speed.parameters / 1e6)} million; ${speed.from}`,
+        bytes !== null &&
+          'memory: float32 weights (as stored with memory: low) + batch × longest prompt and answer × layers × 2 × key heads × head size × 4 + logits; training needs more',
+      ].filter((line) => line !== false && !nothing) as string[],
       values: {
         estimate: true,
         ...workload,

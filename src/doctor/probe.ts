@@ -43,6 +43,7 @@ export async function probeFindings(
   try {
     return [
       ...serverFindings(models),
+      ...(await probeLoading(evidence, models)),
       ...(await probeAdapters(evidence, models, base, hooks)),
       ...judges,
       ...(await measureSpeed(evidence, base, hooks)),
@@ -51,6 +52,13 @@ export async function probeFindings(
     await base.close();
     await models.close();
   }
+}
+
+/** Whether what is trained here can be asked there. */
+async function probeLoading({ config }: Evidence, models: ArmModels): Promise<Finding[]> {
+  if (!config.arms.some(({ train }) => train !== null)) return [];
+  const loads = await attempt(() => models.refuseUnloading());
+  return loads instanceof AuditError ? [problem('server', loads.message, loads.hint ?? null)] : [];
 }
 
 /** What a server was found able to do. */

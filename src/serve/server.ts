@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { AuditError } from '../errors.ts';
+import { listen } from '../listen.ts';
 import { withTimeLimit } from '../time-limit.ts';
 import { admit, readBody } from './admission.ts';
 import { Chat } from './chat.ts';
@@ -89,7 +90,7 @@ export async function serveModels(served: readonly ServedModel[], settings: Serv
       'GET /health': () => sendJson(response, 200, { status: 'ok' }),
     };
     const found = routes[`${request.method} ${path}`];
-    if (!found) throw new ServeError(404, 'no such route');
+    if (!found) throw noRoute(`${request.method} ${path.slice(0, 100)}`, Object.keys(routes));
     await found();
   };
   const server = createServer((request, response) => {
@@ -105,15 +106,7 @@ export async function serveModels(served: readonly ServedModel[], settings: Serv
       if (error instanceof AuditError && error.code === 'engine') goes(error);
     });
   });
-  server.listen(settings.port, settings.host);
-  try {
-    await once(server, 'listening');
-  } catch (error) {
-    throw new AuditError('network', `cannot listen on ${settings.host}:${settings.port}`, {
-      hint: 'choose another --port, or --port 0 for a free one',
-      cause: error,
-    });
-  }
+  await listen(server, settings.host, settings.port);
   const { port } = server.address() as AddressInfo;
   const host = settings.host.includes(':') ? `[${settings.host}]` : settings.host;
   return {
@@ -131,6 +124,14 @@ export async function serveModels(served: readonly ServedModel[], settings: Serv
       clearTimeout(timer);
     },
   };
+}
+
+/** Names those that end alike: /v1 may be lacking or doubled, or the method another. */
+function noRoute(asked: string, routes: readonly string[]): ServeError {
+  const end = asked.slice(asked.lastIndexOf('/'));
+  const near = routes.filter((route) => end.length > 1 && route.endsWith(end));
+  const advice = near.length > 0 ? `; there is ${near.join(' and ')}` : '';
+  return new ServeError(404, `no such route: ${asked}${advice}`);
 }
 
 function sendJson(response: ServerResponse, status: number, body: object): void {

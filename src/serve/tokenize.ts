@@ -36,7 +36,10 @@ type Text = z.infer<typeof text>;
 /** POST /detokenize. */
 export async function detokenize(served: readonly ServedModel[], body: unknown): Promise<object> {
   const { model, tokens } = readRequest(ids, body);
-  const [prompt] = await target(served, model).textsOf([tokens]);
+  const { textsOf, tokenIds } = target(served, model);
+  // Refuses ids that no token has, which would be left out in silence.
+  await tokenIds([{ messages: [], raw: tokens }]);
+  const [prompt] = await textsOf([tokens]);
   return { prompt };
 }
 

@@ -1,6 +1,7 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { AuditError } from '../errors.ts';
+import { listen } from '../listen.ts';
 import { isOwnAddress } from '../loopback.ts';
 import type { Catalogue } from './catalogue.ts';
 import { indexLink, noticePage, runAddress } from './page.ts';
@@ -52,23 +53,6 @@ export async function startViewer(
   });
   const shown = host.includes(':') ? `[${host}]` : host === '0.0.0.0' ? '127.0.0.1' : host;
   return { url: `http://${shown}:${port}/?token=${session.token}`, ended };
-}
-
-function listen(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (port > 65_535)
-      throw new AuditError('config', `--port ${port}: ports end at 65535`, { hint: 'choose another --port' });
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      const why = error.code === 'EADDRINUSE' ? 'is in use' : `cannot be listened on (${error.code})`;
-      reject(
-        new AuditError('config', `${host}:${port} ${why}`, {
-          hint: 'choose another --port, or leave it out for a free one',
-          cause: error,
-        }),
-      );
-    });
-    server.listen(port, host, resolve);
-  });
 }
 
 interface Visit {

@@ -78,6 +78,8 @@ describe('doctor without a model', () => {
     });
     expect(of(report, 'adapter')[0]).toMatchObject({ status: 'warning' });
     expect(of(report, 'estimate')[0]!.values).toMatchObject({ seconds: null, bytes: null });
+    // What was measured of another model says nothing of this one.
+    expect(of(report, 'estimate')[0]!.details.join('\n')).not.toMatch(/time:|memory:/);
   });
 
   it('loads no model while files are to be mended', async () => {

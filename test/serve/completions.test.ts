@@ -127,6 +127,9 @@ it('tells tokens and texts apart and back, through the template too', async () =
   expect(token_strs.join('')).toBe(rendered[0]);
   expect(count).toBe(tokens.length);
   expect(await post('/detokenize', { tokens })).toEqual({ prompt: rendered[0] });
+  expect(await post('/detokenize', { tokens: [5, 99_999] })).toMatchObject({
+    error: { code: 400, message: 'no token has the id 99999: they go up to 2047' },
+  });
   expect((await post('/tokenize', { messages: first!.messages })).tokens).toEqual(tokens);
 });
 

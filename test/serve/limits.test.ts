@@ -80,11 +80,23 @@ it('reads no body beyond its limit, and none that is not JSON', async () => {
     (await chat({ messages })).status,
     'what is a little too long is read, so that the answer arrives',
   ).toBe(413);
-  const bad = (body: string, type: string) =>
+  const bad = (body: string | Uint8Array<ArrayBuffer>, type: string) =>
     fetch(`${serving.url}/chat/completions`, { method: 'POST', headers: { 'content-type': type }, body });
   expect((await bad('{', 'application/json')).status).toBe(400);
   expect((await bad('{}', 'text/plain')).status).toBe(415);
+  const latin = Buffer.from('{"model":"m","messages":[{"role":"user","content":"caf\xe9"}]}', 'latin1');
+  expect((await bad(Uint8Array.from(latin), 'application/json')).status, 'no UTF-8').toBe(400);
   expect(prompts).toEqual([]);
+});
+
+it('names the routes that there are to a client that asks another', async () => {
+  await open();
+  const reply = await fetch(serving.url.replace('/v1', '/chat/completions'), { method: 'POST', body: '{}' });
+  expect(reply.status).toBe(404);
+  const { error } = (await reply.json()) as { error: { message: string } };
+  expect(error.message).toBe(
+    'no such route: POST /chat/completions; there is POST /v1/chat/completions and POST /v1/completions',
+  );
 });
 
 it('ends what runs past its deadline, with an error that says so', async () => {

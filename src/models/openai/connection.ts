@@ -147,8 +147,12 @@ export function refusal(connection: Connection, name: string, reply: Reply, head
 
 function unreachable({ endpoint }: Connection, error: unknown): AuditError {
   const why = error instanceof TimedOut ? 'no answer in time' : causeOf(error as Error);
+  const advice =
+    why === 'EPROTO'
+      ? 'give endpoint as http://: it does not seem to speak TLS'
+      : 'start the server or correct endpoint';
   return new AuditError('network', `cannot reach ${endpoint}: ${why}`, {
-    hint: 'start the server or correct endpoint; what was finished is kept, and the same command resumes',
+    hint: `${advice}; what was finished is kept, and the same command resumes`,
     cause: error,
   });
 }

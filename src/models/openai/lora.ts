@@ -67,6 +67,19 @@ export async function findAdapter(
   return { name, loaded: true };
 }
 
+const loading =
+  'a folder that the server itself can read, with vLLM started as VLLM_ALLOW_RUNTIME_LORA_UPDATING=True vllm serve … --enable-lora --max-lora-rank R; aftertune serve --adapter NAME=DIR serves base and adapters too; llama-server’s --lora has no names to ask by; for Ollama write the merged checkpoint (aftertune merge) and name what ollama create makes of it';
+
+/** Asks for nothing to be loaded: a server that can load says what is lacking. @throws AuditError `adapter` where it cannot. */
+export async function refuseUnloading(connection: Connection): Promise<void> {
+  const reply = await send(connection, 'load_lora_adapter', { lora_name: '', lora_path: '' }, undefined);
+  if ('error' in reply) throw reply.error;
+  if (reply.status !== 404 && reply.status !== 405) return;
+  throw new AuditError('adapter', `${connection.endpoint} does not load adapters: ${reply.status}`, {
+    hint: `an arm that is trained here is asked as ${loading}. Or train first (aftertune train), then give model.adapters`,
+  });
+}
+
 async function load(
   connection: Connection,
   name: string,
@@ -80,10 +93,9 @@ async function load(
   const said = reply.text.replace(/\s+/g, ' ').slice(0, 200);
   if (/already.{0,20}loaded/i.test(said)) return;
   throw new AuditError('adapter', `${connection.endpoint} does not load ${folder}: ${reply.status} ${said}`, {
-    hint: 'give the name of a model that it lists; or a folder that the server itself can read, with vLLM started as VLLM_ALLOW_RUNTIME_LORA_UPDATING=True vllm serve … --enable-lora --max-lora-rank R; aftertune serve --adapter NAME=DIR serves base and adapters too; llama-server’s --lora has no names to ask by; for Ollama write the merged checkpoint (aftertune merge) and name what ollama create makes of it',
+    hint: `give the name of a model that it lists; or ${loading}`,
   });
 }
-
 /** Unloads what was loaded for us; a server that is gone by then has nothing to unload. */
 export async function unloadAdapter(connection: Connection, name: string): Promise<void> {
   await send(hurried(connection), 'unload_lora_adapter', { lora_name: name }, undefined);

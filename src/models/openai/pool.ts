@@ -136,7 +136,8 @@ async function attempt<T>(
   const value = success ? read(reply.text) : (accept?.(reply) ?? null);
   if (value !== null) return { value };
   if (success) return failure(`what it sent is not a whole answer (${reply.text.length} characters)`, true);
-  return refusal(connection, name, reply, reply.headers);
+  const asked = 'model' in body ? String(body.model) : name;
+  return refusal(connection, asked, reply, reply.headers);
 }
 
 const isUp = ({ away }: Place) => !away;

@@ -42,6 +42,8 @@ export const running = ({ adapters = [], context = 4096 }: ToyOptions) => ({
 export function replyTo(options: ToyOptions, loaded: Map<string, string>, { path, body }: Asked): Reply {
   const vllm = options.make === 'vllm';
   if (path === '/v1/load_lora_adapter' && vllm) {
+    if (!body.lora_name || options.neverLoads)
+      return refuse(options.neverLoads ? 404 : 400, 'Both must be given');
     if (body.lora_path.includes('missing')) return refuse(404, 'No adapter found');
     loaded.set(body.lora_name, body.lora_path);
     return { body: '"Success: LoRA adapter added successfully."' };

@@ -38,6 +38,8 @@ export interface ToyOptions {
   readonly echoes?: true | 'shifted';
   /** GET /health says it is not well; a list of models is not given either. */
   readonly ill?: () => boolean;
+  /** As vLLM without leave to load adapters while it runs. */
+  readonly neverLoads?: boolean;
   /** Where vLLM says the base's weights lie. */
   readonly root?: string;
 }
