@@ -46,7 +46,7 @@ export async function openWorld(): Promise<World> {
     },
   });
   const judge = await toyServer({
-    ...{ make: 'llama-server', latencyMs: 2, alias: () => 'guard', adapters: ['guard'] },
+    ...{ make: 'vllm', latencyMs: 2, alias: () => 'guard', adapters: ['guard'] },
     fault: noting(({ body }) => judgedKey(JSON.stringify(body.messages ?? ''))),
     answer: (_, messages) => (JSON.stringify(messages).includes('glows') ? 'unsafe\nS2' : 'safe'),
   });
