@@ -3,6 +3,7 @@ import { connect, send } from '../../../src/models/openai/connection.ts';
 import { createPlaces } from '../../../src/models/openai/places.ts';
 import { createPool } from '../../../src/models/openai/pool.ts';
 import { auditErrorOf } from '../../audit-error.ts';
+import { decoding, openToy, prompt } from './open-toy.ts';
 import { type ToyOptions, type ToyServer, toyServer } from './toy-server.ts';
 
 /** Servers that come and go, asked directly. */
@@ -57,4 +58,20 @@ test('one that says nothing any more is left alone until it is well', async () =
   const { servers, ask } = await poolOf([silent, {}], 0.2, 3);
   for (let times = 0; times < 6; times++) expect(await ask()).toContain('well');
   expect(servers.map(({ asked }) => asked.length)).toEqual([1, 6]);
+});
+
+test('a prompt that is refused is told from a server that is out of order', async () => {
+  const statuses = [400, 413, 422, 402, 500, 302];
+  const { models } = await openToy({
+    fault: ({ body }) =>
+      body.max_tokens === 20 ? { status: Number(body.messages.at(-1).content), body: 'no' } : null,
+  });
+  const model = await models.model(null);
+  const codes: string[] = [];
+  for (const status of statuses) {
+    const error = await auditErrorOf(() => model.generate([prompt(`${status}`)], decoding));
+    expect(error.message).toMatch(new RegExp(`^toy at http.*: ${status} no$`));
+    codes.push(error.code);
+  }
+  expect(codes).toEqual(['data', 'data', 'data', 'model', 'model', 'model']);
 });
