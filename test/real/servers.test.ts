@@ -57,6 +57,7 @@ const servers: Server[] = [
       ...['-c', '4096', '-np', '2', '-t', '2'],
     ],
     logprobs: true,
+    goesOn: true,
     expected: { topLogProbabilities: 20, prefill: 'last message', likelihood: false, tokenizer: 'llama.cpp' },
   },
   {

@@ -17,6 +17,7 @@ import { adapterSha256, createLora, readAdapter } from '../../src/lm/lora.ts';
 import { loadChatTokenizer } from '../../src/lm/tokenizer.ts';
 import { createRandom } from '../../src/random.ts';
 import type { TrainingJob, TrainingSettings, TrainingStep } from '../../src/trainer.ts';
+import { readSteps } from '../../src/trainers/trl/progress.ts';
 import { createTrlTrainer } from '../../src/trainers/trl.ts';
 import { tinyJob } from '../lm/tiny-job.ts';
 
@@ -263,6 +264,11 @@ describe('stopping and waiting', () => {
     expect(await errorOf(waiting)).toMatchObject({ code: 'interrupted' });
     spawnSync(process.execPath, [fake, 'fine', inJob('config.json')]);
     expect((await trainer.train(jobOf())).history).toHaveLength(6);
+  });
+
+  it('does not trip over progress that cannot be read', () => {
+    mkdirSync(join(folder, 'progress.jsonl'));
+    expect(readSteps({ directory: folder, steps: [] })).toEqual([]);
   });
 
   it('does not trip over a line that is not whole yet', async () => {

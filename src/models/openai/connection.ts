@@ -33,6 +33,8 @@ export interface Failure {
   readonly waitMs: number;
   /** The server has too much to do. */
   readonly busy: boolean;
+  /** Nothing came back, or not to its end. */
+  readonly silent?: boolean;
   /** Nobody took the connection: it may be starting, or the network away. */
   readonly away?: boolean;
 }
@@ -60,6 +62,15 @@ export function connect(settings: ConnectionSettings, environment: Environment):
     hint: 'put the server’s key into it, and nothing else; keys are read from the environment alone',
   });
 }
+
+/** Longest wait for a word on how a server is, or for what it need not do, in seconds. */
+const patience = 10;
+
+/** The same server, not waited for as long as for an answer. */
+export const hurried = (connection: Connection): Connection => ({
+  ...connection,
+  timeoutSeconds: Math.min(patience, connection.timeoutSeconds),
+});
 
 /**
  * One attempt at one request; `path` is relative to the endpoint, or from the server's root where it begins with a
@@ -96,14 +107,9 @@ export async function send(
   } catch (error) {
     throwIfAborted(signal);
     if (error instanceof TimedOut && body !== null)
-      return { ...failure(`no answer within ${timeoutSeconds} s`, true), busy: true };
-    return {
-      error: unreachable(connection, error),
-      again: true,
-      waitMs: 0,
-      busy: false,
-      away: isAway(error),
-    };
+      return { ...failure(`no answer within ${timeoutSeconds} s`, true), busy: true, silent: true };
+    const known = { error: unreachable(connection, error), again: true, waitMs: 0, busy: false };
+    return { ...known, silent: true, away: isAway(error) };
   }
 }
 

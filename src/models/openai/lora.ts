@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { AuditError } from '../../errors.ts';
 import { sha256, sha256File } from '../../hash.ts';
-import { type Connection, send } from './connection.ts';
+import { type Connection, hurried, send } from './connection.ts';
 import { isNamed, type ListedModel, listModels } from './models-list.ts';
 
 /** Adapters on a server: those it lists, and those that it is asked to load. */
@@ -98,7 +98,7 @@ async function load(
 }
 /** Unloads what was loaded for us; a server that is gone by then has nothing to unload. */
 export async function unloadAdapter(connection: Connection, name: string): Promise<void> {
-  await send(connection, 'unload_lora_adapter', { lora_name: name }, undefined);
+  await send(hurried(connection), 'unload_lora_adapter', { lora_name: name }, undefined);
 }
 
 /** A base may be listed under several names: those have one root. */

@@ -55,7 +55,7 @@ interface Place extends Member {
   asked: number;
   /** In a row, checks included. */
   failures: number;
-  /** It could not be reached: not asked until it is well, unless there is no other. */
+  /** It was silent: not asked until it is well, unless there is no other. */
   away: boolean;
   /** It is being looked after: once, however often it comes and goes meanwhile. */
   minded: boolean;
@@ -94,7 +94,7 @@ export function createPool({ members, attempts, places, budget, backoffMs }: Poo
       const outcome = await attempt(server.connection, question, signal);
       const answered = 'value' in outcome;
       if (most) budget?.settle(most, answered ? (question.cost?.(outcome.value) ?? most) : nothing);
-      note(server, answered || outcome.error.code !== 'network');
+      note(server, answered || !outcome.silent);
       const seconds = (performance.now() - started) / 1000;
       if (!answered && outcome.busy) how = 'busy';
       else if (seconds > server.connection.timeoutSeconds / 2) how = 'slow';
@@ -114,7 +114,7 @@ export function createPool({ members, attempts, places, budget, backoffMs }: Poo
         if ('value' in outcome) return outcome.value;
         if (!outcome.again || attempt >= attempts)
           throw named(await ofThisAlone(outcome.error, servers, signal), question.name);
-        const elsewhere = outcome.error.code === 'network' && servers.some(isUp);
+        const elsewhere = outcome.silent && servers.some(isUp);
         const firstMs = outcome.away ? outageFactor * backoffMs : backoffMs;
         const waitMs = Math.max(outcome.waitMs, backOffMs(question.body, attempt, firstMs));
         await pause(elsewhere ? 0 : waitMs, signal);

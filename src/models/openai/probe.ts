@@ -61,7 +61,7 @@ interface ProbedChat {
 
 /**
  * How many log-probabilities a server gives and what it does not take: a handful of short questions.
- * @throws AuditError `network`, `config` or `model` where even a plain question gets no answer.
+ * @throws AuditError `network`, `config`, `model` or `data` where even a plain question gets no answer.
  */
 export async function probeChat(
   pool: Pool,

@@ -67,8 +67,7 @@ export async function openModelServer(
   settings: ServedSettings,
   { backoffMs = 500, environment = process.env, signal }: Hooks = {},
 ): Promise<ModelServer> {
-  const { endpoint, base, attempts, concurrency, logprobs, enableThinking, apiKeyEnv, timeoutSeconds } =
-    settings;
+  const { endpoint, attempts, concurrency, logprobs, enableThinking, apiKeyEnv, timeoutSeconds } = settings;
   const places = typeof endpoint === 'string' ? [{ address: endpoint, weight: 1 }] : endpoint;
   const limits: Places = createPlaces(concurrency);
   const budget = settings.budget ? createBudget(settings.budget) : null;
@@ -82,20 +81,8 @@ export async function openModelServer(
   const tokenizer =
     settings.weights === undefined ? null : loadChatTokenizer(settings.weights, { enableThinking });
   const seen: Seen[] = [];
-  for (const [at, { connection }] of members.entries()) {
-    const card = await findModel(connection, base, 'model.base', signal);
-    const asked = { model: base, logprobs, enableThinking, tokenizer };
-    const { capabilities, systemFingerprint } = await probe(pools[at]!, asked, signal);
-    const context =
-      capabilities.dialect === 'ollama'
-        ? await loadedContext(connection, base)
-        : (card?.max_model_len ?? card?.meta?.n_ctx ?? null);
-    seen.push({
-      root: card?.root ?? null,
-      endpoint: { address: connection.endpoint, software: card?.owned_by ?? null, systemFingerprint },
-      capabilities: { ...capabilities, contextLength: context },
-    });
-  }
+  for (const [at, { connection }] of members.entries())
+    seen.push(await look(connection, pools[at]!, { ...settings, tokenizer }, signal));
   if (!logprobs) refuseOtherRoots(seen);
   const countTokens = tokenCounter(tokenizer, quarterOfCharacters);
   const served: Served = {
@@ -133,6 +120,26 @@ interface Seen {
   readonly capabilities: ServerCapabilities;
   /** vLLM: where the base's weights lie. */
   readonly root: string | null;
+}
+
+/** Whether a server has the base, and what it can do. */
+async function look(
+  connection: Connection,
+  pool: Pool,
+  { base, ...wanted }: ServedSettings & { readonly tokenizer: ChatTokenizer | null },
+  signal: AbortSignal | undefined,
+): Promise<Seen> {
+  const card = await findModel(connection, base, 'model.base', signal);
+  const { capabilities, systemFingerprint } = await probe(pool, { ...wanted, model: base }, signal);
+  const contextLength =
+    capabilities.dialect === 'ollama'
+      ? await loadedContext(connection, base)
+      : (card?.max_model_len ?? card?.meta?.n_ctx ?? null);
+  return {
+    root: card?.root ?? null,
+    endpoint: { address: connection.endpoint, software: card?.owned_by ?? null, systemFingerprint },
+    capabilities: { ...capabilities, contextLength },
+  };
 }
 
 /** Without log-probabilities nothing but their names tells two models apart. @throws AuditError `config`. */

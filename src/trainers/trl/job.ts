@@ -70,7 +70,8 @@ export async function prepareJob(job: TrainingJob): Promise<JobFolder> {
   if (existsSync(directory)) refuseOtherJob(directory, id);
   else
     writeFolderAtomic(directory, (temporary) => {
-      const write = (name: string, text: string) => writeFileAtomic(join(temporary, name), text);
+      const write = (name: string, data: string | Iterable<Uint8Array>) =>
+        writeFileAtomic(join(temporary, name), data);
       write('rows.jsonl', linesOf(order.map((row) => training[row]!)));
       write('held-out.jsonl', linesOf(heldOut));
       write(scriptName, readText(join(packageRoot, 'python', scriptName), 'config', 'script'));
@@ -134,13 +135,13 @@ function document({ settings }: TrainingJob, id: string, base: Awaited<ReturnTyp
   };
 }
 
-const linesOf = (sequences: readonly Sequence[]) =>
-  sequences
-    .map(({ ids, weights }) => {
-      const labels = ids.map((id, at) => (weights[at]! > 0 ? id : -100));
-      return `${JSON.stringify({ input_ids: ids, labels })}\n`;
-    })
-    .join('');
+/** One by one: together they may be longer than a string can be. */
+function* linesOf(sequences: readonly Sequence[]): Generator<Uint8Array> {
+  for (const { ids, weights } of sequences) {
+    const labels = ids.map((id, at) => (weights[at]! > 0 ? id : -100));
+    yield Buffer.from(`${JSON.stringify({ input_ids: ids, labels })}\n`);
+  }
+}
 
 function refuseOtherJob(directory: string, id: string): void {
   let found: unknown;

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { TrainingStep } from '../../trainer.ts';
@@ -12,12 +12,10 @@ const progressLine = z.object({
   evaluationLoss: z.number().optional(),
 });
 
-/** The steps that progress.jsonl tells of, in order; a line that is not whole yet is left for later. */
+/** The steps that progress.jsonl tells of, in order; what is not there, or not whole yet, is left for later. */
 export function readSteps({ directory, steps }: Pick<JobFolder, 'directory' | 'steps'>): TrainingStep[] {
-  const path = join(directory, 'progress.jsonl');
-  if (!existsSync(path)) return [];
   const found = new Map<number, TrainingStep>();
-  for (const text of readFileSync(path, 'utf8').split('\n')) {
+  for (const text of textOf(join(directory, 'progress.jsonl')).split('\n')) {
     const { data } = progressLine.safeParse(parse(text));
     const facts = data && steps[data.step - 1];
     if (!facts) continue;
@@ -30,6 +28,15 @@ export function readSteps({ directory, steps }: Pick<JobFolder, 'directory' | 's
     });
   }
   return [...found.values()].sort((a, b) => a.step - b.step);
+}
+
+/** '' where it cannot be read: whoever fills the folder may be about to replace it. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 function parse(text: string): unknown {

@@ -3,23 +3,18 @@ import { connect, send } from '../../../src/models/openai/connection.ts';
 import { createPlaces } from '../../../src/models/openai/places.ts';
 import { createPool } from '../../../src/models/openai/pool.ts';
 import { auditErrorOf } from '../../audit-error.ts';
-import { type ToyServer, toyServer } from './toy-server.ts';
+import { type ToyOptions, type ToyServer, toyServer } from './toy-server.ts';
 
 /** Servers that come and go, asked directly. */
 
-test('a server that comes and goes is looked after once, however often it went', async () => {
-  let [down, ill] = [false, false];
+async function poolOf(options: readonly Partial<ToyOptions>[], timeoutSeconds: number, attempts: number) {
   const servers: ToyServer[] = [];
-  for (const _ of ['first', 'second']) {
-    const fault = () => (down ? ('reset' as const) : null);
-    servers.push(await toyServer({ make: 'vllm', answer: () => 'well', fault, ill: () => ill }));
-  }
+  for (const one of options) servers.push(await toyServer({ make: 'vllm', answer: () => 'well', ...one }));
   const members = servers.map(({ endpoint }) => ({
-    connection: connect({ endpoint, apiKeyEnv: null, timeoutSeconds: 5 }, {}),
+    connection: connect({ endpoint, apiKeyEnv: null, timeoutSeconds }, {}),
     weight: 1,
   }));
-  const pool = createPool({ members, attempts: 1, places: createPlaces(4), budget: null, backoffMs: 200 });
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  const pool = createPool({ members, attempts, places: createPlaces(4), budget: null, backoffMs: 200 });
   onTestFinished(() => {
     pool.close();
     vi.useRealTimers();
@@ -28,6 +23,14 @@ test('a server that comes and goes is looked after once, however often it went',
   const body = { model: 'toy', messages: [{ role: 'user', content: 'How are you?' }], max_tokens: 9 };
   const ask = () =>
     pool.ask({ path: 'chat/completions', body, name: 'toy', read: (text) => text }, undefined);
+  return { servers, members, ask };
+}
+
+test('a server that comes and goes is looked after once, however often it went', async () => {
+  let [down, ill] = [false, false];
+  const flaky: Partial<ToyOptions> = { fault: () => (down ? 'reset' : null), ill: () => ill };
+  const { servers, members, ask } = await poolOf([flaky, flaky], 5, 1);
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   const fail = async () => {
     down = true;
     expect((await auditErrorOf(ask)).code).toBe('model');
@@ -47,4 +50,11 @@ test('a server that comes and goes is looked after once, however often it went',
   // Whatever else was sent at that moment has come by the time that this is answered.
   for (const { connection } of members) await send(connection, 'models', null, undefined);
   expect(looks()).toBe(2);
+});
+
+test('one that says nothing any more is left alone until it is well', async () => {
+  const silent: Partial<ToyOptions> = { latencyMs: 600_000, ill: () => true };
+  const { servers, ask } = await poolOf([silent, {}], 0.2, 3);
+  for (let times = 0; times < 6; times++) expect(await ask()).toContain('well');
+  expect(servers.map(({ asked }) => asked.length)).toEqual([1, 6]);
 });

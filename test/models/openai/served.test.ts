@@ -1,9 +1,10 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { FirstTokenMass } from '../../../src/model.ts';
 import { massFromTop } from '../../../src/models/openai/first-token.ts';
 import { readPositions, toTokens } from '../../../src/models/openai/tokens.ts';
 import { auditErrorOf } from '../../audit-error.ts';
 import { decoding, openToy, prompt } from './open-toy.ts';
+import type { ToyOptions } from './toy-server.ts';
 
 describe('what each make of server can do is found by trying', () => {
   test.each([
@@ -112,6 +113,20 @@ describe('adapters', () => {
     expect(answer!.text).toMatch(/^aftertune-harmful-lora-[0-9a-f]{8} heard hi/);
     await models.close();
     expect(server.loaded.size).toBe(0);
+  });
+
+  test('are not waited for at the end where the server says nothing any more', async () => {
+    const fault: ToyOptions['fault'] = ({ path }) =>
+      path.endsWith('/unload_lora_adapter') ? { change: () => '', afterMs: 600_000 } : null;
+    const { models, server } = await openToy({ fault }, { timeoutSeconds: 300 });
+    await models.model('/here/lora');
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const closed = models.close();
+    while (!server.asked.at(-1)!.path.endsWith('/unload_lora_adapter'))
+      await new Promise((resolve) => setImmediate(resolve));
+    vi.advanceTimersByTime(10_000);
+    await closed;
   });
 
   test('that are not there are refused with what is', async () => {
