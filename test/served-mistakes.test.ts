@@ -21,6 +21,13 @@ test.each([' http://h/v1', 'http://h/v1#x', 'http://h/v1?k=x', 'http://u@h/v1', 
   },
 );
 
+test('a web site is no server of models', async () => {
+  const page = '<!DOCTYPE HTML>\n<html lang="en"><h1>Unsupported method</h1></html>';
+  const { endpoint } = await serve({ fault: () => ({ status: 501, body: page }) });
+  const said = await problemOf(() => audit(configOf(endpoint), { directory: mockFolder() }));
+  expect(said).toContain(`${endpoint} is a web site, not a server of models: 501`);
+});
+
 test('the base is no fine-tune of itself', async () => {
   const { endpoint } = await serve();
   const config = configOf(endpoint, { adapters: { harmful: '/loras/harmful', safe: 'toy' } });
