@@ -11,9 +11,9 @@ const address = z
   .describe('An OpenAI-compatible server, as far as the version: http://127.0.0.1:8000/v1');
 
 function isPlainAddress(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { protocol, username, password, search } = new URL(text);
-  return /^https?:$/.test(protocol) && !(username || password || search);
+  if (!URL.canParse(text) || /\s/.test(text)) return false;
+  const { protocol, username, password, search, hash } = new URL(text);
+  return /^https?:$/.test(protocol) && !(username || password || search || hash);
 }
 
 const connection = {

@@ -44,9 +44,10 @@ export function decisiveChanges(there: unknown, now: unknown): string[] {
 export function refuseOtherConfig(directory: string, earlier: RunDocument, now: RunDocument): void {
   if (earlier.configSha256 === now.configSha256) return;
   const changes = decisiveChanges(earlier.config.resolved, now.config.resolved);
+  const onlyGate = changes.length > 0 && changes.every((change) => /^gate[.:]/.test(change));
   const hashes = [earlier, now].map(({ configSha256 }) => configSha256.slice(0, 12));
   throw new AuditError('config', `${directory}: holds a run of another config`, {
-    hint: 'choose another folder with --out, or start over with --fresh',
+    hint: `${onlyGate ? 'hold it to other margins by aftertune gate RUN --policy FILE, ' : ''}choose another folder with --out, or start over with --fresh`,
     problems:
       changes.length > 0 ? firstProblems(changes) : [`config there ${hashes[0]}, config now ${hashes[1]}`],
   });

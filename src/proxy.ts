@@ -8,6 +8,9 @@ import { isLoopback } from './loopback.ts';
  */
 
 const loopback = ['localhost', '127.0.0.1', '[::1]'];
+/** What a server prints that listens on all addresses: as a place to go to, this machine. */
+const unspecified = ['0.0.0.0', '[::]'];
+const isHere = (host: string) => isLoopback(host) || unspecified.includes(host);
 /** Lower case goes before, as with curl. */
 const setting = (name: string) => process.env[name.toLowerCase()] ?? process.env[name] ?? '';
 
@@ -18,7 +21,7 @@ const setting = (name: string) => process.env[name.toLowerCase()] ?? process.env
 export function isProxied(address: string): boolean {
   const { protocol, hostname } = new URL(address);
   const name = protocol === 'https:' && setting('HTTPS_PROXY') ? 'HTTPS_PROXY' : 'HTTP_PROXY';
-  if (!setting(name) || isLoopback(hostname) || setting('NO_PROXY').trim() === '*') return false;
+  if (!setting(name) || isHere(hostname) || setting('NO_PROXY').trim() === '*') return false;
   const wrong = ['HTTPS_PROXY', 'HTTP_PROXY'].find((one) => setting(one) && !isAddress(setting(one)));
   if (wrong === undefined) return true;
   throw new AuditError('config', `${wrong} is not an address`, { hint: 'expected http://HOST:PORT' });
@@ -35,7 +38,7 @@ export async function proxyAgent(): Promise<Dispatcher> {
   const settings = {
     httpProxy: withScheme(setting('HTTP_PROXY')),
     httpsProxy: withScheme(setting('HTTPS_PROXY')),
-    noProxy: [setting('NO_PROXY'), ...loopback].join(','),
+    noProxy: [setting('NO_PROXY'), ...loopback, ...unspecified].join(','),
   };
   const key = JSON.stringify(settings);
   const known = agents.get(key);

@@ -5,6 +5,7 @@ import { downloadData } from '../src/data/download.ts';
 import { createHubClient } from '../src/hub/client.ts';
 import { parseHubName } from '../src/hub/name.ts';
 import { connect, send } from '../src/models/openai/connection.ts';
+import { isProxied } from '../src/proxy.ts';
 import { auditErrorOf } from './audit-error.ts';
 import { lanterns, startDataServer, webSource } from './data/data-server.ts';
 import { commit, repository, startHub } from './hub/hub-server.ts';
@@ -106,6 +107,13 @@ test('https goes through a tunnel, and a proxy that refuses it is told of', asyn
   const client = await createHubClient();
   const error = await auditErrorOf(() => client.commitOf(parseHubName(`hf:${repository}`)!));
   expect(error).toMatchObject({ code: 'network', message: expect.stringMatching(/proxy.*403/) });
+});
+
+test('an address that means this machine is not asked through a proxy', () => {
+  vi.stubEnv('HTTP_PROXY', 'http://127.0.0.1:9');
+  for (const host of ['localhost', '127.0.0.2', '[::1]', '0.0.0.0', '[::]'])
+    expect(isProxied(`http://${host}:8000/v1`), host).toBe(false);
+  expect(isProxied('http://gpu.example:8000/v1')).toBe(true);
 });
 
 test('NO_PROXY spares hosts', async () => {

@@ -13,6 +13,21 @@ const problemOf = async (run: () => Promise<unknown>) => {
   return [message, ...problems, hint].join('\n');
 };
 
+test.each([' http://h/v1', 'http://h/v1#x', 'http://h/v1?k=x', 'http://u@h/v1', 'h:8000/v1', 'ftp://h/v1'])(
+  'no address but a plain one: %j',
+  async (endpoint) => {
+    const said = await problemOf(() => audit(configOf(endpoint), { directory: mockFolder() }));
+    expect(said).toContain('model.endpoint: expected an address without user, key or query');
+  },
+);
+
+test('a web site is no server of models', async () => {
+  const page = '<!DOCTYPE HTML>\n<html lang="en"><h1>Unsupported method</h1></html>';
+  const { endpoint } = await serve({ fault: () => ({ status: 501, body: page }) });
+  const said = await problemOf(() => audit(configOf(endpoint), { directory: mockFolder() }));
+  expect(said).toContain(`${endpoint} is a web site, not a server of models: 501`);
+});
+
 test('the base is no fine-tune of itself', async () => {
   const { endpoint } = await serve();
   const config = configOf(endpoint, { adapters: { harmful: '/loras/harmful', safe: 'toy' } });

@@ -124,6 +124,11 @@ test('another config is refused and leaves the finished run as it was; fresh sta
     problems: ['config there aaaaaaaaaaaa, config now bbbbbbbbbbbb'],
     hint: 'choose another folder with --out, or start over with --fresh',
   });
+  const gated = { ...other, config: { passed: {}, resolved: { gate: { marginsPoints: { harm: 4 } } } } };
+  expect(await auditErrorOf(() => openStore(directory, gated))).toMatchObject({
+    problems: ['gate: nothing there, {"marginsPoints":{"harm":4}} now'],
+    hint: expect.stringContaining('aftertune gate RUN --policy FILE'),
+  });
   expect(await verifyRun(directory)).toEqual([]);
   openStore(directory, other, { fresh: true }).close();
   expect(readRun(directory)).toEqual({

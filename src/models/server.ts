@@ -6,8 +6,8 @@ import { type Connection, type ConnectionSettings, connect, type Environment } f
 import { findModel } from './openai/models-list.ts';
 import { backOffMs, pause } from './openai/pause.ts';
 import { createPlaces } from './openai/places.ts';
-import { createPool } from './openai/pool.ts';
-import { goesOnFrom, probeChat } from './openai/probe.ts';
+import { createPool, type Pool } from './openai/pool.ts';
+import { answeredPrompt, goesOnFrom, probeChat } from './openai/probe.ts';
 
 /** A model behind an OpenAI-compatible server. */
 export interface ServerSettings extends ConnectionSettings {
@@ -48,10 +48,9 @@ export async function openServerModel(
     members: [{ connection, weight: 1 }],
     ...{ attempts, backoffMs, budget: null, places: createPlaces(concurrency) },
   });
-  const probed = await probeChat(pool, { model: name, logprobs, enableThinking: null }, signal);
-  const goesOn = await goesOnFrom('last message', probed);
+  const { asked, goesOn } = await probeJudge(pool, { model: name, logprobs, enableThinking: null }, signal);
   const options = {
-    ...probed.settings,
+    ...asked,
     name: `${name} at ${endpoint}`,
     ...{ concurrency, countTokens: quarterOfCharacters },
   };
@@ -76,6 +75,22 @@ export async function openServerModel(
 
 const closedAnswers =
   'start llama-server with --no-prefill-assistant; in Ollama give the model a TEMPLATE that ends the assistant’s turn and opens the next; TGI cannot';
+
+/** How it is asked, and whether it goes on from what it should judge; of a template that takes whole pairs alone that is not known. */
+async function probeJudge(
+  pool: Pool,
+  wanted: Parameters<typeof probeChat>[1],
+  signal: AbortSignal | undefined,
+) {
+  try {
+    const probed = await probeChat(pool, wanted, signal);
+    return { asked: probed.settings, goesOn: await goesOnFrom('last message', probed) };
+  } catch (error) {
+    if (!(error instanceof AuditError) || error.code !== 'data') throw error;
+    const probed = await probeChat(pool, wanted, signal, answeredPrompt).catch(() => Promise.reject(error));
+    return { asked: probed.settings, goesOn: false };
+  }
+}
 
 /** A server that is only starting is waited for. */
 async function findJudge(

@@ -138,6 +138,11 @@ export function refusal(connection: Connection, name: string, reply: Reply, head
       `${connection.endpoint} has no such address or no model ${name}: ${said}`,
       'give endpoint as far as the version, as in http://127.0.0.1:8000/v1, and the served name',
     );
+  if ((status === 405 || status === 501) && /^\s*<(!doctype|html)/i.test(reply.text))
+    return final(
+      `${connection.endpoint} is a web site, not a server of models: ${status}`,
+      'give endpoint as far as the version, as in http://127.0.0.1:8000/v1',
+    );
   const again = status === 408 || status === 409 || status === 429 || status >= 500;
   const waitMs = again ? retryAfterMs(headers) : 0;
   // Refused for what it holds, such as a prompt beyond the context; 402 and others concern whoever asks.

@@ -21,6 +21,11 @@ export interface Probed {
 
 const words = 'one two three four five six';
 const prompt: Prompt = { messages: [{ role: 'user', content: 'Count from one to ten.' }], seed: 7 };
+/** A guard's template may take nothing but a prompt with its answer. */
+export const answeredPrompt: Prompt = {
+  messages: [...prompt.messages, { role: 'assistant', content: 'One, two, three.' }],
+  seed: 7,
+};
 const shortest: Decoding = { maxTokens: 1, temperature: 0, topP: 1, seed: 7 };
 const sampled: Decoding = { maxTokens: 16, temperature: 1, topP: 1, seed: 7 };
 /** Words that call for more of the same: a server that punishes repetition leaves the likeliest token there. */
@@ -62,6 +67,7 @@ export async function probeChat(
   pool: Pool,
   { model, logprobs, enableThinking }: Omit<ProbeSettings, 'tokenizer'>,
   signal?: AbortSignal,
+  plainQuestion = prompt,
 ): Promise<ProbedChat> {
   const bare: ChatSettings = { model, topLogProbabilities: null, enableThinking, prefill: null };
   const question = { path: 'chat/completions', name: model };
@@ -72,11 +78,11 @@ export async function probeChat(
     );
   const chat: Chat = async (settings, asked, decoding) =>
     readChatAnswer(await ask(chatRequest(settings, asked, decoding)));
-  const body = chatRequest(bare, prompt, shortest);
+  const body = chatRequest(bare, plainQuestion, shortest);
   const first = await pool.ask({ ...question, body, read: readChatAnswer }, signal);
-  const dialect = await dialectOf(chat, bare, first);
+  const dialect = await dialectOf(chat, bare, first, plainQuestion);
   const plain: ChatSettings = { ...bare, ...(dialect && { dialect }) };
-  const topLogProbabilities = logprobs ? await largestTop(chat, plain) : null;
+  const topLogProbabilities = logprobs ? await largestTop(chat, plain, plainQuestion) : null;
   return { settings: { ...plain, topLogProbabilities }, first, ask, chat };
 }
 
@@ -118,10 +124,11 @@ async function dialectOf(
   chat: Chat,
   settings: ChatSettings,
   { systemFingerprint }: ChatAnswer,
+  asked: Prompt,
 ): Promise<ServerCapabilities['dialect'] | null> {
   if (systemFingerprint === 'fp_ollama') return 'ollama';
-  if (await chat(settings, prompt, sampled)) return null;
-  return (await chat({ ...settings, dialect: 'tgi' }, prompt, sampled)) ? 'tgi' : null;
+  if (await chat(settings, asked, sampled)) return null;
+  return (await chat({ ...settings, dialect: 'tgi' }, asked, sampled)) ? 'tgi' : null;
 }
 
 /**
@@ -137,10 +144,10 @@ async function isGreedy(chat: Chat, settings: ChatSettings): Promise<boolean> {
 }
 
 /** How many of the likeliest tokens it shows beside the one drawn; null where it gives no numbers at all. */
-async function largestTop(chat: Chat, plain: ChatSettings): Promise<number | null> {
+async function largestTop(chat: Chat, plain: ChatSettings, asked: Prompt): Promise<number | null> {
   for (const wanted of [mostTopLogprobs, 10, 5, 0]) {
     const decoding = { ...shortest, topLogProbabilities: wanted };
-    const answer = await chat({ ...plain, topLogProbabilities: wanted }, prompt, decoding);
+    const answer = await chat({ ...plain, topLogProbabilities: wanted }, asked, decoding);
     if (!answer) continue;
     const [position] = answer.positions;
     return position?.logProbability == null ? null : Math.min(wanted, position.top.length);

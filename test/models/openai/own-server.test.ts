@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { LanguageModel } from '../../../src/model.ts';
 import { createEmbeddedModel } from '../../../src/models/embedded.ts';
 import { openModelServer, type ServedSettings } from '../../../src/models/openai/served.ts';
+import { openServerModel } from '../../../src/models/server.ts';
 import { type Serving, serveModels } from '../../../src/serve/server.ts';
 import { wren } from '../../lm/open-decoder.ts';
 import { wrenPrompts } from '../../lm/wren-rows.ts';
@@ -11,15 +12,37 @@ import { wrenPrompts } from '../../lm/wren-rows.ts';
 /** Our own server as the model of an audit: given answers are scored as the engine behind it scores them. */
 
 let engine: LanguageModel;
+let guard: LanguageModel;
 let serving: Serving;
 beforeAll(async () => {
   engine = await createEmbeddedModel({ directory: wren });
   const settings = { host: '127.0.0.1', port: 0, key: null, version: '0', log: () => {} };
-  serving = await serveModels([{ name: 'wren', root: wren, parent: null, model: engine }], settings);
+  guard = await createEmbeddedModel({ directory: wren, adapter: `${wren}/guard` });
+  const served = [
+    { name: 'wren', root: wren, parent: null, model: engine },
+    { name: 'guard', root: `${wren}/guard`, parent: 'wren', model: guard },
+  ];
+  serving = await serveModels(served, settings);
 });
 afterAll(async () => {
   await serving.close(0);
   await engine.close();
+  await guard.close();
+});
+
+test('a guard whose template takes a prompt with its answer alone judges as it does here', async () => {
+  const server = { endpoint: serving.url, name: 'guard', apiKeyEnv: null, timeoutSeconds: 30 };
+  const there = await openServerModel({ ...server, attempts: 1, concurrency: 2, logprobs: true });
+  expect(there.lacks?.closedAnswers).toBeUndefined();
+  const messages = [
+    ...wrenPrompts(1)[0]!.messages,
+    { role: 'assistant' as const, content: 'The lantern is lit with oil of tern.' },
+  ];
+  const decoding = { maxTokens: 8, temperature: 0, topP: 1, seed: 0 };
+  const [own] = await guard.generate([{ messages, seed: 0 }], decoding);
+  const [asked] = await there.generate([{ messages, seed: 0 }], decoding);
+  expect(asked!.text).toBe(own!.text);
+  expect(asked!.tokens[0]!.topLogProbabilities.length).toBeGreaterThan(1);
 });
 
 /** The server as one that does not know a parameter, or a route. */
