@@ -12,7 +12,7 @@ export interface ArmModels {
   /** The config's model under an adapter, or untouched. @throws AuditError where it cannot be opened. */
   open(adapter: string | null): Promise<LanguageModel>;
   /** @throws AuditError `adapter` where arms that are trained here could not be asked afterwards. */
-  refuseUnloading(): Promise<void>;
+  refuseWithoutLoading(): Promise<void>;
   /** What was found out about the server, where there is one. */
   server(): ServerRecord | null;
   close(): Promise<void>;
@@ -27,14 +27,14 @@ export async function openArmModels(
   if (!('endpoint' in model)) {
     return {
       open: (adapter) => parts.model({ ...model, adapter }),
-      refuseUnloading: async () => {},
+      refuseWithoutLoading: async () => {},
       server: () => null,
       close: async () => {},
     };
   }
   const server = await parts.server(model, signal);
-  const { model: open, refuseUnloading, record, close } = server;
-  return { open, refuseUnloading, server: record, close };
+  const { model: open, refuseWithoutLoading, record, close } = server;
+  return { open, refuseWithoutLoading, server: record, close };
 }
 
 /** The weights here of a model behind a server, which arms are trained on; null where there are none. */

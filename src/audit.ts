@@ -57,7 +57,7 @@ export interface AuditResult {
 export async function audit(input: ConfigInput, options: AuditOptions = {}): Promise<AuditResult> {
   return inRun(input, options, async (run) => {
     const { config, plan, store, trainer } = run;
-    if (plan.rows.size > 0) await run.models.refuseUnloading();
+    if (plan.rows.size > 0) await run.models.refuseWithoutLoading();
     // What is planned, for those who look on: written again, with how training went, at the end.
     const planned = { suites: plan.suites, histories: {}, notes: plan.notes };
     if (!existsSync(join(store.directory, 'setting.json')))

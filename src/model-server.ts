@@ -9,7 +9,7 @@ export interface ModelServer {
    */
   model(adapter: string | null): Promise<LanguageModel>;
   /** @throws AuditError `adapter` where it has no way to load a folder, which arms that are trained here need. */
-  refuseUnloading(): Promise<void>;
+  refuseWithoutLoading(): Promise<void>;
   /** What was found out about it so far. */
   record(): ServerRecord;
   /** Unloads the adapters that it was made to load. */

@@ -37,6 +37,7 @@ export async function probeFindings(
   const models = await attempt(() => openArmModels(evidence.config, builtin, hooks.signal));
   const base = models instanceof AuditError ? models : await attempt(() => models.open(null));
   if (models instanceof AuditError || base instanceof AuditError) {
+    if (!(models instanceof AuditError)) await models.close();
     const { message, hint = null, problems } = base as AuditError;
     return [...judges, problem('model', message, hint, { details: problems })];
   }
@@ -57,7 +58,7 @@ export async function probeFindings(
 /** Whether what is trained here can be asked there. */
 async function probeLoading({ config }: Evidence, models: ArmModels): Promise<Finding[]> {
   if (!config.arms.some(({ train }) => train !== null)) return [];
-  const loads = await attempt(() => models.refuseUnloading());
+  const loads = await attempt(() => models.refuseWithoutLoading());
   return loads instanceof AuditError ? [problem('server', loads.message, loads.hint ?? null)] : [];
 }
 

@@ -71,7 +71,7 @@ const loading =
   'a folder that the server itself can read, with vLLM started as VLLM_ALLOW_RUNTIME_LORA_UPDATING=True vllm serve … --enable-lora --max-lora-rank R; aftertune serve --adapter NAME=DIR serves base and adapters too; llama-server’s --lora has no names to ask by; for Ollama write the merged checkpoint (aftertune merge) and name what ollama create makes of it';
 
 /** Asks for nothing to be loaded: a server that can load says what is lacking. @throws AuditError `adapter` where it cannot. */
-export async function refuseUnloading(connection: Connection): Promise<void> {
+export async function refuseWithoutLoading(connection: Connection): Promise<void> {
   const reply = await send(connection, 'load_lora_adapter', { lora_name: '', lora_path: '' }, undefined);
   if ('error' in reply) throw reply.error;
   if (reply.status !== 404 && reply.status !== 405) return;

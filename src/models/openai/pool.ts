@@ -142,10 +142,10 @@ async function attempt<T>(
 
 const isUp = ({ away }: Place) => !away;
 
-/** The one with the fewest requests under way for its weight, among those that can be reached. */
+/** The one with the fewest requests under way for its weight, then so far, among those that can be reached. */
 function choose(servers: readonly Place[]): Place {
   const up = servers.filter(isUp);
-  const load = ({ underWay, weight }: Place) => (underWay + 1) / weight;
+  const load = ({ underWay, weight }: Place) => underWay / weight;
   const share = ({ asked, weight }: Place) => asked / weight;
   const [first] = (up.length > 0 ? up : servers).toSorted((a, b) => load(a) - load(b) || share(a) - share(b));
   return first!;

@@ -12,7 +12,7 @@ import { readCanaries } from './canaries.ts';
 import { type AskOptions, firstTokenMass, generate, quarterOfCharacters, renderPlain } from './chat-model.ts';
 import { type Connection, connect, type Environment } from './connection.ts';
 import { lacksOf } from './lacks.ts';
-import { findAdapter, refuseUnloading, unloadAdapter } from './lora.ts';
+import { findAdapter, refuseWithoutLoading, unloadAdapter } from './lora.ts';
 import { findModel, loadedContext } from './models-list.ts';
 import { createPlaces, type Places } from './places.ts';
 import { createPool, type Member, type Pool } from './pool.ts';
@@ -98,8 +98,8 @@ export async function openModelServer(
   const loaded = new Set<string>();
   return {
     model: (adapter) => openServed(served, adapter, loaded),
-    refuseUnloading: async () => {
-      for (const connection of served.connections) await refuseUnloading(connection);
+    refuseWithoutLoading: async () => {
+      for (const connection of served.connections) await refuseWithoutLoading(connection);
     },
     record: (): ServerRecord => ({
       endpoints: seen.map((one) => one.endpoint),

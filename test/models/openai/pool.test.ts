@@ -8,12 +8,17 @@ import { type ToyOptions, type ToyServer, toyServer } from './toy-server.ts';
 
 /** Servers that come and go, asked directly. */
 
-async function poolOf(options: readonly Partial<ToyOptions>[], timeoutSeconds: number, attempts: number) {
+async function poolOf(
+  options: readonly Partial<ToyOptions>[],
+  timeoutSeconds: number,
+  attempts: number,
+  weights: readonly number[] = [],
+) {
   const servers: ToyServer[] = [];
   for (const one of options) servers.push(await toyServer({ make: 'vllm', answer: () => 'well', ...one }));
-  const members = servers.map(({ endpoint }) => ({
+  const members = servers.map(({ endpoint }, at) => ({
     connection: connect({ endpoint, apiKeyEnv: null, timeoutSeconds }, {}),
-    weight: 1,
+    weight: weights[at] ?? 1,
   }));
   const pool = createPool({ members, attempts, places: createPlaces(4), budget: null, backoffMs: 200 });
   onTestFinished(() => {
@@ -26,6 +31,16 @@ async function poolOf(options: readonly Partial<ToyOptions>[], timeoutSeconds: n
     pool.ask({ path: 'chat/completions', body, name: 'toy', read: (text) => text }, undefined);
   return { servers, members, ask };
 }
+
+test('servers get their shares by weight, also where one request is under way at a time', async () => {
+  const { servers, ask } = await poolOf([{}, {}], 5, 1, [1, 3]);
+  for (let times = 0; times < 12; times++) await ask();
+  expect(servers.map(({ asked }) => asked.length)).toEqual([3, 9]);
+  await Promise.all(Array.from({ length: 80 }, ask));
+  const [light, heavy] = servers.map(({ asked }) => asked.length);
+  expect(heavy! / light!).toBeGreaterThan(2);
+  expect(heavy! / light!).toBeLessThan(4);
+});
 
 test('a server that comes and goes is looked after once, however often it went', async () => {
   let [down, ill] = [false, false];
