@@ -27,7 +27,9 @@ export function describeIssue(issue: z.core.$ZodIssue, schema: z.ZodType): Confi
         {
           path,
           message:
-            issue.input === undefined ? 'is missing' : `expected ${issue.expected}, got ${show(issue.input)}`,
+            issue.input === undefined
+              ? 'is missing'
+              : `expected ${kindOf(issue.expected)}, got ${show(issue.input)}`,
         },
       ];
     case 'invalid_value':
@@ -59,13 +61,26 @@ function describeAlternatives(
   const { path, message, input } = issue;
   const isTable = typeof input === 'object' && input !== null && !Array.isArray(input);
   if (input === undefined && message === 'Invalid input') return [{ path, message: 'is missing' }];
-  if (message !== 'Invalid input' || !isTable) return [{ path, message: message + gotAt(path, input) }];
+  if (message !== 'Invalid input') return [{ path, message: message + gotAt(path, input) }];
+  if (!isTable) return [{ path, message: `expected ${kindsOf(issue.errors)}${gotAt(path, input)}` }];
   const unknown = (issues: readonly z.core.$ZodIssue[]) =>
     issues.flatMap((inner) => (inner.code === 'unrecognized_keys' ? inner.keys : [])).length;
   const [nearestTo] = [...issue.errors].sort((a, b) => unknown(a) - unknown(b));
   return (nearestTo ?? []).flatMap((inner) =>
     describeIssue({ ...inner, path: [...path, ...inner.path] } as z.core.$ZodIssue, schema),
   );
+}
+
+/** A kind of value as people who write YAML name it. */
+const kindOf = (expected: string) =>
+  ({ object: 'a table', record: 'a table', array: 'a list' })[expected] ?? `a ${expected}`;
+
+/** What the alternatives take, in words. */
+function kindsOf(alternatives: readonly (readonly z.core.$ZodIssue[])[]): string {
+  const kinds = alternatives.flatMap(([first]) =>
+    first?.code === 'invalid_type' ? [kindOf(first.expected)] : [],
+  );
+  return [...new Set(kinds)].join(' or ') || 'another value';
 }
 
 /** Where somebody may have put a key by mistake it is not repeated. */

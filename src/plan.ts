@@ -17,6 +17,7 @@ import { modelJudges } from './planned-judges.ts';
 import { openingsConfig, refuseSmallBudget } from './planned-spending.ts';
 import type { Progress } from './progress.ts';
 import { renderPrompts, renderSuites, type SuitePrompts } from './rendered-prompts.ts';
+import { isBegun } from './run-document.ts';
 import type { Scorer } from './scorer.ts';
 import type { Suite, SuiteItem } from './suite.ts';
 import type { TrainingRow } from './trainer.ts';
@@ -45,6 +46,8 @@ export interface PlanHooks {
   readonly onProgress?: (progress: Progress) => void;
   /** Stops what servers are asked. */
   readonly signal?: AbortSignal;
+  /** True starts over; else a run that was begun goes on, and of what its budget must suffice for some is finished. */
+  readonly fresh?: boolean | 'unless-unfinished';
 }
 
 /**
@@ -55,7 +58,7 @@ export async function planAudit(
   config: Config,
   builtin: Builtin,
   models: ArmModels,
-  { onProgress, signal }: PlanHooks = {},
+  { onProgress, signal, fresh = false }: PlanHooks = {},
 ): Promise<Plan> {
   const hashes: Record<string, string> = {};
   const attempts = createAttempts();
@@ -67,7 +70,8 @@ export async function planAudit(
     const notes: string[] = (suites ?? []).flatMap((suite) => suite.notes ?? []);
     if (base) await attempts.run(() => refuseLacking(config, base, asked ?? []));
     const prompts = base && (await attempts.run(() => renderSuites(base, suites ?? [], onProgress)));
-    if (prompts) await attempts.run(() => refuseSmallBudget(config, { base, prompts, heldOut }));
+    if (prompts && (fresh === true || !isBegun(config.out)))
+      await attempts.run(() => refuseSmallBudget(config, { base, prompts, heldOut }));
     const opened = new Map<string, LanguageModel>();
     for (const adapter of prompts ? adaptersOf(config) : []) {
       await attempts.run(async () => {

@@ -223,6 +223,7 @@ export function createProgram(perform: (verb: Verb, json: boolean) => Promise<vo
     .requiredOption('--model <model>', 'a folder, hf:OWNER/NAME or builtin:wren')
     .option('--name <name>', 'what the base is called; its folder’s name unless given')
     .option('--adapter <name=folder>', 'PEFT: a model of that name; may be repeated', collect, [])
+    .option('--batch-invariant', 'answer the same to the last bit whoever else asks; slower')
     .option('--port <n>', '0 for any free one', wholeNumber, 8000)
     .option('--host <address>', 'any but loopback needs AFTERTUNE_SERVE_KEY in the environment', '127.0.0.1')
     .action((flags) =>

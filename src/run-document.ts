@@ -121,6 +121,10 @@ export function isUnfinished(directory: string, run: RunDocument): boolean {
   return changedInputs(earlier, run).length === 0;
 }
 
+/** Whether a folder holds a run, of whichever config, that was begun and not finished. */
+export const isBegun = (directory: string): boolean =>
+  earlierRun(directory) !== null && !existsSync(join(directory, 'done.json'));
+
 /** What run.json of a folder says; null where there is none or it is damaged, which the store tells. */
 function earlierRun(directory: string): Partial<RunDocument> | null {
   try {

@@ -213,9 +213,9 @@ describe('readConfigFile', () => {
       ),
     ).toEqual([
       '13: preset: expected one of smoke, standard, paper, got "tiny"',
-      '2: model.path: expected string, got 7',
+      '2: model.path: expected a string, got 7',
       '7: arms.tuned.train: expected none, chosen, rejected, ordinary or { rejected: <fraction> }, got "chosn"',
-      '11: suites.harm.temperature: expected number, got "hot"',
+      '11: suites.harm.temperature: expected a number, got "hot"',
       '12: suites.harm.limit: expected number to be >=1, got 0',
       '14: judges.0.type: expected one of refusal, llama-guard, harmbench-classifier, strongreject, rubric, recorded, got "oracle"',
     ]);
@@ -267,7 +267,7 @@ describe('readConfigFile', () => {
       training: { steps: 9 },
     });
     expect(problemsOf(() => read(yaml, [{ path: 'training.steps', value: 'x' }]))).toEqual([
-      'command line: training.steps: expected number, got "x"',
+      'command line: training.steps: expected a number, got "x"',
     ]);
   });
 });

@@ -14,6 +14,8 @@ export interface ServeFlags {
   readonly name?: string | undefined;
   /** NAME=DIR each. */
   readonly adapter: readonly string[];
+  /** Every answer is the same to the last bit in whichever company it is computed. */
+  readonly batchInvariant?: boolean | undefined;
   readonly host: string;
   readonly port: number;
 }
@@ -40,7 +42,8 @@ export async function serve(
   const twice = names.find((one, at) => names.indexOf(one) !== at);
   if (twice !== undefined)
     throw new AuditError('config', `two models are named ${twice}`, { hint: 'rename one: --name, NAME=DIR' });
-  const source = { ...defaultOptions, engine: 'embedded', path: base, batchSize: 16 };
+  const { batchInvariant = false } = flags;
+  const source = { ...defaultOptions, engine: 'embedded', path: base, batchSize: 16, batchInvariant };
   const served: ServedModel[] = [];
   const closeModels = async () => {
     for (const { model } of served) await model.close();
