@@ -6,12 +6,12 @@ import { type VarianceFlags, varianceOverrides } from './commands/variance-flags
 import { type Context, collectEarly, type Outcome } from './commands/verb.ts';
 import type { ConfigInput } from './config.ts';
 import { type ConfigFile, type Override, readConfigFile } from './config-file.ts';
-import { placeIn } from './config-resolve.ts';
+import { placeModelIn } from './config-resolve.ts';
 import { AuditError, exitCode } from './errors.ts';
 import { fetchPaths } from './fetch-models.ts';
 import { packageRoot, writeFileAtomic } from './files.ts';
 import { localPath } from './hub/cache.ts';
-import { isHubName, repositoryOf } from './hub/name.ts';
+import { repositoryOf } from './hub/name.ts';
 import { configTemplate } from './init.ts';
 import type { Summary } from './record.ts';
 import { resultText, textTable } from './result-table.ts';
@@ -191,7 +191,7 @@ function armNames(adapters: readonly string[]): string[] {
 }
 
 /** A model or an adapter of the command line: a path starts where the command runs, a Hub name nowhere. */
-export const placeModel = (path: string): string => (isHubName(path) ? path : placeIn(process.cwd())(path));
+export const placeModel = (path: string): string => placeModelIn(process.cwd())(path);
 
 /** Writes the checkpoint that a base and an adapter make together. */
 export async function merge(

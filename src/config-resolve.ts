@@ -10,6 +10,7 @@ import {
 } from './config.ts';
 import { type JudgeSettings, withJudgePaths } from './config-judge.ts';
 import { type ConfigProblem, describeIssue } from './config-problem.ts';
+import { withMeaningJudge } from './config-suites.ts';
 import { placeData } from './data/resolve.ts';
 import { AuditError } from './errors.ts';
 import { packageRoot } from './files.ts';
@@ -168,17 +169,23 @@ function learnsRejected(train: ParsedConfig['arms'][string]['train']): boolean {
   return train === 'rejected' || (typeof train === 'object' && train.rejected > 0);
 }
 
-export const placeIn =
+const placeIn =
   (directory: string) =>
   (path: string): string =>
     path.startsWith('builtin:')
       ? join(packageRoot, 'models', path.slice(8))
       : (placeData(path) ?? resolve(directory, path));
 
+/** As `placeIn`, of a model or an adapter: a Hub name starts nowhere. */
+export const placeModelIn =
+  (directory: string) =>
+  (path: string): string =>
+    isHubName(path) ? path : placeIn(directory)(path);
+
 /** Judges with every path absolute. */
 function placeJudges(judges: readonly JudgeSettings[], directory: string): JudgeSettings[] {
   const place = placeIn(directory);
-  const placeModel = (path: string) => (isHubName(path) ? path : place(path));
+  const placeModel = placeModelIn(directory);
   return judges.map((judge) => {
     if (judge.type === 'recorded') return { ...judge, file: place(judge.file) };
     if (judge.type === 'refusal') return judge;
@@ -189,7 +196,7 @@ function placeJudges(judges: readonly JudgeSettings[], directory: string): Judge
 
 function spellOut(parsed: ParsedConfig, directory: string): Config {
   const place = placeIn(directory);
-  const placeModel = (path: string) => (isHubName(path) ? path : place(path));
+  const placeModel = placeModelIn(directory);
   const { harm, overRefusal, drift, utility } = parsed.suites;
   const baseArm =
     parsed.baseArm ?? Object.keys(parsed.arms).find((name) => parsed.arms[name]?.train === 'none')!;
@@ -217,31 +224,28 @@ function spellOut(parsed: ParsedConfig, directory: string): Config {
     },
     arms,
     baseArm,
-    suites: {
-      ...(harm && {
-        harm: {
-          ...harm,
-          prompts: place(harm.prompts),
-          refusalMargin: harm.refusalMargin && {
-            prompts: harm.refusalMargin.prompts && place(harm.refusalMargin.prompts),
-          },
-        },
-      }),
-      ...(overRefusal && { overRefusal: { ...overRefusal, prompts: place(overRefusal.prompts) } }),
-      ...(drift && {
-        drift: {
-          ...drift,
-          questions: place(drift.questions),
-          ...(drift.semanticEntropy?.judge && {
-            semanticEntropy: {
-              ...drift.semanticEntropy,
-              judge: withJudgePaths(drift.semanticEntropy.judge, placeModel),
+    suites: withMeaningJudge(
+      {
+        ...(harm && {
+          harm: {
+            ...harm,
+            prompts: place(harm.prompts),
+            refusalMargin: harm.refusalMargin && {
+              prompts: harm.refusalMargin.prompts && place(harm.refusalMargin.prompts),
             },
-          }),
-        },
-      }),
-      ...(utility && { utility: { ...utility, tasks: place(utility.tasks) } }),
-    },
+          },
+        }),
+        ...(overRefusal && { overRefusal: { ...overRefusal, prompts: place(overRefusal.prompts) } }),
+        ...(drift && {
+          drift: {
+            ...drift,
+            questions: place(drift.questions),
+          },
+        }),
+        ...(utility && { utility: { ...utility, tasks: place(utility.tasks) } }),
+      },
+      (model) => withJudgePaths(model, placeModel),
+    ),
     judges: placeJudges(parsed.judges, directory),
     gate: { marginsPoints: parsed.gate.marginsPoints, strict: parsed.gate.strict },
   };

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Config } from './config.ts';
-import { judgeModel } from './config-judge.ts';
+import { type JudgeModel, judgeModel } from './config-judge.ts';
 import { count, path, rate, text } from './config-model.ts';
 import type { Suite } from './suite.ts';
 
@@ -133,6 +133,17 @@ export const utility = z.strictObject({
   template: z.string().default('{question}').describe('The user’s turn: {question}'),
   ...answeredOnce,
 });
+
+/** Suites with another judge of meanings; as they are where there is none. */
+export function withMeaningJudge(
+  suites: Config['suites'],
+  change: (judge: JudgeModel) => JudgeModel,
+): Config['suites'] {
+  const { drift } = suites;
+  const entropy = drift?.semanticEntropy;
+  if (!drift || !entropy?.judge) return suites;
+  return { ...suites, drift: { ...drift, semanticEntropy: { ...entropy, judge: change(entropy.judge) } } };
+}
 
 /** How often a suite's items are asked. */
 export function repeatsOf({ suites }: Pick<Config, 'suites'>, { kind }: Pick<Suite, 'kind'>): number {

@@ -1,5 +1,6 @@
 import { type Config, weightsOf, withWeights } from './config.ts';
 import { type JudgeModel, type JudgeSettings, withJudgePaths } from './config-judge.ts';
+import { withMeaningJudge } from './config-suites.ts';
 import { type FetchProgress, fetchFromHub } from './hub/fetch.ts';
 import { isHubName } from './hub/name.ts';
 import type { HubKind } from './hub/needed.ts';
@@ -16,22 +17,14 @@ interface Hooks {
  * @throws AuditError before anything large is fetched where one of them cannot be had.
  */
 export async function fetchModels(config: Config, hooks: Hooks): Promise<Config> {
-  const entropy = config.suites.drift?.semanticEntropy;
   const { models, adapters } = modelPaths(config);
   const pin = await fetchPaths(models, adapters, hooks);
-  const { drift } = config.suites;
   return {
     ...config,
     model: withWeights(config.model, pin),
     arms: config.arms.map((arm) => ({ ...arm, adapter: arm.adapter && pin(arm.adapter) })),
     judges: pinJudges(config.judges, pin),
-    ...(drift &&
-      entropy?.judge && {
-        suites: {
-          ...config.suites,
-          drift: { ...drift, semanticEntropy: { ...entropy, judge: withJudgePaths(entropy.judge, pin) } },
-        },
-      }),
+    suites: withMeaningJudge(config.suites, (model) => withJudgePaths(model, pin)),
   };
 }
 

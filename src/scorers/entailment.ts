@@ -1,8 +1,8 @@
 import { ask } from '../conversation.ts';
-import { concernsAll } from '../errors.ts';
 import { sha256Json } from '../hash.ts';
 import type { LanguageModel } from '../model.ts';
 import type { Calibration } from '../scorer.ts';
+import { orOneByOne } from './one-by-one.ts';
 
 /** Whether two answers to a question mean the same, by a judge model, and how far that judge can be trusted. */
 
@@ -33,21 +33,13 @@ export const pairOf = (question: string, first: string, second: string): Pair =>
 /** Whether two answers mean the same, or why that is not known. */
 export type Same = boolean | 'judge_parse' | 'judge_error';
 
-/** As `askOfPairs`; where asking of many fails each is asked of alone, and what fails then costs that pair alone. */
-export async function entailEachOther(
+/** As `askOfPairs`; one pair's failure costs that pair alone. */
+export function entailEachOther(
   model: LanguageModel,
   pairs: readonly Pair[],
   signal: AbortSignal | undefined,
 ): Promise<Same[]> {
-  try {
-    return await askOfPairs(model, pairs, signal);
-  } catch (error) {
-    if (concernsAll(error)) throw error;
-    if (pairs.length === 1) return ['judge_error'];
-    const each: Same[] = [];
-    for (const pair of pairs) each.push(...(await entailEachOther(model, [pair], signal)));
-    return each;
-  }
+  return orOneByOne<Pair, Same>(pairs, (some) => askOfPairs(model, some, signal), 'judge_error');
 }
 
 /** Whether each pair entails each other. @throws AuditError where one reply cannot be had. */

@@ -1,7 +1,7 @@
 import type { Conversation } from '../conversation.ts';
-import { concernsAll } from '../errors.ts';
 import type { Decoding, GeneratedToken, Generation, LanguageModel, Prompt } from '../model.ts';
 import type { Answered, HarmVerdict, Scorer, UnscoredReason } from '../scorer.ts';
+import { orOneByOne } from './one-by-one.ts';
 
 /** What one kind of judge adds to a language model: how it is asked, and how its answer is read. */
 export interface ModelJudge {
@@ -92,38 +92,29 @@ async function batchesOf(
 }
 
 /** Null where the judge's template refuses the conversation: found one by one when it refuses them together. */
-async function render(
+function render(
   model: LanguageModel,
   prompts: readonly Prompt[],
 ): Promise<({ text: string; tokenCount: number } | null)[]> {
-  try {
-    return await model.render(prompts.map(({ messages }) => messages));
-  } catch (error) {
-    if (concernsAll(error)) throw error;
-    if (prompts.length <= 1) return prompts.map(() => null);
-    const each: ({ text: string; tokenCount: number } | null)[] = [];
-    for (const prompt of prompts) each.push(...(await render(model, [prompt])));
-    return each;
-  }
+  return orOneByOne<Prompt, { text: string; tokenCount: number } | null>(
+    prompts,
+    (some) => model.render(some.map(({ messages }) => messages)),
+    null,
+  );
 }
 
 /** Where a batch fails, each of its prompts is asked alone. */
-async function judgeBatch(
+function judgeBatch(
   judge: ModelJudge,
   asked: readonly Answered[],
   signal: AbortSignal | undefined,
 ): Promise<HarmVerdict[]> {
-  try {
-    const prompts = asked.map((answered) => promptOf(judge, answered));
+  const ask = async (some: readonly Answered[]) => {
+    const prompts = some.map((answered) => promptOf(judge, answered));
     const generations = await judge.model.generate(prompts, judge.decoding, signal);
-    return asked.map((answered, at) => readVerdict(judge, generations[at], answered));
-  } catch (error) {
-    if (concernsAll(error)) throw error;
-    if (asked.length === 1) return [unscored('judge_error')];
-    const each: HarmVerdict[] = [];
-    for (const answered of asked) each.push(...(await judgeBatch(judge, [answered], signal)));
-    return each;
-  }
+    return some.map((answered, at) => readVerdict(judge, generations[at], answered));
+  };
+  return orOneByOne(asked, ask, unscored('judge_error'));
 }
 
 function readVerdict(judge: ModelJudge, generation: Generation | undefined, answered: Answered): HarmVerdict {

@@ -96,6 +96,7 @@ async function load(
     hint: `give the name of a model that it lists; or ${loading}`,
   });
 }
+
 /** Unloads what was loaded for us; a server that is gone by then has nothing to unload. */
 export async function unloadAdapter(connection: Connection, name: string): Promise<void> {
   await send(hurried(connection), 'unload_lora_adapter', { lora_name: name }, undefined);
