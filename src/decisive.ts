@@ -1,4 +1,6 @@
 import type { Config } from './config.ts';
+import type { JudgeModel } from './config-judge.ts';
+import { withMeaningJudge } from './config-suites.ts';
 import { AuditError, firstProblems } from './errors.ts';
 import type { RunDocument } from './record.ts';
 
@@ -9,16 +11,10 @@ const pace = ['apiKeyEnv', 'attempts', 'budget', 'concurrency', 'timeoutSeconds'
 
 /** A config without what decides no answer: where its run lies, how servers are asked, and what starts the training. */
 export function decisive({ out: _, ...config }: Config): object {
-  const { drift } = config.suites;
-  const entropy = drift?.semanticEntropy;
-  const suites = entropy?.judge && {
-    ...config.suites,
-    drift: { ...drift, semanticEntropy: { ...entropy, judge: unhurried(entropy.judge) } },
-  };
   return {
     ...config,
     model: unhurried(config.model),
-    ...(suites && { suites }),
+    suites: withMeaningJudge(config.suites, (model) => unhurried(model) as JudgeModel),
     training: without(config.training, ['launcher']),
     judges: config.judges.map((judge) =>
       'model' in judge ? { ...judge, model: unhurried(judge.model) } : judge,
@@ -26,8 +22,8 @@ export function decisive({ out: _, ...config }: Config): object {
   };
 }
 
-const unhurried = <T extends object>(model: T): object =>
-  'endpoint' in model ? without(model, pace) : model;
+const unhurried = (model: object): object =>
+  isTable(model) && 'endpoint' in model ? without(model, pace) : model;
 
 const without = (table: object, keys: readonly string[]): object =>
   Object.fromEntries(Object.entries(table).filter(([key]) => !keys.includes(key)));
@@ -53,9 +49,12 @@ export function refuseOtherConfig(directory: string, earlier: RunDocument, now: 
   });
 }
 
-/** A run that was imported has another shape of config. */
+/** A run that was imported, or changed by hand, has another shape of config. */
 const relevant = (config: unknown): unknown =>
-  isTable(config) && isTable(config.model) && isTable(config.suites) && Array.isArray(config.judges)
+  isTable(config) &&
+  [config.model, config.suites, config.training].every(isTable) &&
+  Array.isArray(config.judges) &&
+  config.judges.every(isTable)
     ? decisive(config as unknown as Config)
     : config;
 
